@@ -1,0 +1,48 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The I/O and memory bus: which chip answers at which address, and how wide accesses are cut for it.
+ * Knows no addresses of its own; devices/pc.c attaches the chips.
+ */
+#pragma once
+
+#include "devices/device.h"
+
+enum {
+    BUS_PORTS = 65536,
+    BUS_MAX_PORT_RANGES = 48,
+    BUS_MAX_MMIO_RANGES = 8,
+    BUS_NOT_NEWS = 0xff,
+};
+
+struct bus_ports {
+    struct device *dev;
+    const struct device_ports *ports;
+    uint32_t base;
+};
+
+struct bus_mmio {
+    struct device *dev;
+    const struct device_mmio *mmio;
+    guest_pa base;
+};
+
+struct bus {
+    uint8_t owner[BUS_PORTS]; /* index into port_ranges plus 1; 0: nobody; BUS_NOT_NEWS: nobody, and told */
+    uint8_t port_range_count;
+    uint8_t mmio_range_count;
+    struct bus_ports port_ranges[BUS_MAX_PORT_RANGES];
+    struct bus_mmio mmio_ranges[BUS_MAX_MMIO_RANGES];
+};
+
+/* Attach one run of ports or addresses; false if it overlaps another or does not fit. */
+bool bus_attach_ports(struct bus *bus, struct device *dev, const struct device_ports *ports, uint32_t base);
+bool bus_attach_mmio(struct bus *bus, struct device *dev, const struct device_mmio *mmio, guest_pa base);
+
+/* True once for each port that no chip answers: the trace names it the first time only. */
+bool bus_is_news(struct bus *bus, uint16_t port);
+
+uint32_t bus_port_read(struct bus *bus, uint16_t port, unsigned size);
+void bus_port_write(struct bus *bus, uint16_t port, unsigned size, uint32_t value);
+uint64_t bus_mmio_read(struct bus *bus, guest_pa pa, unsigned size);
+void bus_mmio_write(struct bus *bus, guest_pa pa, unsigned size, uint64_t value);

@@ -1,0 +1,617 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The PC: which chips there are, at which ports, and what every line is wired to. Only this file says where a
+ * chip is and which interrupt it raises. The table below is the machine; the rest carries signals along it.
+ * IBM PC/AT Technical Reference, "System Board"; Intel 82441FX and 82371SB datasheets.
+ */
+#include "devices/pc.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "bus.h"
+#include "devices/chips.h"
+#include "pc_setup.h"
+
+enum pc_slot {
+    PIC_MASTER,
+    PIC_SLAVE,
+    PIT,
+    RTC,
+    KBC,
+    KEYBOARD,
+    MOUSE,
+    PORT61,
+    PORT92,
+    RESET_CONTROL,
+    FPU_ERROR,
+    COM1,
+    COM2,
+    COM3,
+    COM4,
+    POST,
+    DEBUGCON,
+    EXIT_PORT,
+    SLOT_COUNT,
+};
+
+/* The other end of an output line or a byte link. */
+struct wire {
+    enum {
+        NOWHERE,
+        TO_IRQ,        /* interrupt request n, shared by wired OR */
+        TO_PIN,        /* input pin n, or link n, of the chip in `slot` */
+        TO_INTR,       /* the processor */
+        TO_NMI_ENABLE, /* gate in front of the processor's NMI pin */
+        TO_IGNNE,
+        TO_A20,    /* the A20 gate: moved by whoever wrote last */
+        TO_RESET,  /* a reset request, n is enum pc_reset_reason */
+        TO_MODEM,  /* modem output bit n of a serial port, to the frontend */
+        TO_LED,    /* keyboard LED n */
+        TO_SERIAL, /* bytes of COM(n+1), to the frontend */
+        TO_DEBUGCON,
+        TO_EXIT,
+    } to;
+    uint8_t n;
+    uint8_t slot;
+};
+
+/* What drives input pin 0 of the chips that ask for it. */
+enum pin_source { FROM_NOTHING, FROM_A20, FROM_OUT2 };
+
+struct row {
+    const struct device_type *type;
+    uint16_t port[DEVICE_MAX_PORT_RANGES];
+    uint32_t straps;
+    enum pin_source pin0;
+    struct wire line[DEVICE_MAX_LINES];
+    struct wire link[DEVICE_MAX_LINKS];
+};
+
+/* clang-format off */
+#define COM_ROW(com, base, irq) { &uart16550_device, .port = { base },                              \
+    .line = { { TO_IRQ, irq, 0 }, { TO_MODEM, 0, 0 }, { TO_MODEM, 1, 0 } },                         \
+    .link = { { TO_SERIAL, com, 0 } } }
+
+static const struct row rows[SLOT_COUNT] = {
+    /* ELCR: IRQ 0, 1, 2, 8 and 13 are edge triggered for ever (82371SB, "ELCR1", "ELCR2"). */
+    [PIC_MASTER]    = { &i8259_device, .port = { 0x20, 0x4d0 }, .straps = I8259_STRAP_MASTER | 0x07,
+                        .line = { { TO_INTR, 0, 0 } } },
+    [PIC_SLAVE]     = { &i8259_device, .port = { 0xa0, 0x4d1 }, .straps = 0x21,
+                        .line = { { TO_PIN, 2, PIC_MASTER } } },
+    [PIT]           = { &i8254_device, .port = { 0x40 }, .line = { { TO_IRQ, 0, 0 } } },
+    [RTC]           = { &mc146818_device, .port = { 0x70 },
+                        .line = { { TO_IRQ, 8, 0 }, { TO_NMI_ENABLE, 0, 0 } } },
+    [KBC]           = { &i8042_device, .port = { 0x60, 0x64 }, .pin0 = FROM_A20,
+                        .line = { { TO_IRQ, 1, 0 }, { TO_IRQ, 12, 0 }, { TO_A20, 0, 0 },
+                                  { TO_RESET, PC_RESET_KEYBOARD, 0 } },
+                        .link = { { TO_PIN, 0, KEYBOARD }, { TO_PIN, 0, MOUSE } } },
+    [KEYBOARD]      = { &ps2_keyboard_device, .link = { { TO_PIN, I8042_LINK_KBD, KBC } },
+                        .line = { { TO_LED, 0, 0 }, { TO_LED, 1, 0 }, { TO_LED, 2, 0 } } },
+    [MOUSE]         = { &ps2_mouse_device, .link = { { TO_PIN, I8042_LINK_AUX, KBC } } },
+    [PORT61]        = { &port61_device, .port = { 0x61 }, .pin0 = FROM_OUT2,
+                        .line = { { TO_PIN, I8254_PIN_GATE2, PIT } } },
+    [PORT92]        = { &port92_device, .port = { 0x92 }, .pin0 = FROM_A20,
+                        .line = { { TO_A20, 0, 0 }, { TO_RESET, PC_RESET_FAST, 0 } } },
+    [RESET_CONTROL] = { &reset_control_device, .port = { 0xcf9 },
+                        .line = { { TO_RESET, PC_RESET_SOFT, 0 }, { TO_RESET, PC_RESET_HARD, 0 } } },
+    [FPU_ERROR]     = { &fpu_error_device, .port = { 0xf0 },
+                        .line = { { TO_IRQ, 13, 0 }, { TO_IGNNE, 0, 0 } } },
+    [COM1]          = COM_ROW(0, 0x3f8, 4),
+    [COM2]          = COM_ROW(1, 0x2f8, 3),
+    [COM3]          = COM_ROW(2, 0x3e8, 4),
+    [COM4]          = COM_ROW(3, 0x2e8, 3),
+    [POST]          = { &port80_device, .port = { 0x80 } },
+    [DEBUGCON]      = { &debugcon_device, .port = { 0xe9 }, .link = { { TO_DEBUGCON, 0, 0 } } },
+    [EXIT_PORT]     = { &exit_port_device, .link = { { TO_EXIT, 0, 0 } } }, /* port: see pc_config */
+};
+/* clang-format on */
+
+struct pc {
+    struct pc_config config;
+    struct pc_callbacks callbacks;
+    void *ctx;
+    struct device devices[SLOT_COUNT]; /* type is NULL where the configuration leaves one out */
+    uint64_t deadlines[SLOT_COUNT];
+    uint64_t next_deadline;   /* the earliest of them */
+    bool running_timers;      /* changes of next_deadline are told once, at the end */
+    uint32_t irq_sources[16]; /* by IRQ: bit n is set while the chip in slot n asserts it */
+    uint8_t serial_outputs[PC_SERIAL_MAX];
+    uint8_t leds;
+    bool intr, nmi_enabled, ignne, a20;
+    struct bus bus;
+    _Alignas(16) uint8_t state[]; /* the chips' states, one after the other */
+};
+
+static const struct device_event event_read = { "pc_port_read", { "port", "size", "value" } };
+static const struct device_event event_write = { "pc_port_write", { "port", "size", "value" } };
+static const struct device_event event_unclaimed = { "pc_port_unclaimed", { "port", "size", "write" } };
+static const struct device_event event_reset = { "pc_reset_request", { "reason" } };
+
+/* ---- The board: what chips ask of it --------------------------------------------------------- */
+
+static uint64_t board_now(void *board)
+{
+    struct pc *pc = board;
+
+    return pc->callbacks.now_ns(pc->ctx);
+}
+
+static int64_t board_wall_clock(void *board)
+{
+    struct pc *pc = board;
+
+    return pc->callbacks.wall_clock_ns(pc->ctx);
+}
+
+static void set_pin(struct pc *pc, unsigned slot, unsigned pin, bool level)
+{
+    struct device *dev = &pc->devices[slot];
+
+    if (dev->type && dev->type->input)
+        dev->type->input(dev, pin, level);
+}
+
+static void set_irq(struct pc *pc, unsigned irq, unsigned slot, bool level)
+{
+    uint32_t before = pc->irq_sources[irq];
+    uint32_t after = level ? before | 1u << slot : before & ~(1u << slot);
+
+    pc->irq_sources[irq] = after;
+    if (!before != !after)
+        set_pin(pc, irq < 8 ? PIC_MASTER : PIC_SLAVE, irq % 8, after);
+}
+
+static void set_intr(struct pc *pc, bool level)
+{
+    if (level == pc->intr)
+        return;
+    pc->intr = level;
+    if (pc->callbacks.intr_changed)
+        pc->callbacks.intr_changed(pc->ctx, level);
+}
+
+static void set_a20(struct pc *pc, bool level)
+{
+    if (level == pc->a20)
+        return;
+    pc->a20 = level;
+    if (pc->callbacks.a20_changed)
+        pc->callbacks.a20_changed(pc->ctx, level);
+}
+
+static void set_ignne(struct pc *pc, bool level)
+{
+    if (level == pc->ignne)
+        return;
+    pc->ignne = level;
+    if (pc->callbacks.ignne_changed)
+        pc->callbacks.ignne_changed(pc->ctx, level);
+}
+
+static void request_reset(struct pc *pc, struct device *dev, enum pc_reset_reason reason)
+{
+    device_trace(dev, &event_reset, reason, 0, 0);
+    if (pc->callbacks.reset_request)
+        pc->callbacks.reset_request(pc->ctx, reason);
+}
+
+static void set_modem_output(struct pc *pc, unsigned com, unsigned bit, bool level)
+{
+    uint8_t outputs = (pc->serial_outputs[com] & ~(1u << bit)) | (unsigned)level << bit;
+
+    if (outputs == pc->serial_outputs[com])
+        return;
+    pc->serial_outputs[com] = outputs;
+    if (pc->callbacks.serial_modem)
+        pc->callbacks.serial_modem(pc->ctx, com, outputs);
+}
+
+static void set_led(struct pc *pc, unsigned bit, bool level)
+{
+    uint8_t leds = (pc->leds & ~(1u << bit)) | (unsigned)level << bit;
+
+    if (leds == pc->leds)
+        return;
+    pc->leds = leds;
+    if (pc->callbacks.keyboard_leds)
+        pc->callbacks.keyboard_leds(pc->ctx, leds);
+}
+
+static void board_set_line(void *board, struct device *dev, unsigned line, bool level)
+{
+    struct pc *pc = board;
+    const struct wire *wire = &rows[dev->slot].line[line % DEVICE_MAX_LINES];
+
+    switch (wire->to) {
+    case TO_IRQ:
+        set_irq(pc, wire->n, dev->slot, level);
+        break;
+    case TO_PIN:
+        set_pin(pc, wire->slot, wire->n, level);
+        break;
+    case TO_INTR:
+        set_intr(pc, level);
+        break;
+    case TO_NMI_ENABLE:
+        pc->nmi_enabled = level;
+        break;
+    case TO_IGNNE:
+        set_ignne(pc, level);
+        break;
+    case TO_A20:
+        set_a20(pc, level);
+        break;
+    case TO_RESET:
+        if (level)
+            request_reset(pc, dev, wire->n);
+        break;
+    case TO_MODEM:
+        set_modem_output(pc, dev->slot - COM1, wire->n, level);
+        break;
+    case TO_LED:
+        set_led(pc, wire->n, level);
+        break;
+    default:
+        break;
+    }
+}
+
+static bool board_input(void *board, struct device *dev, unsigned pin)
+{
+    struct pc *pc = board;
+
+    if (pin != 0)
+        return false;
+    switch (rows[dev->slot].pin0) {
+    case FROM_A20:
+        return pc->a20;
+    case FROM_OUT2:
+        return i8254_device.sample(&pc->devices[PIT], I8254_LINE_OUT2);
+    default:
+        return false;
+    }
+}
+
+static uint64_t earliest(const struct pc *pc)
+{
+    uint64_t when = DEVICE_NEVER;
+
+    for (unsigned i = 0; i < SLOT_COUNT; i++) {
+        if (pc->deadlines[i] < when)
+            when = pc->deadlines[i];
+    }
+    return when;
+}
+
+static void publish_deadline(struct pc *pc)
+{
+    uint64_t when = earliest(pc);
+
+    if (pc->running_timers || when == pc->next_deadline)
+        return;
+    pc->next_deadline = when;
+    if (pc->callbacks.deadline_changed)
+        pc->callbacks.deadline_changed(pc->ctx, when);
+}
+
+static void board_set_deadline(void *board, struct device *dev, uint64_t when)
+{
+    struct pc *pc = board;
+
+    pc->deadlines[dev->slot] = when;
+    publish_deadline(pc);
+}
+
+static size_t send_to_device(struct pc *pc, const struct wire *wire, const uint8_t *bytes, size_t count)
+{
+    struct device *peer = &pc->devices[wire->slot];
+
+    return peer->type && peer->type->receive ? peer->type->receive(peer, wire->n, bytes, count) : 0;
+}
+
+static size_t board_send(void *board, struct device *dev, unsigned link, const uint8_t *bytes, size_t count)
+{
+    struct pc *pc = board;
+    const struct wire *wire = &rows[dev->slot].link[link % DEVICE_MAX_LINKS];
+
+    switch (wire->to) {
+    case TO_PIN:
+        return send_to_device(pc, wire, bytes, count);
+    case TO_SERIAL:
+        if (pc->callbacks.serial_transmit)
+            pc->callbacks.serial_transmit(pc->ctx, wire->n, bytes, count);
+        return count;
+    case TO_DEBUGCON:
+        for (size_t i = 0; i < count && pc->callbacks.debugcon; i++)
+            pc->callbacks.debugcon(pc->ctx, bytes[i]);
+        return count;
+    case TO_EXIT:
+        if (pc->callbacks.exit_request && count)
+            pc->callbacks.exit_request(pc->ctx, (2u * bytes[0] + 1) & 0xff);
+        return count;
+    default:
+        return 0;
+    }
+}
+
+static void board_room(void *board, struct device *dev, unsigned link)
+{
+    struct pc *pc = board;
+    const struct wire *wire = &rows[dev->slot].link[link % DEVICE_MAX_LINKS];
+    struct device *peer = &pc->devices[wire->slot];
+
+    if (wire->to == TO_PIN && peer->type && peer->type->room)
+        peer->type->room(peer, wire->n);
+    else if (wire->to == TO_SERIAL && pc->callbacks.serial_room)
+        pc->callbacks.serial_room(pc->ctx, wire->n);
+}
+
+/* The cascade lines reach the one slave there is; it answers if `level` is its own number. */
+static uint8_t board_cascade(void *board, struct device *dev, unsigned level)
+{
+    struct pc *pc = board;
+
+    (void)dev;
+    return i8259_device.acknowledge(&pc->devices[PIC_SLAVE], level);
+}
+
+static void board_trace(void *board, struct device *dev, const struct device_event *event,
+                        const uint64_t *args)
+{
+    struct pc *pc = board;
+
+    (void)dev;
+    if (pc->callbacks.trace)
+        pc->callbacks.trace(pc->ctx, event, args);
+}
+
+static const struct device_board board_ops = {
+    .now = board_now,
+    .wall_clock = board_wall_clock,
+    .set_line = board_set_line,
+    .input = board_input,
+    .set_deadline = board_set_deadline,
+    .send = board_send,
+    .room = board_room,
+    .cascade = board_cascade,
+    .trace = board_trace,
+};
+
+/* ---- Power-on and reset ---------------------------------------------------------------------- */
+
+static size_t aligned_state_size(const struct device_type *type)
+{
+    return (type->state_size + 15) & ~(size_t)15;
+}
+
+size_t pc_size(void)
+{
+    size_t size = sizeof(struct pc);
+
+    for (unsigned i = 0; i < SLOT_COUNT; i++)
+        size += aligned_state_size(rows[i].type);
+    return size;
+}
+
+static bool is_present(const struct pc_config *config, unsigned slot)
+{
+    if (slot >= COM1 && slot <= COM4)
+        return config->serial_ports >> (slot - COM1) & 1;
+    return slot != EXIT_PORT || config->exit_port;
+}
+
+static bool attach(struct pc *pc, unsigned slot)
+{
+    struct device *dev = &pc->devices[slot];
+
+    for (unsigned i = 0; i < DEVICE_MAX_PORT_RANGES && dev->type->ports[i].count; i++) {
+        uint32_t base = slot == EXIT_PORT ? pc->config.exit_port : rows[slot].port[i];
+
+        if (!bus_attach_ports(&pc->bus, dev, &dev->type->ports[i], base))
+            return false;
+    }
+    return true;
+}
+
+/* Solder every chip in; the bus must have them all before the first one is reset. */
+static bool assemble(struct pc *pc)
+{
+    uint8_t *state = pc->state;
+
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+        pc->deadlines[slot] = DEVICE_NEVER;
+        if (!is_present(&pc->config, slot))
+            continue;
+        pc->devices[slot] = (struct device){
+            .type = rows[slot].type,
+            .ops = &board_ops,
+            .board = pc,
+            .state = state,
+            .slot = slot,
+            .straps = rows[slot].straps,
+        };
+        state += aligned_state_size(rows[slot].type);
+        if (!attach(pc, slot))
+            return false;
+    }
+    return true;
+}
+
+static void reset_chips(struct pc *pc)
+{
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+        struct device *dev = &pc->devices[slot];
+
+        if (dev->type && dev->type->reset)
+            dev->type->reset(dev);
+    }
+}
+
+int pc_init(struct pc *pc, const struct pc_config *config, const struct pc_callbacks *callbacks, void *ctx)
+{
+    if (!pc_memory_is_valid(config) || !callbacks->now_ns || !callbacks->wall_clock_ns)
+        return -EINVAL;
+    memset(pc, 0, pc_size());
+    pc->config = *config;
+    pc->callbacks = *callbacks;
+    pc->ctx = ctx;
+    pc->a20 = true;
+    pc->next_deadline = DEVICE_NEVER;
+    if (!assemble(pc))
+        return -EINVAL;
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+        struct device *dev = &pc->devices[slot];
+
+        if (dev->type && dev->type->power_on)
+            dev->type->power_on(dev);
+    }
+    reset_chips(pc);
+    for (unsigned com = 0; com < PC_SERIAL_MAX; com++) {
+        pc_serial_set_modem(pc, com, PC_MODEM_CTS | PC_MODEM_DSR | PC_MODEM_DCD);
+        pc_port_read(pc, rows[COM1 + com].port[0] + 6, 1); /* the line was up before: no deltas */
+    }
+    pc_fill_cmos(pc, config);
+    return 0;
+}
+
+void pc_reset(struct pc *pc)
+{
+    reset_chips(pc);
+}
+
+/* ---- Guest accesses -------------------------------------------------------------------------- */
+
+static void trace_access(struct pc *pc, const struct device_event *event, uint16_t port, unsigned size,
+                         uint32_t value)
+{
+    const uint64_t args[DEVICE_EVENT_ARGS] = { port, size, value, 0 };
+    const uint64_t unclaimed[DEVICE_EVENT_ARGS] = { port, size, event == &event_write, 0 };
+
+    if (!pc->callbacks.trace)
+        return;
+    pc->callbacks.trace(pc->ctx, event, args);
+    if (bus_is_news(&pc->bus, port))
+        pc->callbacks.trace(pc->ctx, &event_unclaimed, unclaimed);
+}
+
+uint32_t pc_port_read(struct pc *pc, uint16_t port, unsigned size)
+{
+    uint32_t value = bus_port_read(&pc->bus, port, size);
+
+    trace_access(pc, &event_read, port, size, value);
+    return value;
+}
+
+void pc_port_write(struct pc *pc, uint16_t port, unsigned size, uint32_t value)
+{
+    trace_access(pc, &event_write, port, size, value);
+    bus_port_write(&pc->bus, port, size, value);
+}
+
+uint64_t pc_mmio_read(struct pc *pc, guest_pa pa, unsigned size)
+{
+    return bus_mmio_read(&pc->bus, pa, size);
+}
+
+void pc_mmio_write(struct pc *pc, guest_pa pa, unsigned size, uint64_t value)
+{
+    bus_mmio_write(&pc->bus, pa, size, value);
+}
+
+/* ---- Processor pins -------------------------------------------------------------------------- */
+
+bool pc_intr(const struct pc *pc)
+{
+    return pc->intr;
+}
+
+uint8_t pc_intr_ack(struct pc *pc)
+{
+    return i8259_device.acknowledge(&pc->devices[PIC_MASTER], 0);
+}
+
+void pc_raise_nmi(struct pc *pc)
+{
+    if (pc->nmi_enabled && pc->callbacks.nmi)
+        pc->callbacks.nmi(pc->ctx);
+}
+
+void pc_set_ferr(struct pc *pc, bool active)
+{
+    set_pin(pc, FPU_ERROR, FPU_ERROR_PIN_FERR, active);
+}
+
+/* ---- Time ------------------------------------------------------------------------------------ */
+
+uint64_t pc_next_deadline(const struct pc *pc)
+{
+    return pc->next_deadline;
+}
+
+/* A chip that sets a deadline in the past is served in the next call: a guest cannot keep this loop going. */
+void pc_run_timers(struct pc *pc)
+{
+    uint64_t now;
+
+    if (pc->next_deadline == DEVICE_NEVER)
+        return;
+    now = board_now(pc);
+    if (now < pc->next_deadline)
+        return;
+    pc->running_timers = true;
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+        struct device *dev = &pc->devices[slot];
+
+        if (pc->deadlines[slot] > now)
+            continue;
+        pc->deadlines[slot] = DEVICE_NEVER;
+        if (dev->type->timer)
+            dev->type->timer(dev);
+    }
+    pc->running_timers = false;
+    publish_deadline(pc);
+}
+
+/* ---- Serial lines, keyboard and mouse ----------------------------------------------------- */
+
+static struct device *serial_port(struct pc *pc, unsigned com)
+{
+    return com < PC_SERIAL_MAX && pc->devices[COM1 + com].type ? &pc->devices[COM1 + com] : NULL;
+}
+
+size_t pc_serial_receive(struct pc *pc, unsigned com, const uint8_t *bytes, size_t count)
+{
+    struct device *dev = serial_port(pc, com);
+
+    return dev ? uart16550_device.receive(dev, 0, bytes, count) : 0;
+}
+
+void pc_serial_break(struct pc *pc, unsigned com)
+{
+    struct device *dev = serial_port(pc, com);
+
+    if (!dev)
+        return;
+    uart16550_device.input(dev, UART16550_PIN_BREAK, true);
+    uart16550_device.input(dev, UART16550_PIN_BREAK, false);
+}
+
+void pc_serial_set_modem(struct pc *pc, unsigned com, unsigned inputs)
+{
+    struct device *dev = serial_port(pc, com);
+
+    for (unsigned pin = UART16550_PIN_CTS; dev && pin <= UART16550_PIN_DCD; pin++)
+        uart16550_device.input(dev, pin, inputs >> pin & 1);
+}
+
+void pc_key(struct pc *pc, uint16_t code, bool down)
+{
+    ps2_keyboard_device.key(&pc->devices[KEYBOARD], code, down);
+}
+
+void pc_mouse(struct pc *pc, int32_t dx, int32_t dy, int32_t dz, unsigned buttons)
+{
+    ps2_mouse_device.pointer(&pc->devices[MOUSE], dx, dy, dz, buttons);
+}

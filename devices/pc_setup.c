@@ -1,0 +1,134 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What is set up by software or by the choice of memory modules: the map of guest-physical memory, the
+ * contents of CMOS RAM, and the state in which a BIOS leaves the chips. The last two only write ports, as
+ * firmware does. Intel 82441FX datasheet, "System Address Map"; IBM PC/AT Technical Reference, "Real-Time
+ * Clock/CMOS RAM".
+ */
+#include "pc_setup.h"
+
+enum {
+    CMOS_INDEX = 0x70,
+    CMOS_DATA = 0x71,
+};
+
+/* ---- Memory ---------------------------------------------------------------------------------- */
+
+#define LOW_RAM_END UINT64_C(0x000a0000)
+#define VGA_END     UINT64_C(0x000c0000)
+#define ISA_END     UINT64_C(0x00100000)
+#define PCI_HOLE    UINT64_C(0xe0000000) /* 512 MiB for 32-bit devices below 4 GiB */
+#define FOUR_GIB    UINT64_C(0x100000000)
+#define BIOS_MAX    (256u << 10)
+#define PAGE        4096u
+
+unsigned pc_memory_map(const struct pc_config *config, struct pc_region *regions)
+{
+    uint64_t ram = config->ram_size, bios = config->bios_size;
+    uint64_t low = ram < PCI_HOLE ? ram : PCI_HOLE;
+    const struct pc_region all[PC_REGIONS_MAX] = {
+        { "low memory", PC_REGION_RAM, 0, LOW_RAM_END, 0 },
+        { "VGA memory", PC_REGION_MMIO, LOW_RAM_END, VGA_END - LOW_RAM_END, 0 },
+        { "upper memory", PC_REGION_RAM, VGA_END, ISA_END - bios - VGA_END, VGA_END },
+        { "BIOS copy", PC_REGION_BIOS, ISA_END - bios, bios, ISA_END - bios },
+        { "extended memory", PC_REGION_RAM, ISA_END, low - ISA_END, ISA_END },
+        { "32-bit devices", PC_REGION_MMIO, low, FOUR_GIB - bios - low, 0 },
+        { "BIOS", PC_REGION_ROM, FOUR_GIB - bios, bios, 0 },
+        { "memory above 4 GiB", PC_REGION_RAM, FOUR_GIB, ram - low, low },
+    };
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < PC_REGIONS_MAX; i++) {
+        if (all[i].size)
+            regions[count++] = all[i];
+    }
+    return count;
+}
+
+bool pc_memory_is_valid(const struct pc_config *config)
+{
+    return config->ram_size >= ISA_END && config->ram_size <= PC_RAM_MAX && config->ram_size % PAGE == 0 &&
+           config->bios_size <= BIOS_MAX && config->bios_size % PAGE == 0;
+}
+
+/* ---- CMOS RAM -------------------------------------------------------------------------------- */
+
+static void cmos_set(struct pc *pc, unsigned index, uint8_t value)
+{
+    pc_port_write(pc, CMOS_INDEX, 1, index);
+    pc_port_write(pc, CMOS_DATA, 1, value);
+}
+
+static void cmos_set_word(struct pc *pc, unsigned index, uint32_t value)
+{
+    cmos_set(pc, index, value);
+    cmos_set(pc, index + 1, value >> 8);
+}
+
+uint8_t pc_cmos_read(struct pc *pc, unsigned index)
+{
+    pc_port_write(pc, CMOS_INDEX, 1, index & 0x7f);
+    return pc_port_read(pc, CMOS_DATA, 1);
+}
+
+static void cmos_update_checksum(struct pc *pc)
+{
+    uint32_t sum = 0;
+
+    for (unsigned i = 0x10; i <= 0x2d; i++)
+        sum += pc_cmos_read(pc, i);
+    cmos_set(pc, 0x2e, sum >> 8);
+    cmos_set(pc, 0x2f, sum);
+}
+
+static uint32_t at_most(uint64_t value, uint32_t limit)
+{
+    return value < limit ? value : limit;
+}
+
+/* What a set-up program would have stored: memory sizes, and the equipment byte. */
+void pc_fill_cmos(struct pc *pc, const struct pc_config *config)
+{
+    uint64_t ram = config->ram_size;
+    uint64_t low = at_most(ram, PCI_HOLE);
+    uint64_t above_16m = low > 16u << 20 ? low - (16u << 20) : 0;
+    uint32_t high = (ram - low) >> 16; /* 64 KiB units, 24 bits */
+
+    cmos_set(pc, 0x10, 0x00); /* no floppy drives */
+    cmos_set(pc, 0x14, 0x06); /* equipment: x87, PS/2 mouse, EGA or better */
+    cmos_set_word(pc, 0x15, LOW_RAM_END >> 10);
+    cmos_set_word(pc, 0x17, at_most((low - ISA_END) >> 10, 0xffff));
+    cmos_set_word(pc, 0x30, at_most((low - ISA_END) >> 10, 0xffff));
+    cmos_set_word(pc, 0x34, at_most(above_16m >> 16, 0xffff));
+    cmos_set_word(pc, 0x5b, high);
+    cmos_set(pc, 0x5d, high >> 16);
+    cmos_update_checksum(pc);
+    cmos_set(pc, 0x0d, 0); /* leave the index on a read-only register */
+}
+
+void pc_cmos_write(struct pc *pc, unsigned index, uint8_t value)
+{
+    cmos_set(pc, index & 0x7f, value);
+    if (index >= 0x10 && index <= 0x2d)
+        cmos_update_checksum(pc);
+}
+
+/* ---- After a BIOS ---------------------------------------------------------------------------- */
+
+void pc_firmware_defaults(struct pc *pc)
+{
+    /* clang-format off */
+    static const struct { uint16_t port; uint8_t value; } writes[] = {
+        { 0x20, 0x11 }, { 0x21, 0x08 }, { 0x21, 0x04 }, { 0x21, 0x01 }, { 0x21, 0xff }, /* ICW1-4, mask */
+        { 0xa0, 0x11 }, { 0xa1, 0x70 }, { 0xa1, 0x02 }, { 0xa1, 0x01 }, { 0xa1, 0xff },
+        { 0x43, 0x36 }, { 0x40, 0x00 }, { 0x40, 0x00 }, /* counter 0: mode 3, 65536 */
+        { 0x43, 0x54 }, { 0x41, 0x12 },                 /* counter 1: mode 2, 18, for refresh */
+        { 0x70, 0x0a }, { 0x71, 0x26 }, { 0x70, 0x0b }, { 0x71, 0x02 }, { 0x70, 0x0d },
+        { 0x64, 0x60 }, { 0x60, 0x47 }, /* keyboard controller: both ports and interrupts on, translate */
+    };
+    /* clang-format on */
+
+    for (unsigned i = 0; i < sizeof(writes) / sizeof(writes[0]); i++)
+        pc_port_write(pc, writes[i].port, 1, writes[i].value);
+}

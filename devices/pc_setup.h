@@ -1,0 +1,14 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The part of the PC that software or a screwdriver sets up. Public entry points are in devices/pc.h.
+ */
+#pragma once
+
+#include "devices/pc.h"
+
+/* Can memory of these sizes be built? */
+bool pc_memory_is_valid(const struct pc_config *config);
+
+/* Store what a set-up program would: memory sizes, equipment and the checksum. */
+void pc_fill_cmos(struct pc *pc, const struct pc_config *config);

@@ -1,0 +1,117 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The chips there are, and what their lines, pins, links and straps are called. This is what a board needs to
+ * wire them up: devices/pc.c does, and so does each chip's test.
+ */
+#pragma once
+
+#include "devices/device.h"
+
+/* Interrupt controller. Ports: 2 registers, then 1 edge/level control register (PIIX ELCR). */
+extern const struct device_type i8259_device;
+
+enum {
+    I8259_LINE_INT = 0,
+    I8259_PIN_IR0 = 0,             /* IR0..IR7 are pins 0..7 */
+    I8259_STRAP_MASTER = 1 << 8,   /* SP/EN is high: a master */
+    I8259_STRAP_ELCR_FIXED = 0xff, /* lines whose ELCR bit cannot be set */
+};
+
+/* Interval timer. Ports: counters 0-2 and the control word. */
+extern const struct device_type i8254_device;
+
+enum {
+    I8254_LINE_OUT0 = 0, /* driven at its rising edges; OUT1 and OUT2 are only sampled */
+    I8254_LINE_OUT1 = 1,
+    I8254_LINE_OUT2 = 2,
+    I8254_PIN_GATE2 = 2, /* GATE0 and GATE1 are tied high on a PC */
+};
+
+/* Real-time clock and CMOS RAM. Ports: index, data. */
+extern const struct device_type mc146818_device;
+
+enum {
+    MC146818_LINE_IRQ = 0,
+    MC146818_LINE_NMI_ENABLE = 1, /* the latch in bit 7 of the index port, inverted: high lets NMI through */
+};
+
+/* Keyboard controller. Ports: data, then command/status (60h and 64h are two runs). Links: two PS/2 sockets.
+ */
+extern const struct device_type i8042_device;
+
+enum {
+    I8042_LINE_IRQ_KBD = 0,
+    I8042_LINE_IRQ_AUX = 1,
+    I8042_LINE_A20 = 2,
+    I8042_LINE_RESET = 3, /* active high; pulses */
+    I8042_LINK_KBD = 0,
+    I8042_LINK_AUX = 1,
+    I8042_PIN_A20 = 0, /* asked for: the A20 gate as it is, whoever moved it last */
+};
+
+/* The two things that plug into it. Link 0 is the cable. */
+extern const struct device_type ps2_keyboard_device;
+extern const struct device_type ps2_mouse_device;
+
+enum {
+    PS2_KEYBOARD_LINE_LED0 = 0, /* Scroll, Num, Caps Lock are lines 0..2 */
+};
+
+/* Serial port. Ports: 8 registers. Link 0 is the line. */
+extern const struct device_type uart16550_device;
+
+enum {
+    UART16550_LINE_IRQ = 0, /* INTRPT gated by OUT2, as on the PC's serial card */
+    UART16550_LINE_DTR = 1,
+    UART16550_LINE_RTS = 2,
+    UART16550_PIN_CTS = 0, /* modem inputs, active high, in the order of the MSR */
+    UART16550_PIN_DSR = 1,
+    UART16550_PIN_RI = 2,
+    UART16550_PIN_DCD = 3,
+    UART16550_PIN_BREAK = 4, /* SIN held at space; a rising edge is one break */
+};
+
+/* System control port B (61h): speaker, timer 2 gate, refresh. One port. */
+extern const struct device_type port61_device;
+
+enum {
+    PORT61_LINE_GATE2 = 0,
+    PORT61_LINE_SPEAKER = 1, /* the speaker data bit */
+    PORT61_PIN_OUT2 = 0,     /* asked for */
+};
+
+/* System control port A (92h): fast A20 and fast reset. One port. */
+extern const struct device_type port92_device;
+
+enum {
+    PORT92_LINE_A20 = 0,
+    PORT92_LINE_RESET = 1,
+    PORT92_PIN_A20 = 0, /* asked for */
+};
+
+/* POST code latch (80h). One port. */
+extern const struct device_type port80_device;
+
+/* Debug console (E9h): one port; what is written leaves on link 0. */
+extern const struct device_type debugcon_device;
+
+/* Exit port for test guests: 4 ports; the low byte of a value written leaves on link 0. */
+extern const struct device_type exit_port_device;
+
+/* Reset control register of the PIIX (CF9h): one port. Both lines pulse high. */
+extern const struct device_type reset_control_device;
+
+enum {
+    RESET_CONTROL_LINE_SOFT = 0,
+    RESET_CONTROL_LINE_HARD = 1,
+};
+
+/* The PC's x87 error latch (F0h, F1h): 2 ports. */
+extern const struct device_type fpu_error_device;
+
+enum {
+    FPU_ERROR_LINE_IRQ = 0,
+    FPU_ERROR_LINE_IGNNE = 1,
+    FPU_ERROR_PIN_FERR = 0,
+};

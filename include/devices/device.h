@@ -1,0 +1,176 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The contract between a chip and the board it sits on. A chip exports one `const struct device_type`;
+ * it knows register offsets, numbered pins and machine time. The board (devices/pc.c, or a test) knows
+ * addresses, interrupt numbers and what each pin is wired to. Nothing here touches the host.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Guest-physical address. Every contract header that needs it repeats this line; C11 6.7p3 allows that. */
+typedef uint64_t guest_pa;
+
+struct device;
+struct device_event;
+
+enum {
+    DEVICE_MAX_PORT_RANGES = 2,
+    DEVICE_MAX_MMIO_RANGES = 2,
+    DEVICE_MAX_LINES = 8,
+    DEVICE_MAX_LINKS = 2,
+    DEVICE_EVENT_ARGS = 4,
+};
+
+/* No deadline: later than any machine time. */
+#define DEVICE_NEVER UINT64_MAX
+
+/*
+ * A run of I/O ports. The handlers see an offset into the run, never a port number. The board cuts an
+ * access that is wider than `width`, or that leaves the run, into bytes, lowest address first, as the ISA
+ * bus does; so with width 1 (written 0) `size` is always 1. Handlers are called with any guest value; the
+ * board keeps only the low `size` bytes of what a read returns. A missing handler is open bus.
+ */
+struct device_ports {
+    uint32_t count;  /* ports in the run; 0 ends the list */
+    uint8_t width;   /* widest access handed over whole: 0 (meaning 1), 1, 2 or 4 */
+    bool whole_only; /* answers only accesses that lie wholly inside: CF9h must not see parts of a dword to
+                        CF8h */
+    uint32_t (*read)(struct device *dev, uint32_t offset, unsigned size);
+    void (*write)(struct device *dev, uint32_t offset, unsigned size, uint32_t value);
+};
+
+/* A run of guest-physical addresses. Accesses of 1, 2, 4 or 8 bytes arrive whole if they lie inside. */
+struct device_mmio {
+    uint64_t size; /* bytes; 0 ends the list */
+    uint64_t (*read)(struct device *dev, uint64_t offset, unsigned size);
+    void (*write)(struct device *dev, uint64_t offset, unsigned size, uint64_t value);
+};
+
+/*
+ * What a chip is. Every member may be absent except the name. A chip has
+ *   - output lines 0..line_count-1, driven with device_set_line();
+ *   - input pins, told by the board through `input`, or asked for with device_input();
+ *   - byte links (a serial line, a PS/2 cable): device_send() and `receive` carry bytes, and when the
+ *     taker refused some, device_room() and `room` say that it has room again;
+ *   - one deadline in machine time, set with device_set_deadline(), answered by `timer`.
+ * What each line, pin and link means is listed beside the chip's declaration in devices/chips.h.
+ */
+struct device_type {
+    const char *name;
+    size_t state_size; /* plain data without pointers: the board zeroes, copies and restores it */
+    struct device_ports ports[DEVICE_MAX_PORT_RANGES];
+    struct device_mmio mmio[DEVICE_MAX_MMIO_RANGES];
+    unsigned line_count;
+    unsigned link_count;
+
+    /* Power comes on: the state is all zero. Only for what survives a reset (a battery-backed clock). */
+    void (*power_on)(struct device *dev);
+    /* The RESET pin: called after power_on, and again for every machine reset. */
+    void (*reset)(struct device *dev);
+    /* The deadline has passed; it is cleared before the call. The host may be late by any amount. */
+    void (*timer)(struct device *dev);
+    /* An input pin changed. A pin is low until told otherwise. */
+    void (*input)(struct device *dev, unsigned pin, bool level);
+    /* The level of an output line right now, for lines too fast to be driven at every edge. */
+    bool (*sample)(struct device *dev, unsigned line);
+    /* Bytes arrive on a link; returns how many were taken. */
+    size_t (*receive)(struct device *dev, unsigned link, const uint8_t *bytes, size_t count);
+    /* The other end of a link, which refused bytes before, can take some now. */
+    void (*room)(struct device *dev, unsigned link);
+    /* A person pressed or released a key; `code` is the set 1 make code (pc.h, pc_key). */
+    void (*key)(struct device *dev, uint16_t code, bool down);
+    /* A person moved the mouse: right, down (screen sense) and wheel towards the person are positive. */
+    void (*pointer)(struct device *dev, int32_t dx, int32_t dy, int32_t dz, unsigned buttons);
+    /* Interrupt controllers: an INTA sequence addressed to cascade ID `cas`; returns the vector byte. */
+    uint8_t (*acknowledge)(struct device *dev, unsigned cas);
+};
+
+/*
+ * What the board does for a chip. All functions are required. `board` is the board's own pointer; the board
+ * tells chips apart by dev->slot.
+ */
+struct device_board {
+    uint64_t (*now)(void *board);       /* machine time in ns; starts anywhere, never goes back */
+    int64_t (*wall_clock)(void *board); /* what a clock on the wall shows: ns since 1970-01-01 00:00 */
+    void (*set_line)(void *board, struct device *dev, unsigned line, bool level);
+    bool (*input)(void *board, struct device *dev, unsigned pin);
+    void (*set_deadline)(void *board, struct device *dev, uint64_t when);
+    size_t (*send)(void *board, struct device *dev, unsigned link, const uint8_t *bytes, size_t count);
+    void (*room)(void *board, struct device *dev, unsigned link);
+    uint8_t (*cascade)(void *board, struct device *dev, unsigned level);
+    void (*trace)(void *board, struct device *dev, const struct device_event *event, const uint64_t *args);
+};
+
+/* One chip on one board. The board fills it in; a chip reads it through the functions below. */
+struct device {
+    const struct device_type *type;
+    const struct device_board *ops;
+    void *board;
+    void *state;     /* type->state_size bytes */
+    unsigned slot;   /* the board's number for this chip */
+    uint32_t straps; /* pins tied high or low at the factory; the meaning is the chip's (chips.h) */
+};
+
+/* A kind of trace event: `module_event`, and the names of its integer arguments (NULL ends them). */
+struct device_event {
+    const char *name;
+    const char *args[DEVICE_EVENT_ARGS];
+};
+
+static inline uint64_t device_now(const struct device *dev)
+{
+    return dev->ops->now(dev->board);
+}
+
+static inline int64_t device_wall_clock(const struct device *dev)
+{
+    return dev->ops->wall_clock(dev->board);
+}
+
+/* Drive an output line. Telling the same level again is harmless. */
+static inline void device_set_line(struct device *dev, unsigned line, bool level)
+{
+    dev->ops->set_line(dev->board, dev, line, level);
+}
+
+/* Ask for the present level of whatever drives input pin `pin`; low if nothing does. */
+static inline bool device_input(struct device *dev, unsigned pin)
+{
+    return dev->ops->input(dev->board, dev, pin);
+}
+
+/* Replace this chip's deadline. DEVICE_NEVER cancels; a time already past fires at the next opportunity. */
+static inline void device_set_deadline(struct device *dev, uint64_t when)
+{
+    dev->ops->set_deadline(dev->board, dev, when);
+}
+
+/* Offer bytes on a link; returns how many the other end took. The chip keeps the rest until `room`. */
+static inline size_t device_send(struct device *dev, unsigned link, const uint8_t *bytes, size_t count)
+{
+    return dev->ops->send(dev->board, dev, link, bytes, count);
+}
+
+/* Tell the other end of a link that bytes refused before would be taken now. */
+static inline void device_room(struct device *dev, unsigned link)
+{
+    dev->ops->room(dev->board, dev, link);
+}
+
+/* Interrupt controllers: put `level` on the cascade lines and read the vector a slave answers with. */
+static inline uint8_t device_cascade(struct device *dev, unsigned level)
+{
+    return dev->ops->cascade(dev->board, dev, level);
+}
+
+static inline void device_trace(struct device *dev, const struct device_event *event, uint64_t a, uint64_t b,
+                                uint64_t c)
+{
+    const uint64_t args[DEVICE_EVENT_ARGS] = { a, b, c, 0 };
+
+    dev->ops->trace(dev->board, dev, event, args);
+}

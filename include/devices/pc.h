@@ -1,0 +1,223 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The PC as the frontend sees it: I/O ports, interrupt lines, timers, serial lines, keyboard and mouse, and
+ * the map of guest-physical memory. The caller owns the memory, the clock and all locking: every pc_*
+ * function is called under one lock of the caller's, and callbacks run inside the call that caused them.
+ *
+ * A typical frontend:
+ *
+ *     struct pc *pc = calloc(1, pc_size());
+ *     pc_init(pc, &config, &callbacks, ctx);
+ *     count = pc_memory_map(&config, regions);         // give RAM and ROM to the VM
+ *     pc_firmware_defaults(pc);                        // only when no BIOS runs in the guest
+ *     for (;;) {
+ *         pc_run_timers(pc);                           // then wait no longer than pc_next_deadline()
+ *         if (pc_intr(pc) && the virtual CPU can take an interrupt)
+ *             inject(pc_intr_ack(pc));
+ *         run the virtual CPU; on exits call pc_port_read(), pc_port_write(), pc_mmio_read() ...
+ *     }
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "devices/device.h"
+
+struct pc;
+
+/* What can be chosen about the machine. Zero is a sensible default for all but ram_size. */
+struct pc_config {
+    uint64_t ram_size;     /* bytes; a multiple of 4 KiB, at least 1 MiB, at most PC_RAM_MAX */
+    uint32_t bios_size;    /* bytes of the BIOS image, a multiple of 4 KiB up to 256 KiB; 0: none */
+    uint32_t serial_ports; /* bit n: COM(n+1) is present, n = 0..3 */
+    uint16_t exit_port;    /* I/O port that ends the program (see pc_callbacks.exit_request); 0: none */
+};
+
+#define PC_RAM_MAX     (UINT64_C(1) << 36) /* 64 GiB: what 36 physical address bits reach */
+#define PC_SERIAL_MAX  4
+#define PC_REGIONS_MAX 8
+
+/* ---- Guest-physical memory ------------------------------------------------------------------- */
+
+enum pc_region_kind {
+    PC_REGION_RAM,  /* guest RAM, at `offset` of the caller's RAM */
+    PC_REGION_BIOS, /* guest RAM like the above, which holds a copy of the last `size` bytes of the BIOS
+                       image: write the copy at power-on and at every reset (it is RAM because a BIOS without
+                       a PCI bridge to unlock shadow memory writes to itself) */
+    PC_REGION_ROM,  /* read only: the BIOS image, from `offset` of the image; writes are ignored */
+    PC_REGION_MMIO, /* no memory: accesses go to pc_mmio_read() and pc_mmio_write() */
+};
+
+struct pc_region {
+    const char *name;
+    enum pc_region_kind kind;
+    guest_pa base;
+    uint64_t size;
+    uint64_t offset; /* RAM, BIOS: into guest RAM; ROM: into the BIOS image */
+};
+
+/*
+ * The memory map as an i440FX lays it out: RAM below 640 KiB, the VGA hole, upper memory with the BIOS at its
+ * end, RAM from 1 MiB, the hole for 32-bit devices with the BIOS ROM at its end, and what RAM is left from 4
+ * GiB. Ascending, without overlap; addresses in no region are MMIO too. Fills at most PC_REGIONS_MAX entries
+ * and returns how many. Needs no machine, so a loader can ask as well; the RAM and BIOS rows are its e820
+ * map.
+ */
+unsigned pc_memory_map(const struct pc_config *config, struct pc_region *regions);
+
+/* ---- What the machine tells the frontend ----------------------------------------------------- */
+
+enum pc_reset_reason {
+    PC_RESET_KEYBOARD, /* keyboard controller, command FEh or output port bit 0 */
+    PC_RESET_FAST,     /* port 92h bit 0 */
+    PC_RESET_SOFT,     /* port CF9h without SYS_RST: processor only, by the book */
+    PC_RESET_HARD,     /* port CF9h with SYS_RST: the whole machine */
+};
+
+/*
+ * now_ns and wall_clock_ns are required, the others may be NULL. A callback must not call back into the
+ * pc, except where said; note the news and act on it after the pc_* call returns.
+ */
+struct pc_callbacks {
+    /* Machine time in ns. Any origin; never goes back. All device time is computed from it. */
+    uint64_t (*now_ns)(void *ctx);
+    /* What the RTC shall show at power-on: ns since 1970-01-01 00:00, in the time zone the guest expects.
+       Read once in pc_init(); afterwards the RTC runs on machine time. */
+    int64_t (*wall_clock_ns)(void *ctx);
+
+    /* pc_next_deadline() changed: re-arm the host timer. */
+    void (*deadline_changed)(void *ctx, uint64_t deadline_ns);
+    /* The INTR line to the processor changed. May fall again before it is acknowledged. */
+    void (*intr_changed)(void *ctx, bool level);
+    /* A rising edge on the processor's NMI pin (not masked by port 70h). */
+    void (*nmi)(void *ctx);
+    /* The A20 gate changed. It is open (true) after pc_init() and pc_reset(); both call this only on change.
+     */
+    void (*a20_changed)(void *ctx, bool enabled);
+    /* The processor's IGNNE# pin changed (port F0h): true means FP errors are ignored. See pc_set_ferr(). */
+    void (*ignne_changed)(void *ctx, bool level);
+    /* The guest asks for a reset: reset the processor and call pc_reset(), or end the program. */
+    void (*reset_request)(void *ctx, enum pc_reset_reason reason);
+    /* The guest wrote v to the exit port: end the program with `status` = (2v + 1) & FFh. */
+    void (*exit_request)(void *ctx, unsigned status);
+
+    /* Bytes the guest sent on COM(com+1). They must be taken (queued, or dropped). */
+    void (*serial_transmit)(void *ctx, unsigned com, const uint8_t *bytes, size_t count);
+    /* pc_serial_receive() took less than offered before; now it would take at least one byte. May call
+       pc_serial_receive(). */
+    void (*serial_room)(void *ctx, unsigned com);
+    /* Modem control outputs of COM(com+1) changed: PC_MODEM_DTR | PC_MODEM_RTS. */
+    void (*serial_modem)(void *ctx, unsigned com, unsigned outputs);
+    /* A byte for the debug console (port E9h). */
+    void (*debugcon)(void *ctx, uint8_t byte);
+    /* Keyboard LEDs: bit 0 Scroll Lock, bit 1 Num Lock, bit 2 Caps Lock. */
+    void (*keyboard_leds)(void *ctx, unsigned leds);
+
+    /* Trace hook: `event` (name and argument names) is static data, so its address can be compared or cached;
+       args has DEVICE_EVENT_ARGS entries. Same rule: do not call into the pc. */
+    void (*trace)(void *ctx, const struct device_event *event, const uint64_t *args);
+};
+
+/* ---- Life ------------------------------------------------------------------------------------ */
+
+/* Bytes of memory a machine needs; aligned as malloc() does. There is nothing to free beyond it. */
+size_t pc_size(void);
+
+/*
+ * Build the machine in `memory` (pc_size() bytes, contents do not matter) and power it on. The structures
+ * are copied. Returns 0, or -EINVAL if the configuration makes no machine (ram_size, bios_size, an exit port
+ * that lies on top of another device, a missing required callback).
+ */
+int pc_init(struct pc *pc, const struct pc_config *config, const struct pc_callbacks *callbacks, void *ctx);
+
+/* Pull RESET on every chip. The CMOS RAM and the clock survive, time goes on. Callbacks tell what changed. */
+void pc_reset(struct pc *pc);
+
+/*
+ * Put the chips into the state a PC BIOS leaves behind, for guests started without one: interrupt controllers
+ * at vectors 08h/70h with every line masked, timer 0 ticking at 18.2 Hz, keyboard controller translating,
+ * with keyboard and mouse ports enabled, RTC in 24-hour BCD mode.
+ */
+void pc_firmware_defaults(struct pc *pc);
+
+/* ---- Guest accesses -------------------------------------------------------------------------- */
+
+/* size is 1, 2 or 4; any port, any alignment. Wide accesses to byte-wide ports are split as the ISA bus does;
+   what nobody claims reads as all ones. */
+uint32_t pc_port_read(struct pc *pc, uint16_t port, unsigned size);
+void pc_port_write(struct pc *pc, uint16_t port, unsigned size, uint32_t value);
+
+/* size is 1, 2, 4 or 8; unclaimed addresses read as all ones and ignore writes. */
+uint64_t pc_mmio_read(struct pc *pc, guest_pa pa, unsigned size);
+void pc_mmio_write(struct pc *pc, guest_pa pa, unsigned size, uint64_t value);
+
+/* ---- Interrupts ------------------------------------------------------------------------------ */
+
+/* The level of INTR now. */
+bool pc_intr(const struct pc *pc);
+/* The processor's interrupt acknowledge sequence: returns the vector to enter. Call it only when the
+   interrupt is really being taken. Without a request the 8259A answers with its spurious vector, as on
+   hardware. */
+uint8_t pc_intr_ack(struct pc *pc);
+/* Press the NMI button: the nmi callback follows unless port 70h masks it. */
+void pc_raise_nmi(struct pc *pc);
+/* The processor's FERR# output (x87 error with CR0.NE clear), active true. Drives IRQ 13; the guest's write
+   to port F0h drops IRQ 13 and raises IGNNE# until FERR# is inactive. */
+void pc_set_ferr(struct pc *pc, bool active);
+
+/* ---- Time ------------------------------------------------------------------------------------ */
+
+/* Machine time at which pc_run_timers() has something to do; UINT64_MAX: never. May lie in the past. */
+uint64_t pc_next_deadline(const struct pc *pc);
+/* Serve every chip whose deadline has passed, each once. Cheap when there is none. */
+void pc_run_timers(struct pc *pc);
+
+/* ---- Serial ports: com = 0..3 for COM1..COM4; absent ports take nothing and say nothing ------ */
+
+enum {
+    PC_MODEM_CTS = 1 << 0, /* inputs of the guest's port, in the order of its MSR */
+    PC_MODEM_DSR = 1 << 1,
+    PC_MODEM_RI = 1 << 2,
+    PC_MODEM_DCD = 1 << 3,
+    PC_MODEM_DTR = 1 << 0, /* outputs, in the order of its MCR */
+    PC_MODEM_RTS = 1 << 1,
+};
+
+/* Bytes arrive; returns how many the port took (it has a FIFO of 16, or none). For the rest wait for
+ * serial_room. */
+size_t pc_serial_receive(struct pc *pc, unsigned com, const uint8_t *bytes, size_t count);
+/* A break condition arrives. */
+void pc_serial_break(struct pc *pc, unsigned com);
+/* Modem inputs; at power-on CTS, DSR and DCD are active on every port that is present. */
+void pc_serial_set_modem(struct pc *pc, unsigned com, unsigned inputs);
+
+/* ---- Keyboard and mouse ---------------------------------------------------------------------- */
+
+/*
+ * A key goes down or up. `code` is its set 1 make code: 01h Esc ... 58h F12 (for these the evdev KEY_ number
+ * is the same), with E0 in the high byte for grey keys (E048h Up, E05Bh left Windows, E01Ch keypad Enter),
+ * and two keys named by their prefix: E037h Print Screen, E11Dh Pause. Unknown codes are ignored. The
+ * keyboard repeats a held key itself: repeats from the host are ignored (down for a key that is down
+ * already).
+ */
+void pc_key(struct pc *pc, uint16_t code, bool down);
+
+enum {
+    PC_BUTTON_LEFT = 1 << 0,
+    PC_BUTTON_RIGHT = 1 << 1,
+    PC_BUTTON_MIDDLE = 1 << 2,
+};
+
+/* The mouse moved right by dx, down by dy (screen sense), the wheel towards the person by dz; `buttons` are
+   those held now. */
+void pc_mouse(struct pc *pc, int32_t dx, int32_t dy, int32_t dz, unsigned buttons);
+
+/* ---- CMOS RAM, as a set-up program would change it ------------------------------------------- */
+
+/* index 0..127. The standard checksum (2Eh, 2Fh) is kept right. Clock registers are written as the guest
+   would. Both go through the index port and leave it changed: for use before the guest runs. */
+uint8_t pc_cmos_read(struct pc *pc, unsigned index);
+void pc_cmos_write(struct pc *pc, unsigned index, uint8_t value);
