@@ -1,0 +1,296 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * libduplex86: an x86 PC's memory and processor as an object another program can drive.
+ * The contract is KVM's in spirit: the caller lays out guest-physical memory, calls d86_vcpu_run(), and
+ * looks at one shared exit record when it returns. Everything that is neither RAM nor ROM is MMIO and
+ * comes back as an exit; so do port accesses. Devices and time are the caller's.
+ *
+ * Every function returns 0 or a negative errno value unless it says otherwise. One thread at a time may
+ * use a VM; only d86_vcpu_kick() may be called from any thread and from signal handlers.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define D86_API __attribute__((visibility("default")))
+#else
+#define D86_API
+#endif
+
+struct d86_vm;
+struct d86_vcpu;
+
+/* Version of the library in use, "major.minor.patch". */
+D86_API const char *d86_version(void);
+
+/* ---- Virtual machine and guest-physical memory ---------------------------------------------------- */
+
+/*
+ * Create an empty VM: no memory, no processor.
+ * -ENOMEM; -EAGAIN: too many VMs in this process (8); -ENOTSUP: the host lacks something the library
+ * needs (it names it with d86_last_error()).
+ */
+D86_API int d86_vm_create(struct d86_vm **vm);
+
+/* Free the VM, its memory and its processor. NULL is allowed. */
+D86_API void d86_vm_destroy(struct d86_vm *vm);
+
+/*
+ * What the last failed call in this thread found, one sentence without a full stop, for people; "" if
+ * there is nothing to add to the error number. Valid until the next call in the same thread.
+ */
+D86_API const char *d86_last_error(void);
+
+/*
+ * Add `size` bytes of zeroed RAM at guest-physical `pa`. Both are multiples of 4096; the region lies
+ * below 64 GiB and overlaps no other. All RAM of a VM is one memfd, in the order of the calls.
+ * -EINVAL, -EEXIST (overlap), -ENOSPC (more than D86_REGION_MAX regions), -ENOMEM.
+ */
+D86_API int d86_vm_add_ram(struct d86_vm *vm, uint64_t pa, uint64_t size);
+
+/*
+ * Add a ROM: `size` bytes copied from `data`, at `pa` (multiples of 4096). Guest writes to it come back
+ * as MMIO exits and change nothing. Errors as d86_vm_add_ram().
+ */
+D86_API int d86_vm_add_rom(struct d86_vm *vm, uint64_t pa, const void *data, uint64_t size);
+
+/*
+ * Show the region that holds `pa_of` (RAM or ROM, `size` bytes of it) at `pa` too, read-only or not:
+ * a BIOS at 4 GiB and at 1 MiB, for one. Errors as d86_vm_add_ram(); -ENOENT: nothing at pa_of.
+ */
+D86_API int d86_vm_add_alias(struct d86_vm *vm, uint64_t pa, uint64_t pa_of, uint64_t size, bool read_only);
+
+/* Remove the region that starts at `pa` exactly; it becomes MMIO. -ENOENT. The vCPU must not be running. */
+D86_API int d86_vm_remove(struct d86_vm *vm, uint64_t pa);
+
+enum { D86_REGION_MAX = 32 };
+
+/*
+ * Copy to or from guest-physical memory as a device would by DMA, across regions. Writes reach RAM only;
+ * instructions the processor has cached from there are dropped. -EFAULT: part of the range is neither
+ * RAM nor ROM (nothing was copied). Not while the vCPU runs in another thread.
+ */
+D86_API int d86_vm_read(struct d86_vm *vm, uint64_t pa, void *data, size_t size);
+D86_API int d86_vm_write(struct d86_vm *vm, uint64_t pa, const void *data, size_t size);
+
+/* ---- Processor ----------------------------------------------------------------------------------- */
+
+enum d86_engine {
+    D86_ENGINE_INTERP, /* the reference interpreter: complete and precise */
+};
+
+struct d86_vcpu_config {
+    const char *cpu;        /* CPUID model by name, NULL for the default; d86_cpu_models() lists them */
+    enum d86_engine engine;
+};
+
+/*
+ * Add the VM's processor, in its reset state (SDM 3A, "Processor State After Reset").
+ * -EINVAL: unknown model or engine; -EEXIST: the VM has a processor; -ENOTSUP: the model needs something
+ * the host processor lacks (see d86_last_error()).
+ */
+D86_API int d86_vcpu_create(struct d86_vm *vm, const struct d86_vcpu_config *config, struct d86_vcpu **vcpu);
+
+/* NULL-terminated list of CPUID model names, and one line about each (NULL: no such model). */
+D86_API const char *const *d86_cpu_models(void);
+D86_API const char *d86_cpu_model_description(const char *name);
+
+/* Back to the reset state: INIT/RESET as the chipset would pulse it. Memory is kept. */
+D86_API void d86_vcpu_reset(struct d86_vcpu *vcpu);
+
+struct d86_regs {
+    uint32_t eax, ecx, edx, ebx, esp, ebp, esi, edi;
+    uint32_t eip, eflags;
+};
+
+/* A segment register with its hidden part. `attr` is bits 8..23 of the descriptor's second doubleword
+ * without the limit: type in 3..0, S 4, DPL 6..5, P 7, AVL 12, D/B 14, G 15. limit is in bytes. */
+struct d86_segment {
+    uint32_t base, limit;
+    uint16_t selector, attr;
+    bool unusable; /* a null selector was loaded */
+};
+
+struct d86_table {
+    uint32_t base;
+    uint16_t limit;
+};
+
+enum { D86_ES, D86_CS, D86_SS, D86_DS, D86_FS, D86_GS };
+
+struct d86_sregs {
+    struct d86_segment seg[6]; /* indexed by D86_ES.. */
+    struct d86_segment ldt, tr;
+    struct d86_table gdt, idt;
+    uint32_t cr0, cr2, cr3, cr4;
+    uint64_t efer;
+    uint32_t dr[8];
+};
+
+/* x87, MMX and SSE state: the 512-byte FXSAVE image. */
+struct d86_fpu {
+    _Alignas(16) uint8_t fxsave[512];
+};
+
+/* Events under way: what must be kept beside the registers to move a processor elsewhere. */
+struct d86_events {
+    bool halted;            /* waits after HLT */
+    bool shutdown;          /* after a triple fault */
+    bool nmi_pending, nmi_blocked;
+    bool interrupt_shadow;  /* the instruction after STI or MOV SS has not run yet */
+    int16_t interrupt;      /* vector injected and not yet taken, or -1 */
+};
+
+D86_API void d86_vcpu_get_regs(const struct d86_vcpu *vcpu, struct d86_regs *regs);
+D86_API void d86_vcpu_set_regs(struct d86_vcpu *vcpu, const struct d86_regs *regs);
+D86_API void d86_vcpu_get_sregs(const struct d86_vcpu *vcpu, struct d86_sregs *sregs);
+/* -EINVAL: a combination no processor can be in (PG without PE, reserved bits); nothing changed. */
+D86_API int d86_vcpu_set_sregs(struct d86_vcpu *vcpu, const struct d86_sregs *sregs);
+D86_API void d86_vcpu_get_fpu(const struct d86_vcpu *vcpu, struct d86_fpu *fpu);
+/* -EINVAL: reserved bits of MXCSR set. */
+D86_API int d86_vcpu_set_fpu(struct d86_vcpu *vcpu, const struct d86_fpu *fpu);
+/* Model-specific registers as RDMSR/WRMSR at CPL 0; -EINVAL where those raise #GP. */
+D86_API int d86_vcpu_get_msr(const struct d86_vcpu *vcpu, uint32_t index, uint64_t *value);
+D86_API int d86_vcpu_set_msr(struct d86_vcpu *vcpu, uint32_t index, uint64_t value);
+D86_API void d86_vcpu_get_events(const struct d86_vcpu *vcpu, struct d86_events *events);
+D86_API void d86_vcpu_set_events(struct d86_vcpu *vcpu, const struct d86_events *events);
+
+/* ---- Running ------------------------------------------------------------------------------------- */
+
+enum d86_exit_reason {
+    D86_EXIT_NONE,
+    D86_EXIT_IO,               /* port access: see io; the next run completes it */
+    D86_EXIT_MMIO,             /* access to memory that is neither RAM nor ROM, or write to ROM: see mmio */
+    D86_EXIT_HLT,              /* the processor waits for an interrupt, NMI or reset */
+    D86_EXIT_INTERRUPT_WINDOW, /* asked for with request_interrupt_window: an interrupt can be injected now */
+    D86_EXIT_SHUTDOWN,         /* triple fault */
+    D86_EXIT_DEBUG,            /* asked for with d86_vcpu_set_debug(): see debug */
+    D86_EXIT_KICKED,           /* d86_vcpu_kick() */
+    D86_EXIT_INTERNAL_ERROR,   /* the library cannot go on: see error; the guest state is as before the instruction */
+    D86_EXIT_FERR,             /* CR0.NE is clear and an x87 exception is pending: see ferr */
+};
+
+enum { D86_IO_DATA_MAX = 4096 };
+
+/*
+ * The exit record, plain data in memory shared with the processor. The caller reads what the reason
+ * names, and for an input fills io.data or mmio.data before the next d86_vcpu_run().
+ */
+struct d86_exit {
+    uint32_t reason; /* enum d86_exit_reason */
+
+    /* Set by the caller before run: leave with D86_EXIT_INTERRUPT_WINDOW as soon as one can be injected. */
+    uint8_t request_interrupt_window;
+    /* Set by run at every exit: d86_vcpu_interrupt() would be accepted now. */
+    uint8_t ready_for_interrupt;
+    uint8_t interrupt_flag; /* EFLAGS.IF */
+    /*
+     * Level of the FERR# pin (SDM 1, "MS-DOS Compatibility Sub-mode": CR0.NE clear). A PC wires it to IRQ 13.
+     * With D86_EXIT_FERR the processor stands still before an x87 instruction, as after HLT: raise the
+     * interrupt and run again when it can be injected, or call d86_vcpu_ignne().
+     */
+    uint8_t ferr;
+
+    struct {
+        uint16_t port;
+        uint8_t size;   /* bytes of one access: 1, 2 or 4 */
+        uint8_t is_out; /* 1: the guest wrote */
+        uint32_t count; /* accesses, in order; more than one for string instructions with REP */
+        uint8_t data[D86_IO_DATA_MAX]; /* count * size bytes, little-endian */
+    } io;
+
+    struct {
+        uint64_t pa;
+        uint8_t size; /* bytes: 1, 2, 4, 8 ... 16; never across a page */
+        uint8_t is_write;
+        uint8_t data[16];
+    } mmio;
+
+    struct {
+        uint32_t linear; /* CS base + EIP */
+        uint8_t cause;   /* enum d86_debug */
+    } debug;
+
+    struct {
+        uint32_t code;  /* enum d86_error */
+        char text[160]; /* one sentence for people */
+    } error;
+};
+
+enum d86_error {
+    D86_ERROR_UNIMPLEMENTED = 1, /* the guest did what this processor cannot model */
+    D86_ERROR_BUG,               /* an invariant of the library broke */
+};
+
+/*
+ * Run the guest until something needs the caller; the record is d86_vcpu_exit(). Returns 0 with
+ * exit->reason set. Running after D86_EXIT_SHUTDOWN returns the same exit until a reset.
+ */
+D86_API int d86_vcpu_run(struct d86_vcpu *vcpu);
+D86_API struct d86_exit *d86_vcpu_exit(struct d86_vcpu *vcpu);
+
+/*
+ * Inject an external interrupt; it is taken at the start of the next run. -EAGAIN: not possible now
+ * (IF clear, a shadow, or one is pending): set request_interrupt_window and run.
+ */
+D86_API int d86_vcpu_interrupt(struct d86_vcpu *vcpu, uint8_t vector);
+
+/*
+ * Assert IGNNE#: the pending x87 exception no longer holds up the guest. A PC does so at a write to port F0.
+ * The pin falls by itself when the exception is cleared, as the PC's circuit has it.
+ */
+D86_API void d86_vcpu_ignne(struct d86_vcpu *vcpu);
+
+/* Pend a non-maskable interrupt; taken when the processor next can. */
+D86_API void d86_vcpu_nmi(struct d86_vcpu *vcpu);
+
+/* Make a run in progress, or else the next one, return D86_EXIT_KICKED soon. Any thread, any signal. */
+D86_API void d86_vcpu_kick(struct d86_vcpu *vcpu);
+
+/* The A20 gate: off, bit 20 of every guest-physical address reads as 0. On after reset of the VM. */
+D86_API void d86_vcpu_set_a20(struct d86_vcpu *vcpu, bool enabled);
+
+/* ---- Debugging and statistics -------------------------------------------------------------------- */
+
+enum d86_debug {
+    D86_DEBUG_SINGLE_STEP = 1, /* exit after every instruction */
+    D86_DEBUG_INT3 = 2,        /* exit at INT3 (CC) instead of raising #BP */
+    D86_DEBUG_EXCEPTIONS = 4,  /* exit before any exception is delivered: see d86_vcpu_exception() */
+};
+
+/* Choose what leaves with D86_EXIT_DEBUG: a sum of enum d86_debug, 0 for nothing. */
+D86_API void d86_vcpu_set_debug(struct d86_vcpu *vcpu, unsigned causes);
+
+struct d86_exception {
+    uint8_t vector;
+    bool has_error_code;
+    uint32_t error_code;
+    uint32_t cr2; /* the faulting address of a #PF */
+};
+
+/*
+ * The exception behind a D86_EXIT_DEBUG with cause D86_DEBUG_EXCEPTIONS: registers show the state the
+ * handler would see saved. The next run delivers it unless d86_vcpu_set_regs() is called first.
+ */
+D86_API void d86_vcpu_exception(const struct d86_vcpu *vcpu, struct d86_exception *exception);
+
+struct d86_stats {
+    uint64_t instructions;  /* guest instructions completed; an iteration of REP counts one */
+    uint64_t blocks_built, blocks_dropped, cache_flushes;
+    uint64_t tlb_fills, tlb_flushes;
+    uint64_t exceptions, interrupts, exits;
+};
+
+D86_API void d86_vcpu_stats(const struct d86_vcpu *vcpu, struct d86_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
