@@ -1,0 +1,44 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Layout of the decoded-instruction cache; shared with the library side, which provides its memory.
+ */
+#pragma once
+
+#include "cpu.h"
+
+enum {
+    BLOCK_INSNS_MAX = 48,
+    BLOCK_BUCKETS = 1 << 16,
+};
+
+/* A block's membership in the list of one frame; the second is for a block that crosses into another page. */
+struct code_ref {
+    struct block *block;
+    struct code_ref *next;
+};
+
+/*
+ * Instructions that follow each other in one page, decoded for one mode. A block holding one instruction
+ * that crosses the page's end lies in two frames; it is never linked to, so that the second page's
+ * translation is looked at every time.
+ */
+struct block {
+    uint64_t frame;  /* RAM-file frame of the first byte */
+    uint64_t frame2; /* of the bytes beyond the page's end, or FRAME_NONE */
+    struct block *bucket_next;
+    struct code_ref ref, ref2;
+    uint16_t offset; /* of the first byte in its page */
+    uint16_t size;   /* bytes in all */
+    uint8_t mode;    /* MODE_* */
+    bool stale;      /* its bytes were written: every uop leads back to the run loop */
+    uint16_t count;  /* uops, the closing one included */
+    struct uop uop[];
+};
+
+struct block_cache {
+    uint8_t *pool;
+    uint64_t pool_size, pool_used;
+    struct uop *stale_entry; /* first uop of the stale block just run: to be redirected to its successor */
+    struct block *bucket[BLOCK_BUCKETS];
+};

@@ -1,0 +1,384 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The virtual CPU's state, on the executor side: plain data in the shared arena, at the same address in
+ * every process that maps it. Pointers in it point into the arena or at executor code only.
+ * Readers beyond the executor: the library side (library/vcpu.c) converts to and from the public structs.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "duplex86/duplex86.h"
+#include "translator/decode.h"
+#include "x86/x86.h"
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define NORETURN __attribute__((noreturn))
+
+struct vcpu;
+struct uop;
+struct block;
+
+/* ---- Registers ------------------------------------------------------------------------------------ */
+
+enum { GPR_ZERO = X86_NO_REG, GPR_SLOTS = 12 };
+
+/*
+ * The register file, seen in three widths. Indices are in units of the width: EBX is d[3], BX w[6],
+ * BL b[12], BH b[13]. Slot 8 always holds zero, so an absent base or index needs no test.
+ */
+union gpr_file {
+    uint32_t d[GPR_SLOTS];
+    uint16_t w[GPR_SLOTS * 2];
+    uint8_t b[GPR_SLOTS * 4];
+};
+
+/*
+ * The six arithmetic flags as the host processor gives them: LAHF's AH over SETO's AL. So an ALU handler
+ * stores them with one 16-bit move, and they are the processor's own, undefined ones included.
+ */
+#define ARITH_OF 0x0001u
+#define ARITH_CF 0x0100u
+#define ARITH_PF 0x0400u
+#define ARITH_AF 0x1000u
+#define ARITH_ZF 0x4000u
+#define ARITH_SF 0x8000u
+
+/* A segment register with its hidden part, and what access checks need precomputed (seg_derive()). */
+struct segment {
+    uint32_t base;
+    uint32_t limit; /* in bytes, G applied */
+    uint16_t selector;
+    uint16_t attr; /* X86_SEG_*; 0 in `P` for an unusable one */
+    bool unusable; /* null selector in protected mode */
+    /* Derived: an access of n bytes at offset o is inside when min <= o and o + n - 1 <= max, no wrap. */
+    bool readable, writable;
+    uint32_t min, max;
+};
+
+/* ---- Translation caches --------------------------------------------------------------------------- */
+
+enum {
+    TLB_SIZE = 1024,
+    TLB_INVALID = 1,  /* no page address has its low bits set */
+    ITLB_SIZE = 256,
+    JUMP_CACHE_SIZE = 4096,
+};
+
+/* host address = linear address + addend, when the tag for the access equals the page's linear address. */
+struct tlb_entry {
+    uint32_t read_tag, write_tag;
+    uint64_t addend;
+};
+
+struct itlb_entry {
+    uint32_t tag; /* page linear address, or TLB_INVALID */
+    uint32_t user; /* filled for CPL 3 */
+    uint64_t frame; /* RAM-file frame number; FRAME_NONE: no memory there, reads FF */
+};
+
+/* Where execution goes for a linear address in a mode; valid while the fetch tag stays the same. */
+struct jump_entry {
+    uint32_t la;
+    uint32_t tag;
+    const struct uop *target;
+};
+
+/* What a block was built for; part of its key. Anything else that matters is checked when executed. */
+enum mode {
+    MODE_CODE32 = 1 << 0,  /* CS.D */
+    MODE_STACK32 = 1 << 1, /* SS.B */
+    MODE_FLAT = 1 << 2,    /* DS, ES, SS: base 0, limit 4 GiB, readable and writable; CS: base 0, limit 4 GiB */
+    MODE_USER = 1 << 3,    /* CPL 3 */
+    MODE_STEP = 1 << 4,    /* one instruction, then back to the loop */
+    MODE_BITS = 5,
+};
+
+/* Reasons to come back to the run loop at the next block boundary (vcpu.pending). */
+enum {
+    PENDING_KICK = 1 << 0,  /* set by any thread */
+    PENDING_EVENT = 1 << 1, /* NMI or an injected interrupt waits */
+    PENDING_STEP = 1 << 2,  /* a MODE_STEP block runs */
+};
+
+/* ---- Bus accesses that need the caller -------------------------------------------------------------- */
+
+/*
+ * An instruction that reads a device leaves with an exit and is executed again when the answer is there.
+ * The log keeps the accesses it has already made, so each reaches the device once.
+ */
+struct bus_access {
+    guest_pa pa; /* or the port */
+    uint64_t data;
+    uint8_t size;
+    bool is_write, is_port;
+    uint16_t batch; /* REP INS: elements asked for at once; the answer stays in exit->io.data. 0: a single access */
+};
+
+enum { BUS_LOG_MAX = 160 };
+
+struct bus_log {
+    unsigned count;  /* accesses made since the instruction began, over all its executions */
+    unsigned cursor; /* the next one expected in this execution */
+    bool waiting;    /* the last one was sent to the caller and its answer is not in the log yet */
+    struct bus_access access[BUS_LOG_MAX];
+};
+
+/* ---- Exceptions ------------------------------------------------------------------------------------- */
+
+enum event_kind {
+    EVENT_NONE,
+    EVENT_EXCEPTION,   /* hardware exception: vector, maybe an error code */
+    EVENT_SOFT_INT,    /* INT n, INT3, INTO: next_eip is pushed, DPL is checked (not for INT1) */
+    EVENT_EXTERNAL,    /* interrupt or NMI */
+};
+
+struct event {
+    uint8_t kind; /* enum event_kind */
+    uint8_t vector;
+    bool has_error;
+    uint32_t error;
+};
+
+/* Why the executor unwound to the run loop. */
+enum unwind { UNWIND_NONE, UNWIND_EXCEPTION, UNWIND_EXIT };
+
+struct unwind_buffer {
+    uint64_t rbx, rbp, r12, r13, r14, r15, rsp, rip;
+};
+
+/* ---- FPU --------------------------------------------------------------------------------------------- */
+
+/* x87, MMX and SSE state; executor/fpu.c says how it lives partly in the host's registers. */
+struct fpu {
+    _Alignas(64) uint8_t image[512]; /* FXSAVE image; valid while !live. Its FIP, FDP and FOP are not: see below */
+    uint32_t host_mxcsr; /* what the C code around us had, while the guest's state is loaded */
+    uint16_t host_fcw;
+    bool live;           /* the guest's state is in the host's registers */
+    uint8_t guard;       /* enum fpu_class: instructions of these classes take the slow path first */
+    bool unmasked;       /* FCW leaves an exception unmasked: look for pending ones before each instruction */
+    bool simd_unmasked;  /* MXCSR leaves an exception unmasked */
+    bool ignne;          /* IGNNE# is asserted: with CR0.NE clear, pending x87 exceptions do not stop us */
+    uint8_t hidden;      /* pending exception flags kept from the host's FSW while IGNNE# is in use */
+    uint32_t mxcsr_mask; /* bits of MXCSR that may be set */
+    /* Last non-control x87 instruction, as FNSTENV shows it; kept here, not by the host's FPU. */
+    uint32_t fip, fdp;
+    uint16_t fcs, fds, fop;
+};
+
+/* Executable memory for the host instructions that do the guest's FP and SIMD work (fpu_emit()). */
+struct native_pool {
+    uint64_t *code;       /* slots, writable mapping; zeroed by whoever sets this up */
+    const uint64_t *text; /* the same memory, executable mapping */
+    uint32_t slots;       /* a power of two */
+    uint32_t used;
+    bool full; /* a bind failed for want of a slot: flush the blocks and build again */
+};
+
+/* ---- Guest-physical memory ---------------------------------------------------------------------------- */
+
+#define FRAME_NONE UINT64_MAX
+
+/* A piece of guest-physical memory backed by the RAM file. Sorted by pa in the memory map. */
+struct region {
+    guest_pa pa, size;
+    uint64_t offset; /* in the RAM file */
+    bool read_only;
+};
+
+struct memory_map {
+    unsigned count;
+    struct region region[D86_REGION_MAX];
+    uint8_t *ram; /* the RAM file, mapped whole */
+    uint64_t ram_size;
+};
+
+/* Per RAM-file frame: what is cached from it. Lives in a sparse part of the arena. */
+struct code_frame {
+    uint64_t granules;     /* bit n: bytes 64n..64n+63 are part of a cached block */
+    struct code_ref *refs; /* the blocks that have bytes here */
+};
+
+/* ---- The virtual CPU ----------------------------------------------------------------------------------- */
+
+struct debug_state {
+    uint32_t dr[8];
+    bool active;       /* some breakpoint is enabled in DR7 */
+    uint32_t hit;      /* DR6 bits collected by the current instruction */
+};
+
+/* What a stepped instruction had before it began, to be put back when it does not complete. */
+struct step_state {
+    bool resume, shadow, shadow_is_ss;
+};
+
+struct vcpu {
+    /* Hot: touched by nearly every instruction. */
+    union gpr_file gpr;
+    uint32_t eip;   /* of the current block's first byte while it runs; exact whenever C code outside handlers sees it */
+    uint16_t arith; /* ARITH_* */
+    uint32_t eflags; /* all flags but the arithmetic six, which are zero here; bit 1 set */
+    uint32_t pending; /* PENDING_*; set atomically by other threads */
+    uint32_t fetch_tag; /* tlb_generation << MODE_BITS | mode */
+    struct tlb_entry *tlb; /* data TLB for the current CPL: tlb_user, tlb_system, or tlb_none */
+    uint64_t icount;
+    struct segment seg[X86_SREG_COUNT];
+
+    uint32_t next_eip; /* of the instruction after the current one, in handlers that sync */
+    uint8_t cpl;       /* SDM's CPL: SS.DPL; 0 in real mode, 3 in V86 */
+    uint8_t mode;      /* MODE_* without MODE_STEP */
+    bool halted, shutdown;
+    bool nmi_pending, nmi_blocked;
+    bool int_shadow;   /* set by STI or MOV/POP SS: no interrupt before the next instruction is done */
+    bool shadow_is_ss; /* ... by MOV/POP SS: no debug trap either */
+    bool no_trap;      /* the instruction entered a handler: no single-step trap after it */
+    int16_t interrupt; /* injected vector, or -1 */
+
+    struct segment ldt, tr;
+    struct d86_table gdt, idt;
+    uint32_t cr0, cr2, cr3, cr4;
+    uint64_t efer;
+    uint64_t pdpte[4]; /* PAE: loaded with CR3, SDM 3A "PDPTE Registers" */
+    struct debug_state debug;
+    struct {
+        uint32_t sysenter_cs, sysenter_esp, sysenter_eip;
+        uint64_t pat, apic_base, misc_enable;
+        int64_t tsc_offset; /* guest TSC = host TSC + offset */
+    } msr;
+    const struct cpu_model *model;
+    uint32_t features[4]; /* what CPUID advertises: words as in enum cpu_feature; set by cpu_model_select() */
+    guest_pa pa_mask; /* physical address lines, A20 included */
+
+    struct step_state step_state;
+    struct event event;      /* exception being raised; EVENT_NONE otherwise */
+    struct event delivering; /* for the double-fault rules */
+    bool exception_shown;    /* D86_DEBUG_EXCEPTIONS: the caller has seen v->event; deliver it now */
+    unsigned debug_causes;   /* enum d86_debug */
+
+    struct fpu fpu;
+    struct bus_log bus;
+    struct d86_exit *exit; /* in the arena */
+    struct unwind_buffer unwind;
+    struct d86_stats stats;
+
+    struct memory_map map;
+    uint32_t tlb_generation;
+    uint32_t fetch_limit; /* CS limit the jump cache was filled under */
+    struct tlb_entry tlb_system[TLB_SIZE], tlb_user[TLB_SIZE];
+    struct tlb_entry tlb_none[TLB_SIZE]; /* never filled: every access takes the slow path (AC checks, watchpoints) */
+    struct itlb_entry itlb[ITLB_SIZE];
+    struct jump_entry jump[JUMP_CACHE_SIZE];
+
+    struct code_frame *code_frame; /* one per frame of the RAM file */
+    struct block_cache *blocks;
+    struct native_pool *native;
+};
+
+/* ---- Micro-operations ------------------------------------------------------------------------------------ */
+
+/*
+ * A handler executes one guest instruction and continues with the next by a tail call (or returns it, in
+ * builds without guaranteed tail calls: see DISPATCH). NULL: back to the run loop.
+ */
+typedef const struct uop *uop_fn(struct vcpu *v, const struct uop *u);
+
+enum uop_flag {
+    UOP_A16 = 1 << 0,   /* 16-bit address size */
+    UOP_O16 = 1 << 1,   /* 16-bit operand size */
+    UOP_REP = 1 << 2,
+    UOP_REPNE = 1 << 3,
+    UOP_LOCK = 1 << 4,
+    UOP_MEM = 1 << 5,   /* one operand is memory: see disp, base, index, scale, seg */
+    UOP_DST_MEM = 1 << 6, /* ... the destination */
+};
+
+/* One decoded instruction as the handlers want it. */
+struct uop {
+    uop_fn *run;
+    union {
+        const struct uop *link;   /* branches: where the taken path goes, once known */
+        const void *native;       /* FP and SIMD: the code that executes it (fpu_emit()) */
+        uint64_t extra;           /* insn.imm2 and the like */
+    };
+    uint32_t imm;     /* immediate; branches: taken target relative to the block's first EIP */
+    uint32_t disp;
+    uint16_t eip_off; /* of this instruction from the block's first EIP */
+    uint8_t n;        /* instructions in the block up to and including this one */
+    uint8_t len;
+    uint8_t dst, src; /* register-file indices of operands 0 and 1 in units of their size, or plain numbers */
+    uint8_t base, index;
+    uint8_t scale, seg;
+    uint8_t flags; /* enum uop_flag */
+    uint8_t aux;   /* per handler: condition, sub-opcode, third operand */
+};
+
+_Static_assert(sizeof(struct uop) == 40, "uop layout");
+
+#if defined(__OPTIMIZE__) && !defined(D86_SANITIZED)
+#define D86_THREADED 1 /* GCC turns calls in tail position into jumps */
+#else
+#define D86_THREADED 0
+#endif
+
+#define DISPATCH(v, u) return D86_THREADED ? (u)->run((v), (u)) : (u)
+#define NEXT(v, u) DISPATCH((v), (u) + 1)
+#define HANDLER(name) static const struct uop *name(struct vcpu *v, const struct uop *u)
+
+/* ---- Small accessors --------------------------------------------------------------------------------------- */
+
+static inline uint32_t gpr_read(const struct vcpu *v, unsigned index, unsigned size)
+{
+    return size == 4 ? v->gpr.d[index] : size == 2 ? v->gpr.w[index] : v->gpr.b[index];
+}
+
+static inline void gpr_write(struct vcpu *v, unsigned index, unsigned size, uint32_t value)
+{
+    if (size == 4)
+        v->gpr.d[index] = value;
+    else if (size == 2)
+        v->gpr.w[index] = (uint16_t)value;
+    else
+        v->gpr.b[index] = (uint8_t)value;
+}
+
+/* Register-file index of general register `reg` in units of `size` (AH..BH for size 1, 4..7). */
+static inline uint8_t gpr_index(unsigned reg, unsigned size)
+{
+    if (size == 4)
+        return (uint8_t)reg;
+    if (size == 2)
+        return (uint8_t)(reg * 2);
+    return (uint8_t)(reg < 4 ? reg * 4 : (reg - 4) * 4 + 1);
+}
+
+static inline bool cpu_protected(const struct vcpu *v)
+{
+    return v->cr0 & X86_CR0_PE;
+}
+
+static inline bool cpu_v86(const struct vcpu *v)
+{
+    return v->eflags & X86_VM;
+}
+
+/* Real mode or V86: selectors are paragraph numbers. */
+static inline bool cpu_real_segments(const struct vcpu *v)
+{
+    return !cpu_protected(v) || cpu_v86(v);
+}
+
+static inline unsigned cpu_iopl(const struct vcpu *v)
+{
+    return v->eflags >> X86_IOPL_SHIFT & 3;
+}
+
+/* CR0.PE set and not V86: what most system instructions ask. */
+static inline bool cpu_pmode(const struct vcpu *v)
+{
+    return !cpu_real_segments(v);
+}

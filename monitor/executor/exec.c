@@ -1,0 +1,252 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The run loop: between blocks it looks at everything that is not an instruction (exceptions, interrupts,
+ * kicks, single-stepping) in the SDM's order of priority, then runs blocks until one returns to it.
+ * Instructions leave it in the middle only by unwinding: to deliver an exception or to exit to the caller.
+ * Executor side. SDM 3A, "Priority Among Concurrent Events".
+ */
+#include "block.h"
+#include "executor.h"
+
+/* ---- Mode -------------------------------------------------------------------------------------------------- */
+
+static bool seg_is_flat(const struct segment *s)
+{
+    return s->base == 0 && s->min == 0 && s->max == 0xffffffffu && s->readable && s->writable;
+}
+
+static uint8_t current_mode(const struct vcpu *v)
+{
+    const struct segment *cs = &v->seg[X86_CS];
+    uint8_t mode = 0;
+    if (cs->attr & X86_SEG_DB)
+        mode |= MODE_CODE32;
+    if (v->seg[X86_SS].attr & X86_SEG_DB)
+        mode |= MODE_STACK32;
+    if (cs->base == 0 && cs->limit == 0xffffffffu && seg_is_flat(&v->seg[X86_DS]) &&
+        seg_is_flat(&v->seg[X86_ES]) && seg_is_flat(&v->seg[X86_SS]))
+        mode |= MODE_FLAT;
+    if (v->cpl == 3)
+        mode |= MODE_USER;
+    return mode;
+}
+
+void exec_mode_changed(struct vcpu *v)
+{
+    bool check_each = v->debug.active || (v->cpl == 3 && (v->cr0 & X86_CR0_AM) && (v->eflags & X86_AC));
+    v->mode = current_mode(v);
+    v->tlb = check_each ? v->tlb_none : v->cpl == 3 ? v->tlb_user : v->tlb_system;
+    /* What the jump cache holds was checked against the CS limit of its time. */
+    if (v->seg[X86_CS].limit != v->fetch_limit) {
+        v->fetch_limit = v->seg[X86_CS].limit;
+        v->tlb_generation++;
+    }
+    v->fetch_tag = v->tlb_generation << MODE_BITS | v->mode;
+}
+
+/* ---- Leaving ------------------------------------------------------------------------------------------------ */
+
+void exec_exit(struct vcpu *v)
+{
+    unwind_to(&v->unwind, UNWIND_EXIT);
+}
+
+static NORETURN void exit_with(struct vcpu *v, enum d86_exit_reason reason)
+{
+    v->exit->reason = reason;
+    exec_exit(v);
+}
+
+static NORETURN void exit_debug(struct vcpu *v, enum d86_debug cause)
+{
+    v->exit->debug.cause = (uint8_t)cause;
+    v->exit->debug.linear = v->seg[X86_CS].base + v->eip;
+    exit_with(v, D86_EXIT_DEBUG);
+}
+
+void exec_error(struct vcpu *v, const struct uop *u, uint32_t code, const char *text)
+{
+    unsigned i;
+    cpu_sync(v, u);
+    v->exit->error.code = code;
+    for (i = 0; text[i] && i < sizeof(v->exit->error.text) - 1; i++)
+        v->exit->error.text[i] = text[i];
+    v->exit->error.text[i] = 0;
+    exit_with(v, D86_EXIT_INTERNAL_ERROR);
+}
+
+/* ---- Events between instructions ------------------------------------------------------------------------------ */
+
+bool exec_can_interrupt(const struct vcpu *v)
+{
+    return (v->eflags & X86_IF) && !v->int_shadow && v->interrupt < 0 && v->bus.count == 0 && !v->bus.waiting &&
+           v->event.kind == EVENT_NONE && !v->shutdown;
+}
+
+static void deliver_exception(struct vcpu *v)
+{
+    if ((v->debug_causes & D86_DEBUG_EXCEPTIONS) && !v->exception_shown) {
+        v->exception_shown = true;
+        exit_debug(v, D86_DEBUG_EXCEPTIONS);
+    }
+    v->exception_shown = false;
+    bus_commit(v);
+    event_deliver_exception(v);
+}
+
+static void deliver_interrupt(struct vcpu *v)
+{
+    uint8_t vector = (uint8_t)v->interrupt;
+    v->interrupt = -1;
+    v->halted = false;
+    event_deliver_interrupt(v, vector);
+}
+
+static void take_events(struct vcpu *v)
+{
+    if (v->nmi_pending && !v->nmi_blocked && !v->int_shadow) {
+        v->nmi_pending = false;
+        v->halted = false;
+        event_deliver_nmi(v);
+        return;
+    }
+    if (v->interrupt >= 0 && (v->eflags & X86_IF) && !v->int_shadow) {
+        deliver_interrupt(v);
+        return;
+    }
+    if (v->exit->request_interrupt_window && exec_can_interrupt(v))
+        exit_with(v, D86_EXIT_INTERRUPT_WINDOW);
+    if (v->halted)
+        exit_with(v, D86_EXIT_HLT);
+}
+
+/* A kick is taken once. Other threads set the bit, so it is cleared atomically. */
+static void take_kick(struct vcpu *v)
+{
+    if (__atomic_load_n(&v->pending, __ATOMIC_RELAXED) & PENDING_KICK) {
+        __atomic_and_fetch(&v->pending, ~(uint32_t)PENDING_KICK, __ATOMIC_ACQ_REL);
+        exit_with(v, D86_EXIT_KICKED);
+    }
+}
+
+/* ---- Running --------------------------------------------------------------------------------------------------- */
+
+static void run_uops(struct vcpu *v, const struct uop *u)
+{
+    while (u)
+        u = u->run(v, u);
+}
+
+/* Does the next instruction need a look before or after it? */
+static bool must_step(const struct vcpu *v)
+{
+    return (v->eflags & (X86_TF | X86_RF)) || v->int_shadow || v->bus.count || v->debug.active ||
+           (v->debug_causes & D86_DEBUG_SINGLE_STEP);
+}
+
+/* Instruction breakpoints at CS:EIP: DR6 bits (SDM 3B, "Debug Registers", R/W 00). */
+static uint32_t breakpoints_here(const struct vcpu *v)
+{
+    guest_la la = v->seg[X86_CS].base + v->eip;
+    uint32_t hit = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        bool enabled = v->debug.dr[7] >> (2 * i) & 3, fetch = (v->debug.dr[7] >> (16 + 4 * i) & 3) == 0;
+        if (enabled && fetch && v->debug.dr[i] == la)
+            hit |= 1u << i;
+    }
+    return hit;
+}
+
+static void set_pending_step(struct vcpu *v, bool on)
+{
+    if (on)
+        __atomic_or_fetch(&v->pending, PENDING_STEP, __ATOMIC_RELAXED);
+    else
+        __atomic_and_fetch(&v->pending, ~(uint32_t)PENDING_STEP, __ATOMIC_RELAXED);
+}
+
+/* Run one instruction and raise the traps that follow it. */
+static void step(struct vcpu *v)
+{
+    bool trap = v->eflags & X86_TF, resume = v->eflags & X86_RF;
+    if (v->debug.active && !resume) {
+        uint32_t hit = breakpoints_here(v);
+        if (hit) {
+            v->debug.dr[6] |= hit;
+            raise(v, NULL, X86_DB);
+        }
+    }
+    const struct uop *u = block_lookup(v, true);
+    /* RF and the shadow last for this instruction; it may set them anew. A device access repeats it: keep. */
+    bool shadow = v->int_shadow, shadow_is_ss = v->shadow_is_ss;
+    v->eflags &= ~X86_RF;
+    v->int_shadow = v->shadow_is_ss = false;
+    v->no_trap = false;
+    v->debug.hit = 0;
+    v->bus.cursor = 0;
+    v->step_state = (struct step_state){ .resume = resume, .shadow = shadow, .shadow_is_ss = shadow_is_ss };
+    set_pending_step(v, true);
+    run_uops(v, u);
+    set_pending_step(v, false);
+    v->step_state = (struct step_state){ 0 };
+    bus_commit(v);
+
+    uint32_t dr6 = v->debug.hit | (trap && !v->no_trap ? X86_DR6_BS : 0);
+    if (dr6 && !v->shadow_is_ss)
+        event_debug_trap(v, dr6);
+    if (v->debug_causes & D86_DEBUG_SINGLE_STEP)
+        exit_debug(v, D86_DEBUG_SINGLE_STEP);
+}
+
+/* An instruction that did not complete (fault or device access) did not use up RF or the shadow. */
+static void restore_step(struct vcpu *v)
+{
+    if (v->step_state.resume)
+        v->eflags |= X86_RF;
+    if (v->step_state.shadow) {
+        v->int_shadow = true;
+        v->shadow_is_ss = v->step_state.shadow_is_ss;
+    }
+    v->step_state = (struct step_state){ 0 };
+    v->bus.cursor = 0;
+    set_pending_step(v, false);
+}
+
+static void run_once(struct vcpu *v)
+{
+    if (unlikely(v->event.kind != EVENT_NONE)) {
+        deliver_exception(v);
+        return;
+    }
+    if (unlikely(v->pending))
+        take_kick(v);
+    if (likely(!v->bus.count))
+        take_events(v);
+    if (unlikely(must_step(v)))
+        step(v);
+    else
+        run_uops(v, block_lookup(v, false));
+}
+
+void exec_run(struct vcpu *v)
+{
+    if (v->shutdown) {
+        v->exit->reason = D86_EXIT_SHUTDOWN;
+        return;
+    }
+    v->exit->reason = D86_EXIT_NONE;
+    bus_complete(v);
+    int why = unwind_save(&v->unwind);
+    if (why != UNWIND_NONE && v->pending & PENDING_STEP)
+        restore_step(v);
+    if (why != UNWIND_EXIT) {
+        for (;;)
+            run_once(v);
+    }
+    fpu_leave(v);
+    v->stats.exits++;
+    v->stats.instructions = v->icount;
+    v->exit->ready_for_interrupt = exec_can_interrupt(v);
+    v->exit->interrupt_flag = !!(v->eflags & X86_IF);
+}

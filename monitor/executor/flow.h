@@ -1,0 +1,41 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * How handlers go on at another address: by the link to a block in the same page, or by the jump cache.
+ * Both stop at a block boundary when vcpu.pending asks for it. Executor side.
+ */
+#pragma once
+
+#include "executor.h"
+
+static ALWAYS_INLINE unsigned jump_slot(guest_la la)
+{
+    return (la ^ la >> 12) & (JUMP_CACHE_SIZE - 1);
+}
+
+/* Continue at v->eip (set, counted). Back to the run loop when the target is not known or it is asked for. */
+static ALWAYS_INLINE const struct uop *flow_goto(struct vcpu *v)
+{
+    guest_la la = v->seg[X86_CS].base + v->eip;
+    const struct jump_entry *j = &v->jump[jump_slot(la)];
+    if (unlikely(j->la != la || j->tag != v->fetch_tag || v->pending))
+        return NULL;
+    DISPATCH(v, j->target);
+}
+
+/* Slow half of flow_link(): find the block and remember it if it lies in the same page. block.c */
+const struct uop *flow_link_slow(struct vcpu *v, const struct uop *u);
+
+/*
+ * Continue at v->eip, which is where uop u's taken path leads. Only uops bound as linkable use this: the
+ * target lies in the page of the block itself, and CS is flat, so nothing but the block's end can change
+ * what is there.
+ */
+static ALWAYS_INLINE const struct uop *flow_link(struct vcpu *v, const struct uop *u)
+{
+    if (unlikely(v->pending))
+        return NULL;
+    if (unlikely(!u->link))
+        return flow_link_slow(v, u);
+    DISPATCH(v, u->link);
+}

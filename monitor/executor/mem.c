@@ -1,0 +1,325 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Linear memory accesses that miss the TLB: fill it, split what crosses a page, send device accesses to the
+ * bus, notice writes to cached code, watchpoints and misaligned accesses. Executor side.
+ * The TLB caches less than the architecture allows, never more: a write permission only when the D bit is
+ * set and no code is cached from the frame.
+ */
+#include "mem.h"
+#include "paging.h"
+
+/* ---- TLB --------------------------------------------------------------------------------------------------- */
+
+static void tlb_clear(struct tlb_entry *tlb)
+{
+    for (unsigned i = 0; i < TLB_SIZE; i++)
+        tlb[i] = (struct tlb_entry){ .read_tag = TLB_INVALID, .write_tag = TLB_INVALID };
+}
+
+void tlb_flush(struct vcpu *v)
+{
+    v->stats.tlb_flushes++;
+    tlb_clear(v->tlb_system);
+    tlb_clear(v->tlb_user);
+    for (unsigned i = 0; i < ITLB_SIZE; i++)
+        v->itlb[i].tag = TLB_INVALID;
+    v->tlb_generation++;
+    /* The tag in jump entries has room for so many generations only; forget them all before it repeats. */
+    if ((v->tlb_generation & ((1u << (32 - MODE_BITS)) - 1)) == 0) {
+        for (unsigned i = 0; i < JUMP_CACHE_SIZE; i++)
+            v->jump[i] = (struct jump_entry){ .target = NULL };
+        v->tlb_generation = 1;
+    }
+    v->fetch_tag = v->tlb_generation << MODE_BITS | v->mode;
+}
+
+void tlb_flush_page(struct vcpu *v, guest_la la)
+{
+    struct tlb_entry invalid = { .read_tag = TLB_INVALID, .write_tag = TLB_INVALID };
+    unsigned i = la >> 12 & (TLB_SIZE - 1);
+    /* Large pages are cached 4 KiB at a time: only a full flush finds all their pieces. */
+    if (v->cr4 & (X86_CR4_PSE | X86_CR4_PAE)) {
+        tlb_flush(v);
+        return;
+    }
+    v->tlb_system[i] = invalid;
+    v->tlb_user[i] = invalid;
+    v->itlb[la >> 12 & (ITLB_SIZE - 1)].tag = TLB_INVALID;
+    v->tlb_generation++;
+    v->fetch_tag = v->tlb_generation << MODE_BITS | v->mode;
+}
+
+void tlb_forbid_writes(struct vcpu *v, uint64_t frame)
+{
+    const uint8_t *page = v->map.ram + (frame << 12);
+    for (unsigned i = 0; i < 2 * TLB_SIZE; i++) {
+        struct tlb_entry *t = i < TLB_SIZE ? &v->tlb_system[i] : &v->tlb_user[i - TLB_SIZE];
+        if (t->write_tag != TLB_INVALID && tlb_host(t, t->write_tag) == page)
+            t->write_tag = TLB_INVALID;
+    }
+}
+
+/* ---- One page ------------------------------------------------------------------------------------------------ */
+
+/* Where a piece of linear memory is. */
+struct place {
+    uint8_t *host;  /* NULL: a device, at pa */
+    guest_pa pa;
+    uint64_t frame; /* RAM-file frame, when host is set */
+};
+
+/* Translate one access within one page and remember it in `tlb`; raises #PF. */
+static struct place place_of(struct vcpu *v, const struct uop *u, guest_la la, unsigned access, struct tlb_entry *tlb)
+{
+    struct walk w;
+    if (!paging_walk(v, la, access, &w))
+        paging_fault(v, u, la, w.error);
+    const struct region *r = phys_region(v, w.pa);
+    if (!r || ((access & ACCESS_WRITE) && r->read_only))
+        return (struct place){ .pa = w.pa };
+    uint64_t offset = r->offset + (w.pa - r->pa);
+    struct place place = { .host = v->map.ram + offset, .pa = w.pa, .frame = offset >> 12 };
+    v->stats.tlb_fills++;
+    if (tlb == v->tlb_none)
+        return place;
+    struct tlb_entry *t = &tlb[la >> 12 & (TLB_SIZE - 1)];
+    uint32_t page = la & ~0xfffu;
+    bool writable = w.writable && w.dirty && !r->read_only && !block_frame_has_code(v, place.frame);
+    t->read_tag = page;
+    t->write_tag = writable ? page : TLB_INVALID;
+    t->addend = (uint64_t)(uintptr_t)(place.host - (la & 0xfff)) - page;
+    return place;
+}
+
+static unsigned cpl_access(const struct vcpu *v)
+{
+    return v->cpl == 3 ? ACCESS_USER : 0;
+}
+
+static bool crosses_page(guest_la la, unsigned size)
+{
+    return (la & 0xfff) + size > 4096;
+}
+
+static uint64_t load(const uint8_t *p, unsigned size)
+{
+    switch (size) {
+    case 1:
+        return *p;
+    case 2:
+        return *(const mem_u16 *)p;
+    case 4:
+        return *(const mem_u32 *)p;
+    default:
+        return *(const mem_u64 *)p;
+    }
+}
+
+static void store(uint8_t *p, unsigned size, uint64_t value)
+{
+    switch (size) {
+    case 1:
+        *p = (uint8_t)value;
+        break;
+    case 2:
+        *(mem_u16 *)p = (uint16_t)value;
+        break;
+    case 4:
+        *(mem_u32 *)p = (uint32_t)value;
+        break;
+    default:
+        *(mem_u64 *)p = value;
+        break;
+    }
+}
+
+static uint64_t place_read(struct vcpu *v, const struct uop *u, struct place place, unsigned size)
+{
+    return place.host ? load(place.host, size) : bus_read(v, u, place.pa, size);
+}
+
+static void place_write(struct vcpu *v, const struct uop *u, struct place place, unsigned size, uint64_t value)
+{
+    if (!place.host) {
+        bus_write(v, u, place.pa, size, value);
+        return;
+    }
+    store(place.host, size, value);
+    if (block_frame_has_code(v, place.frame))
+        block_written(v, place.frame, (unsigned)(place.pa & 0xfff), size);
+}
+
+/* ---- Any access ------------------------------------------------------------------------------------------------- */
+
+/* An access of 3, 5, 6 or 7 bytes is one piece of a split one: done in bytes. */
+static uint64_t piece_read(struct vcpu *v, const struct uop *u, struct place place, unsigned size)
+{
+    if ((size & (size - 1)) == 0)
+        return place_read(v, u, place, size);
+    uint64_t value = 0;
+    for (unsigned i = 0; i < size; i++) {
+        value |= place_read(v, u, place, 1) << (8 * i);
+        place.pa++;
+        place.host += place.host != NULL;
+    }
+    return value;
+}
+
+static void piece_write(struct vcpu *v, const struct uop *u, struct place place, unsigned size, uint64_t value)
+{
+    if ((size & (size - 1)) == 0) {
+        place_write(v, u, place, size, value);
+        return;
+    }
+    for (unsigned i = 0; i < size; i++) {
+        place_write(v, u, place, 1, value >> (8 * i) & 0xff);
+        place.pa++;
+        place.host += place.host != NULL;
+    }
+}
+
+static uint64_t read_in(struct vcpu *v, const struct uop *u, guest_la la, unsigned size, unsigned access,
+                        struct tlb_entry *tlb)
+{
+    if (!crosses_page(la, size))
+        return place_read(v, u, place_of(v, u, la, access, tlb), size);
+    unsigned first = 4096 - (la & 0xfff);
+    struct place low = place_of(v, u, la, access, tlb), high = place_of(v, u, la + first, access, tlb);
+    uint64_t value = piece_read(v, u, low, first);
+    return value | piece_read(v, u, high, size - first) << (8 * first);
+}
+
+static void write_in(struct vcpu *v, const struct uop *u, guest_la la, unsigned size, uint64_t value, unsigned access,
+                     struct tlb_entry *tlb)
+{
+    access |= ACCESS_WRITE;
+    if (!crosses_page(la, size)) {
+        place_write(v, u, place_of(v, u, la, access, tlb), size, value);
+        return;
+    }
+    unsigned first = 4096 - (la & 0xfff);
+    struct place low = place_of(v, u, la, access, tlb), high = place_of(v, u, la + first, access, tlb);
+    piece_write(v, u, low, first, value);
+    piece_write(v, u, high, size - first, value >> (8 * first));
+}
+
+/* ---- Watchpoints and alignment -------------------------------------------------------------------------------------- */
+
+/* Data breakpoints: SDM 3B, "Debug Registers" (R/W 01: writes, 11: both; LEN masks the address). */
+static void watch(struct vcpu *v, guest_la la, unsigned size, bool write)
+{
+    static const uint8_t length[] = { 1, 2, 8, 4 };
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned rw = v->debug.dr[7] >> (16 + 4 * i) & 3, len = length[v->debug.dr[7] >> (18 + 4 * i) & 3];
+        if (!(v->debug.dr[7] >> (2 * i) & 3) || !(rw == 3 || (rw == 1 && write)))
+            continue;
+        guest_la start = v->debug.dr[i] & ~(len - 1u);
+        if (la < start + len && start < la + size)
+            v->debug.hit |= 1u << i;
+    }
+}
+
+/* What must be looked at besides the translation. */
+static void check_access(struct vcpu *v, const struct uop *u, guest_la la, unsigned size, bool write)
+{
+    bool aligned_only = v->cpl == 3 && (v->cr0 & X86_CR0_AM) && (v->eflags & X86_AC);
+    if (aligned_only && (la & (size - 1)))
+        raise_error(v, u, X86_VEC_AC, 0);
+    if (v->debug.active)
+        watch(v, la, size, write);
+}
+
+uint64_t mem_read_slow(struct vcpu *v, const struct uop *u, guest_la la, unsigned size)
+{
+    check_access(v, u, la, size, false);
+    return read_in(v, u, la, size, cpl_access(v), v->tlb);
+}
+
+void mem_write_slow(struct vcpu *v, const struct uop *u, guest_la la, unsigned size, uint64_t value)
+{
+    check_access(v, u, la, size, true);
+    write_in(v, u, la, size, value, cpl_access(v), v->tlb);
+}
+
+static void probe_in(struct vcpu *v, const struct uop *u, guest_la la, unsigned size, unsigned access,
+                     struct tlb_entry *tlb)
+{
+    access |= ACCESS_WRITE;
+    (void)place_of(v, u, la, access, tlb);
+    if (crosses_page(la, size))
+        (void)place_of(v, u, (la + size - 1) & ~0xfffu, access, tlb);
+}
+
+void mem_probe_write(struct vcpu *v, const struct uop *u, guest_la la, unsigned size)
+{
+    if (mem_hit_write(v, la, size))
+        return;
+    check_access(v, u, la, size, true);
+    probe_in(v, u, la, size, cpl_access(v), v->tlb);
+}
+
+/* ---- Blocks of bytes ---------------------------------------------------------------------------------------------------- */
+
+/* Next piece of a block access: naturally aligned, so that it never crosses a page. */
+static unsigned piece_size(guest_la la, unsigned left)
+{
+    unsigned size = 8;
+    while ((la & (size - 1)) || size > left)
+        size >>= 1;
+    return size;
+}
+
+void mem_read_bytes(struct vcpu *v, const struct uop *u, guest_la la, void *to, unsigned size)
+{
+    uint8_t *out = to;
+    while (size) {
+        unsigned n = piece_size(la, size);
+        const uint8_t *p = mem_hit_read(v, la, n);
+        if (!p && v->debug.active)
+            watch(v, la, n, false);
+        store(out, n, p ? load(p, n) : read_in(v, u, la, n, cpl_access(v), v->tlb));
+        la += n, out += n, size -= n;
+    }
+}
+
+void mem_write_bytes(struct vcpu *v, const struct uop *u, guest_la la, const void *from, unsigned size)
+{
+    const uint8_t *in = from;
+    for (guest_la page = la & ~0xfffu, last = (la + size - 1) & ~0xfffu;; page += 4096) {
+        guest_la at = page == (la & ~0xfffu) ? la : page;
+        if (!mem_hit_write(v, at, 1))
+            probe_in(v, u, at, 1, cpl_access(v), v->tlb);
+        if (page == last)
+            break;
+    }
+    while (size) {
+        unsigned n = piece_size(la, size);
+        uint8_t *p = mem_hit_write(v, la, n);
+        if (p) {
+            store(p, n, load(in, n));
+        } else {
+            if (v->debug.active)
+                watch(v, la, n, true);
+            write_in(v, u, la, n, load(in, n), cpl_access(v), v->tlb);
+        }
+        la += n, in += n, size -= n;
+    }
+}
+
+/* ---- Supervisor accesses of the processor itself ----------------------------------------------------------------------------- */
+
+uint64_t mem_system_read(struct vcpu *v, guest_la la, unsigned size)
+{
+    return read_in(v, NULL, la, size, 0, v->tlb_system);
+}
+
+void mem_system_write(struct vcpu *v, guest_la la, unsigned size, uint64_t value)
+{
+    write_in(v, NULL, la, size, value, 0, v->tlb_system);
+}
+
+void mem_system_probe_write(struct vcpu *v, guest_la la, unsigned size)
+{
+    probe_in(v, NULL, la, size, 0, v->tlb_system);
+}

@@ -1,0 +1,214 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Handlers of multiplication and division. The host multiplies, flags included; a division is checked
+ * first, so the host's never faults. Executor side. SDM 2A, "MUL", "IMUL", "DIV", "IDIV", "AAM", "AAD".
+ */
+#include "integer.h"
+#include "mem.h"
+
+/* ---- MUL, IMUL with one operand: AX, DX:AX or EDX:EAX gets the product ------------------------------- */
+
+#define MULTIPLY(name, suffix, w)                                                                            \
+    __asm__("movl %k[f], %%r8d\n\tmovl %k[a], %%eax\n\t"                                                     \
+            "addb $0x7f, %%r8b\n\t"                                                                          \
+            "xchgl %%eax, %%r8d\n\tsahf\n\tmovl %%r8d, %%eax\n\t" name suffix " %" w "[b]\n\t"               \
+            "movl %%eax, %k[a]\n\tlahf\n\tseto %%al\n\tmovl %%eax, %k[f]"                                    \
+            : [a] "+&r"(a), [f] "+&r"(f), "=&d"(d)                                                           \
+            : [b] "r"(b)                                                                                     \
+            : "rax", "r8", "cc")
+
+/* Product of a and b in *low and *high (size 1: all 16 bits in *low). */
+static ALWAYS_INLINE void multiply(bool is_signed, unsigned size, uint32_t a, uint32_t b, uint16_t *arith,
+                                   uint32_t *low, uint32_t *high)
+{
+    uint32_t f = *arith, d;
+    if (size == 4 && is_signed)
+        MULTIPLY("imul", "l", "k");
+    else if (size == 4)
+        MULTIPLY("mul", "l", "k");
+    else if (size == 2 && is_signed)
+        MULTIPLY("imul", "w", "w");
+    else if (size == 2)
+        MULTIPLY("mul", "w", "w");
+    else if (is_signed)
+        MULTIPLY("imul", "b", "b");
+    else
+        MULTIPLY("mul", "b", "b");
+    *arith = (uint16_t)f;
+    *low = a;
+    *high = d;
+}
+
+static ALWAYS_INLINE const struct uop *mul_template(struct vcpu *v, const struct uop *u, bool is_signed, unsigned size)
+{
+    uint32_t b = opnd_read_dst(v, u, size), low, high;
+    multiply(is_signed, size, v->gpr.d[X86_EAX], b, &v->arith, &low, &high);
+    if (size == 1) {
+        v->gpr.w[X86_EAX * 2] = (uint16_t)low;
+    } else {
+        gpr_write(v, gpr_index(X86_EAX, size), size, low);
+        gpr_write(v, gpr_index(X86_EDX, size), size, high);
+    }
+    NEXT(v, u);
+}
+
+/* ---- IMUL with two or three operands ---------------------------------------------------------------------- */
+
+#define IMUL_SIZED(suffix, w)                                                                                \
+    __asm__(ALU_LOAD_FLAGS "imul" suffix " %" w "2, %" w "0" ALU_STORE_FLAGS                                 \
+            : "+&r"(a), "+&a"(f)                                                                             \
+            : "r"(b)                                                                                         \
+            : "cc")
+
+static ALWAYS_INLINE const struct uop *imul_template(struct vcpu *v, const struct uop *u, bool three, unsigned size)
+{
+    uint32_t a = opnd_read_src(v, u, size), f = v->arith;
+    uint32_t b = three ? u->imm : gpr_read(v, u->dst, size);
+    if (size == 4)
+        IMUL_SIZED("l", "k");
+    else
+        IMUL_SIZED("w", "w");
+    v->arith = (uint16_t)f;
+    gpr_write(v, u->dst, size, a);
+    NEXT(v, u);
+}
+
+/* ---- DIV, IDIV ----------------------------------------------------------------------------------------------- */
+
+static ALWAYS_INLINE const struct uop *div_template(struct vcpu *v, const struct uop *u, unsigned size)
+{
+    uint32_t divisor = opnd_read_dst(v, u, size);
+    uint64_t dividend;
+    if (size == 4)
+        dividend = (uint64_t)v->gpr.d[X86_EDX] << 32 | v->gpr.d[X86_EAX];
+    else if (size == 2)
+        dividend = (uint32_t)v->gpr.w[X86_EDX * 2] << 16 | v->gpr.w[X86_EAX * 2];
+    else
+        dividend = v->gpr.w[X86_EAX * 2];
+    if (divisor == 0 || dividend >> (size * 8) >= divisor)
+        raise(v, u, X86_DE);
+    uint32_t quotient = (uint32_t)(dividend / divisor), remainder = (uint32_t)(dividend % divisor);
+    if (size == 1) {
+        v->gpr.w[X86_EAX * 2] = (uint16_t)(quotient | remainder << 8);
+    } else {
+        gpr_write(v, gpr_index(X86_EAX, size), size, quotient);
+        gpr_write(v, gpr_index(X86_EDX, size), size, remainder);
+    }
+    NEXT(v, u);
+}
+
+static ALWAYS_INLINE const struct uop *idiv_template(struct vcpu *v, const struct uop *u, unsigned size)
+{
+    uint32_t raw = opnd_read_dst(v, u, size);
+    int64_t divisor = size == 4 ? (int32_t)raw : size == 2 ? (int16_t)raw : (int8_t)raw;
+    int64_t dividend;
+    if (size == 4)
+        dividend = (int64_t)((uint64_t)v->gpr.d[X86_EDX] << 32 | v->gpr.d[X86_EAX]);
+    else if (size == 2)
+        dividend = (int32_t)((uint32_t)v->gpr.w[X86_EDX * 2] << 16 | v->gpr.w[X86_EAX * 2]);
+    else
+        dividend = (int16_t)v->gpr.w[X86_EAX * 2];
+    /* The one quotient that does not fit 64 bits does not fit 32 either. */
+    if (divisor == 0 || (dividend == INT64_MIN && divisor == -1))
+        raise(v, u, X86_DE);
+    int64_t quotient = dividend / divisor, remainder = dividend % divisor;
+    int64_t limit = (int64_t)1 << (size * 8 - 1);
+    if (quotient >= limit || quotient < -limit)
+        raise(v, u, X86_DE);
+    if (size == 1) {
+        v->gpr.w[X86_EAX * 2] = (uint16_t)(((uint32_t)quotient & 0xff) | (uint32_t)remainder << 8);
+    } else {
+        gpr_write(v, gpr_index(X86_EAX, size), size, (uint32_t)quotient);
+        gpr_write(v, gpr_index(X86_EDX, size), size, (uint32_t)remainder);
+    }
+    NEXT(v, u);
+}
+
+/* ---- AAM, AAD ------------------------------------------------------------------------------------------------- */
+
+/* SF, ZF, PF by the result in AL; the others, undefined, as processors leave them: clear. */
+static void flags_by_al(struct vcpu *v)
+{
+    (void)alu_binary(ALU_OR, 1, v->gpr.b[X86_EAX], 0, &v->arith);
+}
+
+HANDLER(aam)
+{
+    uint8_t base = (uint8_t)u->imm, al = v->gpr.b[X86_EAX];
+    if (base == 0)
+        raise(v, u, X86_DE);
+    v->gpr.b[X86_EAX * 4 + 1] = al / base;
+    v->gpr.b[X86_EAX * 4] = al % base;
+    flags_by_al(v);
+    NEXT(v, u);
+}
+
+HANDLER(aad)
+{
+    uint8_t al = v->gpr.b[X86_EAX * 4], ah = v->gpr.b[X86_EAX * 4 + 1];
+    /* Processors add, so that CF, OF and AF (undefined) are the addition's. */
+    uint32_t sum = alu_binary(ALU_ADD, 1, al, (uint8_t)(ah * u->imm), &v->arith);
+    v->gpr.w[X86_EAX * 2] = (uint8_t)sum;
+    NEXT(v, u);
+}
+
+/* ---- Handlers by size -------------------------------------------------------------------------------------------- */
+
+#define SIZED(name, call)                                                                                    \
+    HANDLER(name)                                                                                            \
+    {                                                                                                        \
+        return call;                                                                                         \
+    }
+
+SIZED(mul_1, mul_template(v, u, false, 1))
+SIZED(mul_2, mul_template(v, u, false, 2))
+SIZED(mul_4, mul_template(v, u, false, 4))
+SIZED(imul1_1, mul_template(v, u, true, 1))
+SIZED(imul1_2, mul_template(v, u, true, 2))
+SIZED(imul1_4, mul_template(v, u, true, 4))
+SIZED(imul2_2, imul_template(v, u, false, 2))
+SIZED(imul2_4, imul_template(v, u, false, 4))
+SIZED(imul3_2, imul_template(v, u, true, 2))
+SIZED(imul3_4, imul_template(v, u, true, 4))
+SIZED(div_1, div_template(v, u, 1))
+SIZED(div_2, div_template(v, u, 2))
+SIZED(div_4, div_template(v, u, 4))
+SIZED(idiv_1, idiv_template(v, u, 1))
+SIZED(idiv_2, idiv_template(v, u, 2))
+SIZED(idiv_4, idiv_template(v, u, 4))
+
+bool bind_muldiv(const struct insn *in, unsigned mode, struct uop *u)
+{
+    static uop_fn *const mul[] = { mul_1, mul_2, mul_4 }, *const imul1[] = { imul1_1, imul1_2, imul1_4 };
+    static uop_fn *const div[] = { div_1, div_2, div_4 }, *const idiv[] = { idiv_1, idiv_2, idiv_4 };
+    unsigned size = size_log2(in->opnd[0].size);
+    (void)mode;
+    switch (in->op) {
+    case X86_MUL:
+        u->run = mul[size];
+        return true;
+    case X86_IMUL:
+        if (in->opnd[1].kind == X86_OPND_NONE)
+            u->run = imul1[size];
+        else if (in->opnd[2].kind == X86_OPND_NONE)
+            u->run = size == 2 ? imul2_4 : imul2_2;
+        else
+            u->run = size == 2 ? imul3_4 : imul3_2;
+        return true;
+    case X86_DIV:
+        u->run = div[size];
+        return true;
+    case X86_IDIV:
+        u->run = idiv[size];
+        return true;
+    case X86_AAM:
+        u->run = aam;
+        return true;
+    case X86_AAD:
+        u->run = aad;
+        return true;
+    default:
+        return false;
+    }
+}

@@ -1,0 +1,152 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The vCPU object: creation, reset, running, events. State conversion is in state.c. Library side.
+ * API: include/duplex86/duplex86.h.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "../executor/cpu_model.h"
+#include "../executor/executor.h"
+#include "arena.h"
+#include "state.h"
+
+#define PA_MASK ((1ull << 36) - 1)
+#define A20 (1ull << 20)
+
+/* ---- Models ------------------------------------------------------------------------------------------------ */
+
+enum { MODELS_MAX = 32 };
+
+const char *const *d86_cpu_models(void)
+{
+    static const char *names[MODELS_MAX + 1];
+    for (unsigned i = 0; i < cpu_model_count && i < MODELS_MAX; i++)
+        names[i] = cpu_models[i].name;
+    return names;
+}
+
+const char *d86_cpu_model_description(const char *name)
+{
+    const struct cpu_model *model = cpu_model_find(name);
+    return model ? model->description : NULL;
+}
+
+/* ---- Creation and reset --------------------------------------------------------------------------------------- */
+
+int d86_vcpu_create(struct d86_vm *vm, const struct d86_vcpu_config *config, struct d86_vcpu **vcpu)
+{
+    const char *missing = NULL;
+    error_clear();
+    if (vm->has_vcpu)
+        return error_set(-EEXIST, "the virtual machine has a processor already");
+    if (config->engine != D86_ENGINE_INTERP)
+        return error_set(-EINVAL, "there is no engine number %d", (int)config->engine);
+    const struct cpu_model *model = cpu_model_find(config->cpu);
+    if (!model)
+        return error_set(-EINVAL, "there is no processor model '%s'", config->cpu);
+
+    struct vcpu *v = &vm->arena->vcpu;
+    v->exit = &vm->arena->exit;
+    v->blocks = &vm->arena->blocks;
+    v->blocks->pool = vm->arena->pool;
+    v->blocks->pool_size = sizeof(vm->arena->pool);
+    v->code_frame = vm->arena->code_frame;
+    v->native = &vm->arena->native;
+    if (!cpu_model_select(v, model, &missing))
+        return error_set(-ENOTSUP, "the processor model '%s' needs %s, which this host lacks", model->name, missing);
+
+    vm->has_vcpu = true;
+    vm->vcpu = (struct d86_vcpu){ .vm = vm, .cpu = v };
+    v->pa_mask = PA_MASK;
+    for (unsigned i = 0; i < TLB_SIZE; i++)
+        v->tlb_none[i] = (struct tlb_entry){ .read_tag = TLB_INVALID, .write_tag = TLB_INVALID };
+    vcpu_memory_changed(vm);
+    d86_vcpu_reset(&vm->vcpu);
+    *vcpu = &vm->vcpu;
+    return 0;
+}
+
+void d86_vcpu_reset(struct d86_vcpu *vcpu)
+{
+    state_reset(vcpu->cpu);
+}
+
+void vcpu_memory_changed(struct d86_vm *vm)
+{
+    if (!vm->has_vcpu)
+        return;
+    vm->vcpu.cpu->map = vm->map;
+    tlb_flush(vm->vcpu.cpu);
+}
+
+/* ---- Running ----------------------------------------------------------------------------------------------------- */
+
+int d86_vcpu_run(struct d86_vcpu *vcpu)
+{
+    error_clear();
+    exec_run(vcpu->cpu);
+    return 0;
+}
+
+struct d86_exit *d86_vcpu_exit(struct d86_vcpu *vcpu)
+{
+    return vcpu->cpu->exit;
+}
+
+int d86_vcpu_interrupt(struct d86_vcpu *vcpu, uint8_t vector)
+{
+    if (!exec_can_interrupt(vcpu->cpu))
+        return -EAGAIN;
+    vcpu->cpu->interrupt = vector;
+    return 0;
+}
+
+void d86_vcpu_nmi(struct d86_vcpu *vcpu)
+{
+    vcpu->cpu->nmi_pending = true;
+}
+
+void d86_vcpu_kick(struct d86_vcpu *vcpu)
+{
+    __atomic_or_fetch(&vcpu->cpu->pending, PENDING_KICK, __ATOMIC_RELEASE);
+}
+
+void d86_vcpu_set_a20(struct d86_vcpu *vcpu, bool enabled)
+{
+    guest_pa mask = enabled ? PA_MASK : PA_MASK & ~A20;
+    if (vcpu->cpu->pa_mask == mask)
+        return;
+    vcpu->cpu->pa_mask = mask;
+    tlb_flush(vcpu->cpu);
+}
+
+void d86_vcpu_ignne(struct d86_vcpu *vcpu)
+{
+    vcpu->cpu->fpu.ignne = true;
+    fpu_invalidate(vcpu->cpu);
+}
+
+/* ---- Debugging and statistics --------------------------------------------------------------------------------------- */
+
+void d86_vcpu_set_debug(struct d86_vcpu *vcpu, unsigned causes)
+{
+    vcpu->cpu->debug_causes = causes;
+}
+
+void d86_vcpu_exception(const struct d86_vcpu *vcpu, struct d86_exception *exception)
+{
+    const struct vcpu *v = vcpu->cpu;
+    *exception = (struct d86_exception){
+        .vector = v->event.vector,
+        .has_error_code = v->event.has_error,
+        .error_code = v->event.error,
+        .cr2 = v->cr2,
+    };
+}
+
+void d86_vcpu_stats(const struct d86_vcpu *vcpu, struct d86_stats *stats)
+{
+    *stats = vcpu->cpu->stats;
+}

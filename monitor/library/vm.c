@@ -1,0 +1,195 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The VM object: its guest-physical memory map and the caller's access to it. Every byte of RAM and ROM
+ * lives in the RAM file; a region says where. Library side. API: include/duplex86/duplex86.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../executor/executor.h"
+#include "arena.h"
+
+#define PA_LIMIT (64ull << 30)
+
+int d86_vm_create(struct d86_vm **vm)
+{
+    struct d86_vm *new = calloc(1, sizeof(*new));
+    error_clear();
+    if (!new)
+        return error_set(-ENOMEM, "out of memory");
+    int result = arena_create(new);
+    if (result < 0) {
+        free(new);
+        return result;
+    }
+    *vm = new;
+    return 0;
+}
+
+void d86_vm_destroy(struct d86_vm *vm)
+{
+    if (!vm)
+        return;
+    arena_destroy(vm);
+    free(vm);
+}
+
+/* ---- Memory map ------------------------------------------------------------------------------------------- */
+
+static int check_range(const struct d86_vm *vm, uint64_t pa, uint64_t size)
+{
+    if ((pa | size) & 0xfff || size == 0)
+        return error_set(-EINVAL, "a memory region starts and ends on a multiple of 4096");
+    if (pa >= PA_LIMIT || size > PA_LIMIT - pa)
+        return error_set(-EINVAL, "guest-physical memory ends at 64 GiB");
+    if (vm->map.count == D86_REGION_MAX)
+        return error_set(-ENOSPC, "more than %d memory regions", D86_REGION_MAX);
+    for (unsigned i = 0; i < vm->map.count; i++) {
+        const struct region *r = &vm->map.region[i];
+        if (pa < r->pa + r->size && r->pa < pa + size)
+            return error_set(-EEXIST, "memory region at %#llx overlaps the one at %#llx", (unsigned long long)pa,
+                             (unsigned long long)r->pa);
+    }
+    return 0;
+}
+
+static void insert_region(struct d86_vm *vm, struct region region)
+{
+    unsigned i = vm->map.count++;
+    while (i > 0 && vm->map.region[i - 1].pa > region.pa) {
+        vm->map.region[i] = vm->map.region[i - 1];
+        i--;
+    }
+    vm->map.region[i] = region;
+    vcpu_memory_changed(vm);
+}
+
+static int add_backed(struct d86_vm *vm, uint64_t pa, uint64_t size, bool read_only, uint64_t *offset)
+{
+    error_clear();
+    int result = check_range(vm, pa, size);
+    if (result < 0)
+        return result;
+    *offset = vm->ram_size;
+    result = arena_grow_ram(vm, vm->ram_size + size);
+    if (result < 0)
+        return result;
+    insert_region(vm, (struct region){ .pa = pa, .size = size, .offset = *offset, .read_only = read_only });
+    return 0;
+}
+
+int d86_vm_add_ram(struct d86_vm *vm, uint64_t pa, uint64_t size)
+{
+    uint64_t offset;
+    return add_backed(vm, pa, size, false, &offset);
+}
+
+int d86_vm_add_rom(struct d86_vm *vm, uint64_t pa, const void *data, uint64_t size)
+{
+    uint64_t offset;
+    int result = add_backed(vm, pa, size, true, &offset);
+    if (result == 0)
+        memcpy(vm->map.ram + offset, data, size);
+    return result;
+}
+
+static const struct region *region_at(const struct d86_vm *vm, uint64_t pa)
+{
+    for (unsigned i = 0; i < vm->map.count; i++) {
+        const struct region *r = &vm->map.region[i];
+        if (pa >= r->pa && pa - r->pa < r->size)
+            return r;
+    }
+    return NULL;
+}
+
+int d86_vm_add_alias(struct d86_vm *vm, uint64_t pa, uint64_t pa_of, uint64_t size, bool read_only)
+{
+    error_clear();
+    int result = check_range(vm, pa, size);
+    if (result < 0)
+        return result;
+    const struct region *of = region_at(vm, pa_of);
+    if ((pa_of & 0xfff) || !of || size > of->size - (pa_of - of->pa))
+        return error_set(-ENOENT, "no memory region holds %#llx bytes at %#llx", (unsigned long long)size,
+                         (unsigned long long)pa_of);
+    insert_region(vm, (struct region){ .pa = pa,
+                                       .size = size,
+                                       .offset = of->offset + (pa_of - of->pa),
+                                       .read_only = read_only || of->read_only });
+    return 0;
+}
+
+int d86_vm_remove(struct d86_vm *vm, uint64_t pa)
+{
+    error_clear();
+    for (unsigned i = 0; i < vm->map.count; i++) {
+        if (vm->map.region[i].pa != pa)
+            continue;
+        vm->map.count--;
+        memmove(&vm->map.region[i], &vm->map.region[i + 1], (vm->map.count - i) * sizeof(vm->map.region[0]));
+        vcpu_memory_changed(vm);
+        return 0;
+    }
+    return error_set(-ENOENT, "no memory region starts at %#llx", (unsigned long long)pa);
+}
+
+/* ---- The caller's access ------------------------------------------------------------------------------------ */
+
+/* Is all of [pa, pa+size) RAM or ROM? */
+static int check_backed(const struct d86_vm *vm, uint64_t pa, size_t size)
+{
+    while (size) {
+        const struct region *r = region_at(vm, pa);
+        if (!r)
+            return error_set(-EFAULT, "no memory at guest-physical %#llx", (unsigned long long)pa);
+        uint64_t n = r->size - (pa - r->pa);
+        n = n < size ? n : size;
+        pa += n;
+        size -= n;
+    }
+    return 0;
+}
+
+/* One piece within a page at a time, so that cached code can be looked up by frame. */
+static size_t piece(const struct d86_vm *vm, uint64_t pa, size_t size, const struct region **r, uint64_t *offset)
+{
+    *r = region_at(vm, pa);
+    *offset = (*r)->offset + (pa - (*r)->pa);
+    size_t n = 4096 - (pa & 0xfff);
+    return n < size ? n : size;
+}
+
+int d86_vm_read(struct d86_vm *vm, uint64_t pa, void *data, size_t size)
+{
+    error_clear();
+    int result = check_backed(vm, pa, size);
+    for (uint8_t *to = data; result == 0 && size;) {
+        const struct region *r;
+        uint64_t offset;
+        size_t n = piece(vm, pa, size, &r, &offset);
+        memcpy(to, vm->map.ram + offset, n);
+        to += n, pa += n, size -= n;
+    }
+    return result;
+}
+
+int d86_vm_write(struct d86_vm *vm, uint64_t pa, const void *data, size_t size)
+{
+    error_clear();
+    int result = check_backed(vm, pa, size);
+    for (const uint8_t *from = data; result == 0 && size;) {
+        const struct region *r;
+        uint64_t offset;
+        size_t n = piece(vm, pa, size, &r, &offset);
+        if (!r->read_only) {
+            memcpy(vm->map.ram + offset, from, n);
+            if (vm->has_vcpu)
+                block_written(vm->vcpu.cpu, offset >> 12, (unsigned)(offset & 0xfff), (unsigned)n);
+        }
+        from += n, pa += n, size -= n;
+    }
+    return result;
+}
