@@ -1,0 +1,46 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What a serial port or the debug console is connected to on the host: bytes both ways, without ever making
+ * the guest wait inside a device. Everything here is guarded by the machine's lock, which backend_*() callers
+ * hold and main-loop callbacks take.
+ *
+ * Output that the host does not take at once is queued. Where somebody is sure to read it (stdio, files)
+ * nothing is lost: backend_congested() tells the run loop to pause the guest. Ports a peer may or may not be
+ * listening on (pty, unix) lose what does not fit the queue, as an unplugged cable would.
+ */
+#pragma once
+
+#include <glib.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct backend;
+
+/* What a back-end tells its owner; called with the lock held. `port` is what backend_open() was given. */
+struct backend_owner {
+    /* Bytes from the host; returns how many were taken. The rest is offered again by backend_room(). */
+    size_t (*receive)(void *ctx, unsigned port, const uint8_t *bytes, size_t count);
+    void (*send_break)(void *ctx, unsigned port);
+    void (*quit)(void *ctx);      /* the escape key */
+    void (*uncongested)(void *ctx);
+    void *ctx;
+    pthread_mutex_t *lock;
+};
+
+/*
+ * Connect `port`, called `label` in messages, to what `spec` names (see --serial in options.c). NULL and
+ * no error for "none".
+ */
+struct backend *backend_open(const char *spec, const char *label, unsigned port,
+                             const struct backend_owner *owner, GError **error);
+/* The machine must be stopped; what is queued is written if that needs no waiting. NULL is allowed. */
+void backend_close(struct backend *backend);
+
+/* All of it is taken: written, queued or dropped. NULL is allowed. */
+void backend_write(struct backend *backend, const uint8_t *bytes, size_t count);
+/* The guest would take more input now. */
+void backend_room(struct backend *backend);
+/* The guest should produce no more output for a while. NULL is allowed. */
+bool backend_congested(const struct backend *backend);

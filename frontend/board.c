@@ -1,0 +1,113 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What the devices tell the machine. All of it happens under the lock, inside a pc_*() call, in the vCPU's
+ * thread between two runs or in the main loop's while the guest may be running; so nothing here touches a
+ * running processor but to kick it.
+ */
+#include "machine_private.h"
+
+static uint64_t now_ns(void *ctx)
+{
+    struct machine *m = ctx;
+    return m->clock.now(&m->clock);
+}
+
+static int64_t wall_clock_ns(void *ctx)
+{
+    struct machine *m = ctx;
+    return m->clock.wall(&m->clock);
+}
+
+/* Make the vCPU's thread look at its news. */
+static void rouse(struct machine *m)
+{
+    if (m->in_guest)
+        d86_vcpu_kick(m->vcpu);
+    else
+        pthread_cond_signal(&m->wake);
+}
+
+static void deadline_changed(void *ctx, uint64_t deadline_ns)
+{
+    struct machine *m = ctx;
+    m->deadline = deadline_ns;
+    if (m->waiting)
+        pthread_cond_signal(&m->wake);
+    else
+        timer_arm(m);
+}
+
+static void intr_changed(void *ctx, bool level)
+{
+    if (level)
+        rouse(ctx);
+}
+
+static void nmi(void *ctx)
+{
+    struct machine *m = ctx;
+    m->nmi_wanted = true;
+    rouse(m);
+}
+
+static void a20_changed(void *ctx, bool enabled)
+{
+    struct machine *m = ctx;
+    /* Only guest accesses and resets move the gate, and both are served between runs. */
+    g_assert(!m->in_guest);
+    d86_vcpu_set_a20(m->vcpu, enabled);
+}
+
+static void reset_request(void *ctx, enum pc_reset_reason reason)
+{
+    struct machine *m = ctx;
+    m->reset_wanted = true;
+    m->reset_reason = reason;
+    rouse(m);
+}
+
+static void exit_request(void *ctx, unsigned status)
+{
+    machine_end(ctx, (int)status);
+}
+
+static void serial_transmit(void *ctx, unsigned com, const uint8_t *bytes, size_t count)
+{
+    struct machine *m = ctx;
+    backend_write(m->serial[com], bytes, count);
+}
+
+static void serial_room(void *ctx, unsigned com)
+{
+    struct machine *m = ctx;
+    backend_room(m->serial[com]);
+}
+
+static void debugcon(void *ctx, uint8_t byte)
+{
+    struct machine *m = ctx;
+    backend_write(m->debugcon, &byte, 1);
+}
+
+static void trace(void *ctx, const struct device_event *event, const uint64_t *args)
+{
+    struct machine *m = ctx;
+    if (m->trace)
+        trace_event(m->trace, event, args, m->clock.now(&m->clock), m->in_guest ? NULL : m->vcpu);
+}
+
+const struct pc_callbacks board_callbacks = {
+    .now_ns = now_ns,
+    .wall_clock_ns = wall_clock_ns,
+    .deadline_changed = deadline_changed,
+    .intr_changed = intr_changed,
+    .nmi = nmi,
+    .a20_changed = a20_changed,
+    .reset_request = reset_request,
+    .exit_request = exit_request,
+    .serial_transmit = serial_transmit,
+    .serial_room = serial_room,
+    .debugcon = debugcon,
+    .trace = trace,
+};

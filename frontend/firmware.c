@@ -1,0 +1,94 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * ROM images, and the low memory of a direct boot. Offsets in segment 40h: IBM PS/2 and PC BIOS Interface
+ * Technical Reference, "BIOS Data Area".
+ */
+#include "firmware.h"
+
+#include "bytes.h"
+#include "error.h"
+#include "image.h"
+
+extern const uint8_t direct_boot_rom[], direct_boot_rom_end[], direct_boot_ignore[], direct_boot_service[];
+
+enum { ROM_SEGMENT = 0xf000 };
+
+gboolean firmware_read(struct firmware *rom, const char *path, GError **error)
+{
+    struct image image;
+    if (!image_read(&image, "BIOS ROM", path, error))
+        return FALSE;
+    gboolean ok = image.size <= FIRMWARE_SIZE_MAX && image.size >= 16;
+    if (ok) {
+        rom->size = (uint32_t)align_up(image.size, BOOT_PAGE);
+        rom->data = g_malloc(rom->size);
+        memset(rom->data, 0xff, rom->size);
+        memcpy(rom->data + (rom->size - image.size), image.data, image.size);
+    } else {
+        fail_with(error, FRONTEND_ERROR_IMAGE,
+                  "the BIOS ROM '%s' has %zu bytes: a raw ROM image of 16 bytes to 256 KiB is needed", path,
+                  image.size);
+    }
+    image_clear(&image);
+    return ok;
+}
+
+void firmware_direct_boot(struct firmware *rom)
+{
+    rom->size = (uint32_t)(direct_boot_rom_end - direct_boot_rom);
+    rom->data = g_memdup2(direct_boot_rom, rom->size);
+}
+
+void firmware_clear(struct firmware *rom)
+{
+    g_free(rom->data);
+    *rom = (struct firmware){ 0 };
+}
+
+static gboolean write_vectors(const struct boot_memory *memory, GError **error)
+{
+    uint8_t vectors[256 * 4];
+    const uint32_t base = 0x10000 - (uint32_t)(direct_boot_rom_end - direct_boot_rom);
+    for (unsigned i = 0; i < 256; i++) {
+        const uint8_t *handler = i >= 0x10 && i < 0x20 ? direct_boot_service : direct_boot_ignore;
+        put16(vectors + i * 4, (uint16_t)(base + (uint32_t)(handler - direct_boot_rom)));
+        put16(vectors + i * 4 + 2, ROM_SEGMENT);
+    }
+    return boot_write(memory, 0, vectors, sizeof vectors, error);
+}
+
+static gboolean write_data_area(const struct boot_memory *memory, uint32_t serial_ports, GError **error)
+{
+    static const uint16_t com_port[4] = { 0x3f8, 0x2f8, 0x3e8, 0x2e8 };
+    uint8_t bda[0x100] = { 0 };
+    unsigned serial_count = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        if (serial_ports & (1u << i))
+            put16(bda + 2 * serial_count++, com_port[i]);
+    }
+    put16(bda + 0x0e, MEMORY_MAP_EBDA >> 4);
+    /* Equipment: x87, PS/2 mouse, 80x25 colour, serial ports. */
+    put16(bda + 0x10, (uint16_t)(1 << 1 | 1 << 2 | 2 << 4 | serial_count << 9));
+    put16(bda + 0x13, MEMORY_MAP_EBDA >> 10);
+    put16(bda + 0x1a, 0x1e); /* keyboard buffer: head, tail, and below its bounds */
+    put16(bda + 0x1c, 0x1e);
+    bda[0x49] = 3;             /* video mode */
+    put16(bda + 0x4a, 80);     /* columns */
+    put16(bda + 0x4c, 0x1000); /* bytes of a video page */
+    put16(bda + 0x60, 0x0607); /* cursor shape */
+    put16(bda + 0x63, 0x3d4);  /* CRT controller */
+    put16(bda + 0x80, 0x1e);
+    put16(bda + 0x82, 0x3e);
+    bda[0x84] = 24;        /* rows less one */
+    put16(bda + 0x85, 16); /* lines of a character */
+    bda[0x96] = 0x10;      /* a keyboard with 101 keys */
+    return boot_write(memory, 0x400, bda, sizeof bda, error);
+}
+
+gboolean firmware_write_tables(const struct boot_memory *memory, uint32_t serial_ports, GError **error)
+{
+    static const uint8_t ebda[16] = { 1 }; /* its size in KiB, and nothing in it */
+    return write_vectors(memory, error) && write_data_area(memory, serial_ports, error) &&
+           boot_write(memory, MEMORY_MAP_EBDA, ebda, sizeof ebda, error);
+}

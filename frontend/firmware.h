@@ -1,0 +1,29 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What a PC's firmware is to the machine: a ROM image, and for guests started without a BIOS the tables in low
+ * memory that one would have left.
+ */
+#pragma once
+
+#include "loader.h"
+
+enum { FIRMWARE_SIZE_MAX = 256 * 1024 };
+
+/* A ROM image: whole pages, its end at the top of 1 MiB and of 4 GiB. */
+struct firmware {
+    uint8_t *data;
+    uint32_t size;
+};
+
+/* From a file: up to 256 KiB; less than whole pages is padded in front. */
+gboolean firmware_read(struct firmware *rom, const char *path, GError **error);
+/* The ROM of a direct boot (bios/direct_boot.S). */
+void firmware_direct_boot(struct firmware *rom);
+void firmware_clear(struct firmware *rom);
+
+/*
+ * Interrupt vectors and BIOS data area, as a kernel started directly finds them. `serial_ports` as in struct
+ * pc_config.
+ */
+gboolean firmware_write_tables(const struct boot_memory *memory, uint32_t serial_ports, GError **error);

@@ -1,0 +1,222 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The machine from the options to the exit status: files are read, parts are built in order, two threads run,
+ * everything is taken down again.
+ */
+#include "machine.h"
+#include "machine_private.h"
+
+#include "error.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- What the back-ends tell ---- */
+
+static size_t on_receive(void *ctx, unsigned port, const uint8_t *bytes, size_t count)
+{
+    struct machine *m = ctx;
+    return port < PC_SERIAL_MAX ? pc_serial_receive(m->pc, port, bytes, count) : count;
+}
+
+static void on_break(void *ctx, unsigned port)
+{
+    struct machine *m = ctx;
+    if (port < PC_SERIAL_MAX)
+        pc_serial_break(m->pc, port);
+}
+
+static void on_quit(void *ctx)
+{
+    machine_end(ctx, STATUS_QUIT);
+}
+
+static void on_uncongested(void *ctx)
+{
+    struct machine *m = ctx;
+    pthread_cond_signal(&m->wake);
+}
+
+enum { DEBUGCON_PORT = PC_SERIAL_MAX }; /* a number of its own among the back-ends */
+
+static gboolean open_backends(struct machine *m, GError **error)
+{
+    static const char *const label[] = { "COM1", "COM2", "COM3", "COM4" };
+    const struct backend_owner owner = {
+        .receive = on_receive,
+        .send_break = on_break,
+        .quit = on_quit,
+        .uncongested = on_uncongested,
+        .ctx = m,
+        .lock = &m->lock,
+    };
+    GError *failed = NULL;
+    for (unsigned i = 0; i < OPTIONS_SERIAL_MAX && !failed; i++)
+        m->serial[i] = backend_open(m->options->serial[i], label[i], i, &owner, &failed);
+    if (!failed)
+        m->debugcon = backend_open(m->options->debugcon, "the debug console", DEBUGCON_PORT, &owner, &failed);
+    if (failed)
+        g_propagate_error(error, failed);
+    return !failed;
+}
+
+/* ---- Files ---- */
+
+/*
+ * The file of an --initrd. A Multiboot module's arguments follow the file's name after a blank; for Linux the
+ * whole text is the name.
+ */
+static char *initrd_path(const struct machine *m, const char *text)
+{
+    bool multiboot = loader_detect(m->kernel.data, m->kernel.size) == KERNEL_MULTIBOOT;
+    return multiboot ? g_strndup(text, strcspn(text, " ")) : g_strdup(text);
+}
+
+static gboolean read_kernel(struct machine *m, GError **error)
+{
+    char **texts = m->options->initrds;
+    if (!image_read(&m->kernel, "kernel", m->options->kernel, error))
+        return FALSE;
+    m->initrds = g_new0(struct image, g_strv_length(texts) + 1);
+    for (; texts[m->initrd_count]; m->initrd_count++) {
+        char *path = initrd_path(m, texts[m->initrd_count]);
+        gboolean ok = image_read(&m->initrds[m->initrd_count], "initrd", path, error);
+        g_free(path);
+        if (!ok)
+            return FALSE;
+    }
+    firmware_direct_boot(&m->rom);
+    return TRUE;
+}
+
+static gboolean read_files(struct machine *m, GError **error)
+{
+    return m->options->bios ? firmware_read(&m->rom, m->options->bios, error) : read_kernel(m, error);
+}
+
+/* ---- Life ---- */
+
+static void configure(struct machine *m)
+{
+    const struct options *options = m->options;
+    m->config = (struct pc_config){
+        .ram_size = options->ram_size,
+        .bios_size = m->rom.size,
+        .exit_port = options->exit_port,
+    };
+    for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++) {
+        if (strcmp(options->serial[i], "none"))
+            m->config.serial_ports |= 1u << i;
+    }
+    memory_map_init(&m->map, &m->config);
+}
+
+static void init_locks(struct machine *m)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&m->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&m->lock, NULL);
+}
+
+/* The guest's memory is complete before a terminal changes: what fails, fails on a sane terminal. */
+static gboolean build(struct machine *m, GError **error)
+{
+    if (!read_files(m, error))
+        return FALSE;
+    configure(m);
+    return timer_open(m, error) && power_build(m, error) && power_start(m, error) && open_backends(m, error);
+}
+
+struct machine *machine_new(const struct options *options, GError **error)
+{
+    struct machine *m = g_new0(struct machine, 1);
+    m->options = options;
+    m->pending_vector = -1;
+    m->timer_fd = -1;
+    m->loop = g_main_loop_new(NULL, FALSE);
+    if (options->trace)
+        m->trace = trace_new(options->trace);
+    clock_init_host(&m->clock, options->local_time);
+    init_locks(m);
+    if (build(m, error))
+        return m;
+    machine_free(m);
+    return NULL;
+}
+
+/* From the main loop, which therefore exists when the guest ends it. */
+static gboolean start_vcpu(gpointer data)
+{
+    struct machine *m = data;
+    int err = pthread_create(&m->vcpu_thread, NULL, run_vcpu, m);
+    if (err) {
+        pthread_mutex_lock(&m->lock);
+        fail_errno(&m->failure, -err, NULL, "cannot start a thread for the virtual processor");
+        machine_end(m, STATUS_HOST_ERROR);
+        pthread_mutex_unlock(&m->lock);
+    }
+    m->running = !err;
+    return G_SOURCE_REMOVE;
+}
+
+gboolean machine_run(struct machine *m, int *status, GError **error)
+{
+    g_idle_add(start_vcpu, m);
+    g_main_loop_run(m->loop);
+    if (m->running)
+        pthread_join(m->vcpu_thread, NULL);
+    m->running = false;
+    *status = m->status;
+    if (m->options->stats)
+        report_statistics(m);
+    if (!m->failure)
+        return TRUE;
+    g_propagate_error(error, m->failure);
+    m->failure = NULL;
+    return FALSE;
+}
+
+void machine_end(struct machine *m, int status)
+{
+    if (m->stopping)
+        return; /* the first reason counts */
+    m->stopping = true;
+    m->status = status;
+    if (m->in_guest)
+        d86_vcpu_kick(m->vcpu);
+    pthread_cond_broadcast(&m->wake);
+    g_main_loop_quit(m->loop);
+}
+
+void machine_stop(struct machine *m, int status)
+{
+    pthread_mutex_lock(&m->lock);
+    machine_end(m, status);
+    pthread_mutex_unlock(&m->lock);
+}
+
+void machine_free(struct machine *m)
+{
+    if (!m)
+        return;
+    for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++)
+        backend_close(m->serial[i]);
+    backend_close(m->debugcon);
+    timer_close(m);
+    g_free(m->pc);
+    d86_vm_destroy(m->vm);
+    firmware_clear(&m->rom);
+    image_clear(&m->kernel);
+    for (size_t i = 0; i < m->initrd_count; i++)
+        image_clear(&m->initrds[i]);
+    g_free(m->initrds);
+    trace_free(m->trace);
+    g_main_loop_unref(m->loop);
+    pthread_cond_destroy(&m->wake);
+    pthread_mutex_destroy(&m->lock);
+    g_free(m);
+}

@@ -1,0 +1,99 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The machine from inside. Two threads: the vCPU's, which runs the guest and answers its exits, and the main
+ * loop's, which serves descriptors and the timer. `lock` guards everything below it; the vCPU's thread gives
+ * it up only while the guest runs and while it waits. So whoever holds the lock and finds `in_guest` false
+ * may use the VM.
+ */
+#pragma once
+
+#include "backend.h"
+#include "clock.h"
+#include "firmware.h"
+#include "image.h"
+#include "machine.h"
+#include "memory_map.h"
+#include "status.h"
+#include "trace.h"
+#include "watch.h"
+
+#include "devices/pc.h"
+#include <duplex86/duplex86.h>
+
+#include <pthread.h>
+
+enum { EXIT_REASONS = D86_EXIT_INTERNAL_ERROR + 1 };
+
+struct machine {
+    const struct options *options;
+    struct machine_clock clock;
+    GMainLoop *loop;
+    pthread_t vcpu_thread;
+
+    /* What the machine starts from; read before the guest runs, kept for --reboot. */
+    struct image kernel;
+    struct image *initrds;
+    size_t initrd_count;
+    struct firmware rom;
+    struct memory_map map;
+
+    pthread_mutex_t lock;
+    pthread_cond_t wake; /* on CLOCK_MONOTONIC: something the vCPU's thread waits for has changed */
+
+    struct d86_vm *vm;
+    struct d86_vcpu *vcpu;
+    struct d86_exit *exit;
+    struct pc_config config;
+    struct pc *pc;
+    struct backend *serial[OPTIONS_SERIAL_MAX], *debugcon;
+    struct trace *trace; /* NULL: none wanted */
+
+    bool in_guest; /* the vCPU's thread is in d86_vcpu_run(), or about to be */
+    bool waiting;  /* it waits after HLT and serves the timers meanwhile */
+    bool running;  /* the vCPU's thread exists */
+
+    uint64_t deadline; /* pc_next_deadline(), as last told */
+    uint64_t armed;    /* what the timer descriptor is set to; DEVICE_NEVER: nothing */
+    int timer_fd;
+    struct watch *timer_watch;
+
+    /* News from the devices, for the vCPU's thread. */
+    bool nmi_wanted, reset_wanted;
+    enum pc_reset_reason reset_reason;
+    int pending_vector; /* acknowledged but not yet accepted by the processor; -1: none */
+
+    /* How it ends. */
+    bool stopping;
+    int status;
+    GError *failure;
+    uint64_t exits[EXIT_REASONS];
+};
+
+/* machine.c */
+void machine_end(struct machine *m, int status); /* as machine_stop(), with the lock held */
+
+/* power.c: memory, chips and processor as they are when the guest starts; with the lock held. */
+gboolean power_build(struct machine *m, GError **error);
+gboolean power_start(struct machine *m, GError **error);
+/* The reset line was pulled: restart, or say how the program ends. */
+void power_reset(struct machine *m);
+/* A triple fault, which PCs take for a reset as well. */
+void power_shutdown(struct machine *m);
+
+/* board.c: what the devices tell. */
+extern const struct pc_callbacks board_callbacks;
+
+/* timer.c: the deadline of the devices in the main loop; with the lock held. */
+gboolean timer_open(struct machine *m, GError **error);
+void timer_close(struct machine *m);
+void timer_arm(struct machine *m);    /* for m->deadline, unless something earlier is set */
+void timer_disarm(struct machine *m);
+void timer_serve(struct machine *m); /* run what is due; cheap if nothing is */
+
+/* run.c: the vCPU's thread. */
+void *run_vcpu(void *machine);
+
+/* report.c */
+void report_guest_state(const struct machine *m);
+void report_statistics(const struct machine *m);

@@ -1,0 +1,307 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Options by GLib's GOption. Texts are taken as file names are, byte for byte, whatever the locale.
+ */
+#include "options.h"
+
+#include "devices/pc.h"
+#include "error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RAM_DEFAULT (UINT64_C(256) << 20)
+#define RAM_MIN     (UINT64_C(1) << 20)
+#define RAM_MAX     (UINT64_C(60) << 30) /* with the hole below 4 GiB this stays inside 36 address bits */
+
+static const char SUMMARY[] =
+    "Runs a 32-bit x86 PC operating system, from a kernel file or from a BIOS ROM, on\n"
+    "any x86-64 Linux host: no hardware virtualisation, no driver, no privilege.";
+
+static const char DESCRIPTION[] =
+    "Where BACKEND is one of:\n"
+    "  stdio       this terminal; on a terminal, keys after Ctrl-A are for this program\n"
+    "  file:FILE   write to FILE (emptied first)\n"
+    "  pty         a new pseudo-terminal; its name is printed at start\n"
+    "  unix:PATH   listen on a Unix socket; one client at a time, which may come back\n"
+    "  none        nothing there\n"
+    "The first --serial is COM1, the second COM2, up to COM4. Without --serial, COM1 is\n"
+    "stdio. --debugcon takes stdio, file:FILE and none.\n"
+    "\n"
+    "Keys, when stdio is a terminal:\n"
+    "  Ctrl-A x    quit             Ctrl-A h       list these keys\n"
+    "  Ctrl-A b    send a break     Ctrl-A Ctrl-A  send Ctrl-A\n"
+    "\n"
+    "Exit status:\n"
+    "  0   the guest powered off, or halted with interrupts off\n"
+    "  1   wrong usage, a file that cannot be used, or a host error\n"
+    "  2   the guest rebooted (unless --reboot)\n"
+    "  4   the guest died of a triple fault\n"
+    "  6   the virtual machine cannot go on; the guest's state is on stderr\n"
+    "  8   Ctrl-A x\n"
+    "  2v+1  the guest wrote v to the --exit-port\n"
+    "\n"
+    "Examples:\n"
+    "  duplex86 --kernel vmlinuz --initrd initrd.gz --append 'console=ttyS0'\n"
+    "  duplex86 --ram 64M --kernel mykernel.elf --initrd 'module.bin its arguments'\n"
+    "  duplex86 --bios bios.bin --serial file:com1.log --debugcon stdio";
+
+/* What GOption fills; turned into struct options by the functions below. */
+struct raw_options {
+    char *ram, *kernel, *append, *bios, *debugcon, *engine, *cpu, *exit_port, *rtc;
+    char **initrds, **serial, **trace, **rest;
+    gboolean reboot, no_reboot, keep_halted, stats, version;
+};
+
+static gboolean fail_usage(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static gboolean fail_usage(GError **error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    fail_with(error, FRONTEND_ERROR_USAGE, "%s", text);
+    g_free(text);
+    return FALSE;
+}
+
+gboolean options_parse_size(const char *text, uint64_t *bytes)
+{
+    char *end;
+    guint64 value;
+    if (!g_ascii_isdigit(*text))
+        return FALSE;
+    value = g_ascii_strtoull(text, &end, 10);
+    unsigned shift;
+    switch (g_ascii_toupper(*end)) {
+    case 'K': shift = 10; break;
+    case 'M': shift = 20; break;
+    case 'G': shift = 30; break;
+    default: return FALSE;
+    }
+    if (end[1] != '\0' || value > (UINT64_MAX >> shift))
+        return FALSE;
+    *bytes = value << shift;
+    return TRUE;
+}
+
+static gboolean take_ram(struct options *options, const char *text, GError **error)
+{
+    options->ram_size = RAM_DEFAULT;
+    if (!text)
+        return TRUE;
+    if (!options_parse_size(text, &options->ram_size))
+        return fail_usage(error, "--ram '%s' is not a size: give a number and K, M or G, as in 256M", text);
+    if (options->ram_size % 4096)
+        return fail_usage(error, "--ram '%s' is not a multiple of 4K", text);
+    if (options->ram_size < RAM_MIN || options->ram_size > RAM_MAX)
+        return fail_usage(error, "--ram '%s' is out of range: give 1M to 60G", text);
+    return TRUE;
+}
+
+static gboolean take_port(struct options *options, const char *text, GError **error)
+{
+    if (!text)
+        return TRUE;
+    char *end;
+    guint64 port = g_ascii_isdigit(*text) ? g_ascii_strtoull(text, &end, 0) : 0;
+    if (port == 0 || port > 0xffff || *end)
+        return fail_usage(error, "--exit-port '%s' is not an I/O port: give 1 to 0xffff, as in 0xf4", text);
+    options->exit_port = (uint16_t)port;
+    return TRUE;
+}
+
+static gboolean backend_is_known(const char *spec, bool input_too)
+{
+    if (!strcmp(spec, "stdio") || !strcmp(spec, "none") || (g_str_has_prefix(spec, "file:") && spec[5]))
+        return TRUE;
+    return input_too && (!strcmp(spec, "pty") || (g_str_has_prefix(spec, "unix:") && spec[5]));
+}
+
+static gboolean take_serial(struct options *options, char **specs, GError **error)
+{
+    static char *standard[] = { (char *)"stdio", NULL };
+    if (!specs)
+        specs = standard;
+    if (g_strv_length(specs) > OPTIONS_SERIAL_MAX)
+        return fail_usage(error, "there are four serial ports, so --serial can be given four times at most");
+    bool stdio = false;
+    for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++) {
+        const char *spec = i < g_strv_length(specs) ? specs[i] : "none";
+        if (!backend_is_known(spec, true))
+            return fail_usage(error, "--serial '%s' is unknown: give stdio, file:FILE, pty, unix:PATH or none",
+                              spec);
+        if (!strcmp(spec, "stdio") && stdio)
+            return fail_usage(error, "only one serial port can be on stdio: give the other another --serial");
+        stdio = stdio || !strcmp(spec, "stdio");
+        options->serial[i] = g_strdup(spec);
+    }
+    return TRUE;
+}
+
+static gboolean take_debugcon(struct options *options, const char *spec, GError **error)
+{
+    options->debugcon = g_strdup(spec ? spec : "none");
+    if (!backend_is_known(options->debugcon, false))
+        return fail_usage(error, "--debugcon '%s' is unknown: give stdio, file:FILE or none", spec);
+    return TRUE;
+}
+
+static gboolean cpu_is_known(const char *name)
+{
+    for (const char *const *model = d86_cpu_models(); *model; model++) {
+        if (!strcmp(*model, name))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean take_machine(struct options *options, const struct raw_options *raw, GError **error)
+{
+    if (raw->engine && strcmp(raw->engine, "interp"))
+        return fail_usage(error, "--engine '%s' is unknown: give interp", raw->engine);
+    options->engine = D86_ENGINE_INTERP;
+    if (raw->cpu && !strcmp(raw->cpu, "help"))
+        options->action = OPTIONS_SHOW_CPUS;
+    else if (raw->cpu && !cpu_is_known(raw->cpu))
+        return fail_usage(error, "--cpu '%s' is unknown: --cpu help lists the models", raw->cpu);
+    options->cpu = g_strdup(raw->cpu);
+    if (raw->reboot && raw->no_reboot)
+        return fail_usage(error, "--reboot and --no-reboot contradict each other: give one");
+    options->restart = raw->reboot;
+    if (raw->rtc && strcmp(raw->rtc, "utc") && strcmp(raw->rtc, "local"))
+        return fail_usage(error, "--rtc '%s' is unknown: give utc or local", raw->rtc);
+    options->local_time = raw->rtc && !strcmp(raw->rtc, "local");
+    options->keep_halted = raw->keep_halted;
+    options->stats = raw->stats;
+    options->trace = g_strdupv(raw->trace);
+    return TRUE;
+}
+
+static gboolean take_boot(struct options *options, const struct raw_options *raw, GError **error)
+{
+    static char *none[] = { NULL };
+    options->kernel = g_strdup(raw->kernel);
+    options->bios = g_strdup(raw->bios);
+    options->append = g_strdup(raw->append ? raw->append : "");
+    options->initrds = g_strdupv(raw->initrds ? raw->initrds : none);
+    if (options->action != OPTIONS_RUN)
+        return TRUE;
+    if (!raw->kernel && !raw->bios)
+        return fail_usage(error, "nothing to run: give --kernel FILE or --bios FILE (see duplex86 --help)");
+    if (raw->kernel && raw->bios)
+        return fail_usage(error, "--kernel and --bios exclude each other: give one");
+    if (raw->bios && raw->initrds)
+        return fail_usage(error, "--initrd goes with --kernel, not with --bios");
+    if (raw->bios && raw->append)
+        return fail_usage(error, "--append goes with --kernel, not with --bios");
+    return TRUE;
+}
+
+static gboolean convert(struct options *options, const struct raw_options *raw, GError **error)
+{
+    *options = (struct options){ .action = raw->version ? OPTIONS_SHOW_VERSION : OPTIONS_RUN };
+    if (raw->rest)
+        return fail_usage(error, "'%s' belongs to no option: a kernel is given with --kernel (see duplex86 --help)",
+                          raw->rest[0]);
+    return take_ram(options, raw->ram, error) && take_port(options, raw->exit_port, error) &&
+           take_serial(options, raw->serial, error) && take_debugcon(options, raw->debugcon, error) &&
+           take_machine(options, raw, error) && take_boot(options, raw, error);
+}
+
+/* GOption's own complaints begin with a capital letter, in the middle of our sentence. */
+static gboolean adopt_error(GError *theirs, GError **error)
+{
+    char *text = g_strdup(theirs->message);
+    text[0] = g_ascii_tolower(text[0]);
+    g_error_free(theirs);
+    fail_usage(error, "%s (see duplex86 --help)", text);
+    g_free(text);
+    return FALSE;
+}
+
+static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **error)
+{
+    /* clang-format off */
+    const GOptionEntry entries[] = {
+        { "ram", 'm', 0, G_OPTION_ARG_FILENAME, &raw->ram, "Guest memory: a number and K, M or G (256M)", "SIZE" },
+        { "kernel", 'k', 0, G_OPTION_ARG_FILENAME, &raw->kernel,
+          "Start this Linux bzImage, vmlinux (ELF) or Multiboot kernel", "FILE" },
+        { "initrd", 'i', 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->initrds,
+          "Initial RAM disk; for Multiboot a module, 'FILE ARGS', repeatable", "FILE" },
+        { "append", 'a', 0, G_OPTION_ARG_FILENAME, &raw->append, "The kernel's command line", "TEXT" },
+        { "bios", 'b', 0, G_OPTION_ARG_FILENAME, &raw->bios,
+          "Start this ROM (256 KiB at most) from the reset vector, instead of a kernel", "FILE" },
+        { "serial", 's', 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->serial,
+          "Connect the next serial port (stdio)", "BACKEND" },
+        { "debugcon", 'd', 0, G_OPTION_ARG_FILENAME, &raw->debugcon,
+          "Connect the debug console, port 0xe9 (none)", "BACKEND" },
+        { "engine", 0, 0, G_OPTION_ARG_FILENAME, &raw->engine, "How guest code is run: interp", "NAME" },
+        { "cpu", 0, 0, G_OPTION_ARG_FILENAME, &raw->cpu, "Processor model; 'help' lists them", "MODEL" },
+        { "rtc", 0, 0, G_OPTION_ARG_FILENAME, &raw->rtc, "Clock of the guest: utc or local (utc)", "ZONE" },
+        { "exit-port", 0, 0, G_OPTION_ARG_FILENAME, &raw->exit_port,
+          "A write of v to this I/O port ends the program with status 2v+1", "PORT" },
+        { "reboot", 0, 0, G_OPTION_ARG_NONE, &raw->reboot, "Start again when the guest reboots", NULL },
+        { "no-reboot", 0, 0, G_OPTION_ARG_NONE, &raw->no_reboot,
+          "End with status 2 when the guest reboots (the default)", NULL },
+        { "keep-halted", 0, 0, G_OPTION_ARG_NONE, &raw->keep_halted,
+          "Stay when the guest halts for good", NULL },
+        { "trace", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->trace,
+          "Show device events whose name matches, e.g. 'i8259_*', on stderr; repeatable", "GLOB" },
+        { "stats", 0, 0, G_OPTION_ARG_NONE, &raw->stats, "Show counters on stderr at the end", NULL },
+        { "version", 0, 0, G_OPTION_ARG_NONE, &raw->version, "Show the version", NULL },
+        { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->rest, NULL, NULL },
+        { 0 },
+    };
+    /* clang-format on */
+    GOptionContext *context = g_option_context_new("--kernel FILE | --bios FILE");
+    g_option_context_set_summary(context, SUMMARY);
+    g_option_context_set_description(context, DESCRIPTION);
+    g_option_context_add_main_entries(context, entries, NULL);
+    GError *theirs = NULL;
+    /* GOption moves what it has used out of the array, and main()'s is not ours to change. */
+    char **copy = g_memdup2(argv, ((size_t)argc + 1) * sizeof *argv);
+    gboolean ok = g_option_context_parse(context, &argc, &copy, &theirs);
+    g_free(copy);
+    g_option_context_free(context);
+    return ok || adopt_error(theirs, error);
+}
+
+static void raw_clear(struct raw_options *raw)
+{
+    char *texts[] = { raw->ram, raw->kernel, raw->append, raw->bios, raw->debugcon,
+                      raw->engine, raw->cpu, raw->exit_port, raw->rtc };
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
+        g_free(texts[i]);
+    g_strfreev(raw->initrds);
+    g_strfreev(raw->serial);
+    g_strfreev(raw->trace);
+    g_strfreev(raw->rest);
+}
+
+gboolean options_parse(struct options *options, int argc, char **argv, GError **error)
+{
+    struct raw_options raw = { 0 };
+    *options = (struct options){ 0 };
+    gboolean ok = parse(&raw, argc, argv, error) && convert(options, &raw, error);
+    raw_clear(&raw);
+    if (!ok)
+        options_clear(options);
+    return ok;
+}
+
+void options_clear(struct options *options)
+{
+    g_free(options->kernel);
+    g_free(options->bios);
+    g_strfreev(options->initrds);
+    g_free(options->append);
+    for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++)
+        g_free(options->serial[i]);
+    g_free(options->debugcon);
+    g_free(options->cpu);
+    g_strfreev(options->trace);
+    *options = (struct options){ 0 };
+}

@@ -1,0 +1,46 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The command line as a struct: parsed, checked as far as it can be without touching files, and with defaults
+ * filled in.
+ */
+#pragma once
+
+#include <duplex86/duplex86.h>
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { OPTIONS_SERIAL_MAX = 4 };
+
+enum options_action {
+    OPTIONS_RUN,
+    OPTIONS_SHOW_VERSION,
+    OPTIONS_SHOW_CPUS,
+};
+
+struct options {
+    enum options_action action;
+    uint64_t ram_size;
+    char *kernel, *bios;
+    char **initrds; /* NULL-terminated, never NULL */
+    char *append;   /* never NULL */
+    char *serial[OPTIONS_SERIAL_MAX]; /* back-end of COM1.., "none" where there is none */
+    char *debugcon;                   /* or "none" */
+    enum d86_engine engine;
+    char *cpu; /* NULL: the library's default */
+    uint16_t exit_port;
+    bool restart; /* a reboot starts the machine again */
+    bool keep_halted;
+    bool local_time;
+    char **trace; /* globs, or NULL */
+    bool stats;
+};
+
+/* `argv` as main() gets it. --help prints and exits. On FALSE there is nothing to clear. */
+gboolean options_parse(struct options *options, int argc, char **argv, GError **error);
+void options_clear(struct options *options);
+
+/* "256M": digits and K, M or G. FALSE without a unit, on overflow, or on anything else. */
+gboolean options_parse_size(const char *text, uint64_t *bytes);

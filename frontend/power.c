@@ -1,0 +1,216 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Power and reset: the machine as it is when the guest's first instruction runs, and what becomes of a guest
+ * that pulls the reset line.
+ */
+#include "machine_private.h"
+
+#include "error.h"
+
+#include <errno.h>
+
+/* ---- Memory ---- */
+
+static gboolean add_region(struct machine *m, const struct pc_region *region, GError **error)
+{
+    int ret = 0;
+    switch (region->kind) {
+    case PC_REGION_RAM:
+    case PC_REGION_BIOS:
+        ret = d86_vm_add_ram(m->vm, region->base, region->size);
+        break;
+    case PC_REGION_ROM:
+        ret = d86_vm_add_rom(m->vm, region->base, m->rom.data + region->offset, region->size);
+        break;
+    case PC_REGION_MMIO:
+        break;
+    }
+    if (ret < 0)
+        return fail_errno(error, ret, d86_last_error(), "cannot give the guest its memory (%s)", region->name);
+    return TRUE;
+}
+
+static int write_guest(void *opaque, uint64_t pa, const void *data, size_t size)
+{
+    const struct machine *m = opaque;
+    return d86_vm_write(m->vm, pa, data, size);
+}
+
+/* The BIOS in RAM below 1 MiB, which the guest may have overwritten. */
+static gboolean write_bios(struct machine *m, const struct boot_memory *memory, GError **error)
+{
+    struct pc_region regions[PC_REGIONS_MAX];
+    unsigned count = pc_memory_map(&m->config, regions);
+    for (unsigned i = 0; i < count; i++) {
+        const struct pc_region *r = &regions[i];
+        if (r->kind == PC_REGION_BIOS &&
+            !boot_write(memory, r->base, m->rom.data + m->rom.size - r->size, r->size, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* ---- Building ---- */
+
+static gboolean build_vm(struct machine *m, GError **error)
+{
+    int ret = d86_vm_create(&m->vm);
+    if (ret < 0)
+        return fail_errno(error, ret, d86_last_error(), "cannot create a virtual machine");
+    struct pc_region regions[PC_REGIONS_MAX];
+    unsigned count = pc_memory_map(&m->config, regions);
+    for (unsigned i = 0; i < count; i++) {
+        if (!add_region(m, &regions[i], error))
+            return FALSE;
+    }
+    struct d86_vcpu_config config = { .cpu = m->options->cpu, .engine = m->options->engine };
+    ret = d86_vcpu_create(m->vm, &config, &m->vcpu);
+    if (ret < 0)
+        return fail_errno(error, ret, d86_last_error(), "cannot create the virtual processor");
+    m->exit = d86_vcpu_exit(m->vcpu);
+    return TRUE;
+}
+
+gboolean power_build(struct machine *m, GError **error)
+{
+    if (!build_vm(m, error))
+        return FALSE;
+    m->pc = g_malloc0(pc_size());
+    int ret = pc_init(m->pc, &m->config, &board_callbacks, m);
+    if (ret == -EINVAL && m->config.exit_port)
+        return fail_with(error, FRONTEND_ERROR_USAGE,
+                         "--exit-port 0x%x lies on top of another device: 0xf4 is free", m->config.exit_port);
+    if (ret < 0)
+        return fail_errno(error, ret, NULL, "cannot build the PC");
+    m->deadline = pc_next_deadline(m->pc);
+    timer_arm(m);
+    return TRUE;
+}
+
+/* ---- Starting ---- */
+
+/* The processor as a direct boot leaves it: protected mode, flat segments, interrupts off. */
+static gboolean set_boot_state(struct machine *m, const struct boot_state *state, GError **error)
+{
+    const struct d86_segment code = { .limit = UINT32_MAX, .selector = BOOT_CS, .attr = 0xc09b };
+    const struct d86_segment data = { .limit = UINT32_MAX, .selector = BOOT_DS, .attr = 0xc093 };
+    struct d86_sregs sregs;
+    d86_vcpu_get_sregs(m->vcpu, &sregs);
+    for (unsigned i = 0; i < G_N_ELEMENTS(sregs.seg); i++)
+        sregs.seg[i] = i == D86_CS ? code : data;
+    sregs.gdt = (struct d86_table){ .base = BOOT_GDT, .limit = BOOT_GDT_SIZE - 1 };
+    sregs.idt = (struct d86_table){ 0 };
+    sregs.cr0 = 0x11; /* PE, ET */
+    int ret = d86_vcpu_set_sregs(m->vcpu, &sregs);
+    if (ret < 0)
+        return fail_errno(error, ret, d86_last_error(), "cannot set the processor's first state");
+
+    struct d86_regs regs = {
+        .eax = state->eax,
+        .ebx = state->ebx,
+        .esi = state->esi,
+        .esp = state->esp,
+        .eip = state->eip,
+        .eflags = 2,
+    };
+    d86_vcpu_set_regs(m->vcpu, &regs);
+    return TRUE;
+}
+
+static gboolean load_kernel(struct machine *m, const struct boot_memory *memory, GError **error)
+{
+    struct boot_file *initrds = g_new0(struct boot_file, m->initrd_count + 1);
+    for (size_t i = 0; i < m->initrd_count; i++)
+        initrds[i] = (struct boot_file){ .name = m->initrds[i].name,
+                                         .data = m->initrds[i].data,
+                                         .size = m->initrds[i].size,
+                                         .string = m->options->initrds[i] };
+    struct boot_request request = {
+        .kernel = { .name = m->kernel.name, .data = m->kernel.data, .size = m->kernel.size },
+        .initrds = initrds,
+        .initrd_count = m->initrd_count,
+        .command_line = m->options->append,
+        .map = &m->map,
+    };
+    struct boot_state state;
+    gboolean ok = loader_load(&request, memory, &state, error) && set_boot_state(m, &state, error);
+    g_free(initrds);
+    return ok;
+}
+
+/* A BIOS leaves the serial ports ready for eight bits at 9600 baud; small kernels just send. */
+static void set_up_serial_ports(struct machine *m)
+{
+    static const uint16_t base[PC_SERIAL_MAX] = { 0x3f8, 0x2f8, 0x3e8, 0x2e8 };
+    for (unsigned i = 0; i < PC_SERIAL_MAX; i++) {
+        if (!(m->config.serial_ports & (1u << i)))
+            continue;
+        pc_port_write(m->pc, base[i] + 3, 1, 0x83); /* LCR: divisor latch, 8 data bits, 1 stop bit */
+        pc_port_write(m->pc, base[i], 2, 115200 / 9600);
+        pc_port_write(m->pc, base[i] + 3, 1, 0x03);
+        pc_port_write(m->pc, base[i] + 4, 1, 0x03); /* MCR: DTR, RTS */
+    }
+}
+
+gboolean power_start(struct machine *m, GError **error)
+{
+    const struct boot_memory memory = { .write = write_guest, .opaque = m };
+    if (!write_bios(m, &memory, error))
+        return FALSE;
+    if (m->options->bios)
+        return TRUE; /* the reset vector does the rest */
+    pc_firmware_defaults(m->pc);
+    set_up_serial_ports(m);
+    return firmware_write_tables(&memory, m->config.serial_ports, error) && load_kernel(m, &memory, error);
+}
+
+/* ---- Resets ---- */
+
+/*
+ * Software for the 80286 leaves protected mode by a reset, after telling the BIOS in CMOS byte 0Fh to go on
+ * where it says. Such a reset is the processor's alone. (PC/AT Technical Reference, "Shutdown Status Byte".)
+ */
+static bool resumes_after_reset(const struct machine *m)
+{
+    if (!m->options->bios)
+        return false;
+    uint8_t code = pc_cmos_read(m->pc, 0x0f);
+    return code == 0x05 || code == 0x09 || code == 0x0a;
+}
+
+static void restart(struct machine *m)
+{
+    d86_vcpu_reset(m->vcpu);
+    pc_reset(m->pc);
+    m->pending_vector = -1;
+    m->nmi_wanted = false;
+    m->exit->request_interrupt_window = 0;
+    m->exit->ready_for_interrupt = 0;
+    if (!m->failure && !power_start(m, &m->failure))
+        machine_end(m, STATUS_HOST_ERROR);
+}
+
+static void reset_or_end(struct machine *m, int status, const char *what)
+{
+    if (resumes_after_reset(m)) {
+        d86_vcpu_reset(m->vcpu);
+        m->exit->ready_for_interrupt = 0;
+    } else if (m->options->restart) {
+        restart(m);
+    } else {
+        g_printerr("duplex86: %s\n", what);
+        machine_end(m, status);
+    }
+}
+
+void power_reset(struct machine *m)
+{
+    m->reset_wanted = false;
+    reset_or_end(m, STATUS_REBOOT, "the guest rebooted");
+}
+
+void power_shutdown(struct machine *m)
+{
+    reset_or_end(m, STATUS_TRIPLE_FAULT, "the guest died of a triple fault");
+}

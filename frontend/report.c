@@ -1,0 +1,101 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The state of a stopped guest, and the counters of a finished run, for people.
+ */
+#include "machine_private.h"
+
+#include "linear.h"
+
+#include <capstone/capstone.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+enum {
+    SHOWN_BYTES = 32,
+    SHOWN_INSTRUCTIONS = 4,
+    ATTR_D = 1 << 14, /* struct d86_segment */
+};
+
+static void show_segment(const char *name, const struct d86_segment *s)
+{
+    fprintf(stderr, "  %s %04x base %08" PRIx32 " limit %08" PRIx32 " attributes %04x%s\n", name, s->selector,
+            s->base, s->limit, s->attr, s->unusable ? " unusable" : "");
+}
+
+static void show_registers(const struct d86_regs *r, const struct d86_sregs *s)
+{
+    static const char *const name[] = { "ES ", "CS ", "SS ", "DS ", "FS ", "GS " };
+    fprintf(stderr, "  EAX %08" PRIx32 "  EBX %08" PRIx32 "  ECX %08" PRIx32 "  EDX %08" PRIx32 "\n", r->eax,
+            r->ebx, r->ecx, r->edx);
+    fprintf(stderr, "  ESI %08" PRIx32 "  EDI %08" PRIx32 "  EBP %08" PRIx32 "  ESP %08" PRIx32 "\n", r->esi,
+            r->edi, r->ebp, r->esp);
+    fprintf(stderr, "  EIP %08" PRIx32 "  EFLAGS %08" PRIx32 "\n", r->eip, r->eflags);
+    for (unsigned i = 0; i < G_N_ELEMENTS(name); i++)
+        show_segment(name[i], &s->seg[i]);
+    show_segment("LDT", &s->ldt);
+    show_segment("TR ", &s->tr);
+    fprintf(stderr, "  GDT base %08" PRIx32 " limit %04x  IDT base %08" PRIx32 " limit %04x\n", s->gdt.base,
+            s->gdt.limit, s->idt.base, s->idt.limit);
+    fprintf(stderr, "  CR0 %08" PRIx32 "  CR2 %08" PRIx32 "  CR3 %08" PRIx32 "  CR4 %08" PRIx32 "  EFER %08" PRIx64
+            "\n", s->cr0, s->cr2, s->cr3, s->cr4, s->efer);
+}
+
+static void show_code(const uint8_t *bytes, size_t count, const struct d86_sregs *s, uint32_t eip)
+{
+    csh handle;
+    cs_insn *insns;
+    cs_mode mode = s->seg[D86_CS].attr & ATTR_D ? CS_MODE_32 : CS_MODE_16;
+    if (cs_open(CS_ARCH_X86, mode, &handle) != CS_ERR_OK)
+        return;
+    size_t n = cs_disasm(handle, bytes, count, eip, SHOWN_INSTRUCTIONS, &insns);
+    for (size_t i = 0; i < n; i++)
+        fprintf(stderr, "  %04x:%08" PRIx64 "  %s %s\n", s->seg[D86_CS].selector, insns[i].address,
+                insns[i].mnemonic, insns[i].op_str);
+    if (n)
+        cs_free(insns, n);
+    cs_close(&handle);
+}
+
+void report_guest_state(const struct machine *m)
+{
+    struct d86_regs regs;
+    struct d86_sregs sregs;
+    uint8_t bytes[SHOWN_BYTES];
+    d86_vcpu_get_regs(m->vcpu, &regs);
+    d86_vcpu_get_sregs(m->vcpu, &sregs);
+    show_registers(&regs, &sregs);
+
+    size_t count = linear_read(m->vm, &sregs, sregs.seg[D86_CS].base + regs.eip, bytes, sizeof bytes);
+    fprintf(stderr, "  at CS:EIP:");
+    for (size_t i = 0; i < count; i++)
+        fprintf(stderr, " %02x", bytes[i]);
+    fprintf(stderr, "%s\n", count ? "" : " no memory there");
+    show_code(bytes, count, &sregs, regs.eip);
+}
+
+void report_statistics(const struct machine *m)
+{
+    static const char *const reason[EXIT_REASONS] = { "none",     "port access",     "memory access",
+                                                      "halt",     "interrupt window", "triple fault",
+                                                      "debug",    "kick",            "internal error" };
+    struct d86_stats s;
+    d86_vcpu_stats(m->vcpu, &s);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        { "instructions", s.instructions },   { "blocks built", s.blocks_built },
+        { "blocks dropped", s.blocks_dropped }, { "cache flushes", s.cache_flushes },
+        { "TLB fills", s.tlb_fills },         { "TLB flushes", s.tlb_flushes },
+        { "exceptions", s.exceptions },       { "interrupts", s.interrupts },
+        { "exits", s.exits },
+    };
+    fprintf(stderr, "duplex86: statistics\n");
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+        fprintf(stderr, "  %-24s %16" PRIu64 "\n", rows[i].name, rows[i].value);
+    for (size_t i = 0; i < EXIT_REASONS; i++) {
+        if (m->exits[i])
+            fprintf(stderr, "  exits: %-17s %16" PRIu64 "\n", reason[i], m->exits[i]);
+    }
+}

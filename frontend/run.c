@@ -1,0 +1,181 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The vCPU's thread: run the guest, answer its exit, hand it its interrupts, again. The lock is given up only
+ * inside d86_vcpu_run() and while there is nothing to run.
+ */
+#include "machine_private.h"
+
+#include "error.h"
+
+#include <string.h>
+
+/* ---- Interrupts ---- */
+
+/* Inject what the devices ask for, or ask to be told when that is possible. */
+static void offer_interrupts(struct machine *m)
+{
+    struct d86_exit *exit = m->exit;
+    if (m->nmi_wanted) {
+        m->nmi_wanted = false;
+        d86_vcpu_nmi(m->vcpu);
+    }
+    if (m->pending_vector < 0 && !pc_intr(m->pc)) {
+        exit->request_interrupt_window = 0;
+        return;
+    }
+    if (exit->ready_for_interrupt) {
+        if (m->pending_vector < 0)
+            m->pending_vector = pc_intr_ack(m->pc);
+        if (d86_vcpu_interrupt(m->vcpu, (uint8_t)m->pending_vector) == 0)
+            m->pending_vector = -1;
+        exit->ready_for_interrupt = 0; /* one at a time: the next has to ask again */
+    }
+    exit->request_interrupt_window = m->pending_vector >= 0 || pc_intr(m->pc);
+}
+
+/* ---- Waiting ---- */
+
+/* Sleep until someone signals, or until the devices' next deadline. */
+static void wait_for_news(struct machine *m)
+{
+    if (m->deadline == DEVICE_NEVER) {
+        pthread_cond_wait(&m->wake, &m->lock);
+    } else {
+        struct timespec until = clock_timespec(m->deadline);
+        pthread_cond_timedwait(&m->wake, &m->lock, &until);
+    }
+    timer_serve(m);
+}
+
+/*
+ * HLT: nothing to do until an interrupt. This thread serves the timers itself meanwhile, since waking the main
+ * loop to wake this one would double the cost of every tick.
+ */
+static void wait_after_halt(struct machine *m)
+{
+    bool deaf = !m->exit->interrupt_flag;
+    if (deaf && !m->nmi_wanted && !m->reset_wanted && !m->options->keep_halted) {
+        /* Only an NMI could wake the processor, and nothing here raises one. */
+        g_printerr("duplex86: the guest halted\n");
+        machine_end(m, STATUS_HALTED);
+        return;
+    }
+    timer_disarm(m);
+    m->waiting = true;
+    while (!m->stopping && !m->reset_wanted && !m->nmi_wanted && (deaf || !pc_intr(m->pc)))
+        wait_for_news(m);
+    m->waiting = false;
+    timer_arm(m);
+}
+
+/* Let the reader of the guest's output catch up. */
+static void wait_for_readers(struct machine *m)
+{
+    for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++) {
+        while (backend_congested(m->serial[i]) && !m->stopping)
+            pthread_cond_wait(&m->wake, &m->lock);
+    }
+    while (backend_congested(m->debugcon) && !m->stopping)
+        pthread_cond_wait(&m->wake, &m->lock);
+}
+
+/* ---- Exits ---- */
+
+static void serve_port(struct machine *m)
+{
+    struct d86_exit *exit = m->exit;
+    uint8_t *data = exit->io.data;
+    const unsigned size = exit->io.size;
+    for (uint32_t i = 0; i < exit->io.count; i++, data += size) {
+        uint32_t value = 0;
+        if (exit->io.is_out) {
+            memcpy(&value, data, size);
+            pc_port_write(m->pc, exit->io.port, size, value);
+        } else {
+            value = pc_port_read(m->pc, exit->io.port, size);
+            memcpy(data, &value, size);
+        }
+    }
+}
+
+/* Devices take 1, 2, 4 or 8 bytes at once; wider and odd accesses go in pieces, lowest address first. */
+static void serve_memory(struct machine *m)
+{
+    struct d86_exit *exit = m->exit;
+    unsigned done = 0;
+    while (done < exit->mmio.size) {
+        unsigned left = exit->mmio.size - done;
+        unsigned size = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+        uint64_t value = 0;
+        if (exit->mmio.is_write) {
+            memcpy(&value, exit->mmio.data + done, size);
+            pc_mmio_write(m->pc, exit->mmio.pa + done, size, value);
+        } else {
+            value = pc_mmio_read(m->pc, exit->mmio.pa + done, size);
+            memcpy(exit->mmio.data + done, &value, size);
+        }
+        done += size;
+    }
+}
+
+static void serve_exit(struct machine *m)
+{
+    if (m->exit->reason < EXIT_REASONS)
+        m->exits[m->exit->reason]++;
+    switch (m->exit->reason) {
+    case D86_EXIT_IO:
+        serve_port(m);
+        break;
+    case D86_EXIT_MMIO:
+        serve_memory(m);
+        break;
+    case D86_EXIT_HLT:
+        wait_after_halt(m);
+        break;
+    case D86_EXIT_SHUTDOWN:
+        power_shutdown(m);
+        break;
+    case D86_EXIT_INTERNAL_ERROR:
+        g_printerr("duplex86: cannot go on with the guest: %s\n", m->exit->error.text);
+        report_guest_state(m);
+        machine_end(m, STATUS_INTERNAL_ERROR);
+        break;
+    default: /* kicked, a window, nothing: the loop looks at the news anyway */
+        break;
+    }
+}
+
+/* ---- The thread ---- */
+
+static void run_guest(struct machine *m)
+{
+    m->in_guest = true;
+    pthread_mutex_unlock(&m->lock);
+    int ret = d86_vcpu_run(m->vcpu);
+    pthread_mutex_lock(&m->lock);
+    m->in_guest = false;
+    if (ret < 0 && !m->stopping) {
+        fail_errno(&m->failure, ret, d86_last_error(), "cannot run the virtual processor");
+        machine_end(m, STATUS_HOST_ERROR);
+    } else if (!m->stopping) {
+        serve_exit(m);
+    }
+}
+
+void *run_vcpu(void *machine)
+{
+    struct machine *m = machine;
+    pthread_mutex_lock(&m->lock);
+    while (!m->stopping) {
+        if (m->reset_wanted)
+            power_reset(m);
+        timer_serve(m);
+        offer_interrupts(m);
+        wait_for_readers(m);
+        if (!m->stopping)
+            run_guest(m);
+    }
+    pthread_mutex_unlock(&m->lock);
+    return NULL;
+}
