@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The distribution's kernels boot to a shell, a session runs there, and the machine ends as it should.
+# The guests are in D86_GUESTS ('./setup guests' puts them there); without them these tests are skipped.
+
+if(NOT TARGET duplex86 OR D86_SANITIZE)
+    return()
+endif()
+
+# Exit statuses of the program (enum status in frontend/status.h, duplex86(1)).
+set(status_of_poweroff 0)
+set(status_of_reboot 2)
+set(status_of_escape 8)
+
+# Boot tests run alone: they measure time, and how much of a processor the idle guest uses.
+function(d86_boot_test_properties name)
+    set_tests_properties(${name} PROPERTIES
+        LABELS "boot;${ARGN}" TIMEOUT 400 RUN_SERIAL TRUE SKIP_RETURN_CODE 77)
+endfunction()
+
+# d86_boot_test(<name> <kernel> <how it ends> [labels...])
+function(d86_boot_test name kernel end)
+    add_test(NAME ${name}
+             COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/boot_session.py"
+                 --program $<TARGET_FILE:duplex86>
+                 --kernel "${D86_GUESTS}/${kernel}" --initrd "${D86_GUESTS}/initramfs.gz"
+                 --end ${end} --end-status ${status_of_${end}})
+    d86_boot_test_properties(${name} ${ARGN})
+endfunction()
+
+d86_boot_test(boot_686 vmlinuz-686 poweroff)
+d86_boot_test(boot_686_pae vmlinuz-686-pae reboot)
+d86_boot_test(boot_686_reboot vmlinuz-686 reboot long)
+d86_boot_test(boot_686_pae_poweroff vmlinuz-686-pae poweroff long)
+d86_boot_test(boot_686_escape vmlinuz-686 escape long)
+
+add_test(NAME boot_memtest
+         COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/memtest_session.py"
+             --program $<TARGET_FILE:duplex86> --kernel "${D86_GUESTS}/memtest86+ia32.bin")
+d86_boot_test_properties(boot_memtest)

@@ -1,0 +1,372 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Serial back-ends against real descriptors: files, pseudo-terminals, sockets, and what happens when nobody
+ * reads or everybody leaves.
+ */
+#include "backend.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <termios.h>
+#include <unistd.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static char received[256];
+static size_t received_count, room; /* the guest's port takes up to `room` bytes */
+static unsigned uncongested;
+static char *dir;
+
+static size_t on_receive(void *ctx, unsigned port, const uint8_t *bytes, size_t count)
+{
+    (void)ctx;
+    ck_assert_uint_eq(port, 1);
+    size_t n = MIN(count, room);
+    memcpy(received + received_count, bytes, n);
+    received_count += n;
+    room -= n;
+    return n;
+}
+
+static void on_nothing(void *ctx)
+{
+    (void)ctx;
+}
+
+static void on_break(void *ctx, unsigned port)
+{
+    (void)ctx;
+    (void)port;
+}
+
+static void on_uncongested(void *ctx)
+{
+    (void)ctx;
+    uncongested++;
+}
+
+static const struct backend_owner owner = {
+    .receive = on_receive,
+    .send_break = on_break,
+    .quit = on_nothing,
+    .uncongested = on_uncongested,
+    .lock = &lock,
+};
+
+static void setup(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    dir = g_dir_make_tmp("duplex86-test-XXXXXX", NULL);
+    received_count = uncongested = 0;
+    room = sizeof received;
+}
+
+static void teardown(void)
+{
+    g_rmdir(dir);
+    g_free(dir);
+}
+
+static struct backend *open_or_fail(const char *spec)
+{
+    GError *error = NULL;
+    struct backend *b = backend_open(spec, "COM2", 1, &owner, &error);
+    ck_assert_msg(b != NULL, "%s", error ? error->message : "no message");
+    return b;
+}
+
+static void send_text(struct backend *b, const char *text)
+{
+    pthread_mutex_lock(&lock);
+    backend_write(b, (const uint8_t *)text, strlen(text));
+    pthread_mutex_unlock(&lock);
+}
+
+/* Let the main loop do what it has to. */
+static void spin(void)
+{
+    for (unsigned i = 0; i < 20; i++) {
+        while (g_main_context_iteration(NULL, FALSE))
+            ;
+        g_usleep(1000);
+    }
+}
+
+static int connect_client(const char *path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    spin();
+    return fd;
+}
+
+static void expect_read(int fd, const char *text)
+{
+    char data[256] = "";
+    size_t done = 0;
+    for (unsigned tries = 0; tries < 50 && done < strlen(text); tries++) {
+        ssize_t n = read(fd, data + done, sizeof data - 1 - done);
+        if (n > 0)
+            done += (size_t)n;
+        else
+            spin();
+    }
+    ck_assert_str_eq(data, text);
+}
+
+START_TEST(none_is_no_backend)
+{
+    GError *error = NULL;
+    ck_assert_ptr_null(backend_open("none", "COM2", 1, &owner, &error));
+    ck_assert_ptr_null(error);
+    backend_write(NULL, (const uint8_t *)"x", 1);
+    ck_assert(!backend_congested(NULL));
+    backend_close(NULL);
+}
+END_TEST
+
+START_TEST(file_holds_what_was_sent)
+{
+    char *path = g_build_filename(dir, "log", NULL), *spec = g_strconcat("file:", path, NULL), *text = NULL;
+    ck_assert(g_file_set_contents(path, "old text, longer than the new", -1, NULL));
+    struct backend *b = open_or_fail(spec);
+    send_text(b, "hello ");
+    send_text(b, "world\n");
+    backend_close(b);
+    ck_assert(g_file_get_contents(path, &text, NULL, NULL));
+    ck_assert_str_eq(text, "hello world\n");
+    g_unlink(path);
+    g_free(text);
+    g_free(spec);
+    g_free(path);
+}
+END_TEST
+
+START_TEST(file_that_cannot_be_made_is_one_sentence)
+{
+    GError *error = NULL;
+    ck_assert_ptr_null(backend_open("file:/nonexistent/dir/log", "COM2", 1, &owner, &error));
+    ck_assert_ptr_nonnull(strstr(error->message, "/nonexistent/dir/log"));
+    ck_assert_ptr_nonnull(strstr(error->message, "COM2"));
+    g_error_free(error);
+}
+END_TEST
+
+START_TEST(socket_carries_both_ways_and_clients_come_back)
+{
+    char *path = g_build_filename(dir, "sock", NULL), *spec = g_strconcat("unix:", path, NULL);
+    struct backend *b = open_or_fail(spec);
+    send_text(b, "lost: nobody is there");
+    for (unsigned round = 0; round < 3; round++) {
+        int fd = connect_client(path);
+        send_text(b, "hello");
+        expect_read(fd, "hello");
+        received_count = 0;
+        room = sizeof received;
+        ck_assert_int_eq(write(fd, "typed", 5), 5);
+        spin();
+        ck_assert_uint_eq(received_count, 5);
+        ck_assert_int_eq(memcmp(received, "typed", 5), 0);
+        close(fd);
+        spin();
+    }
+    backend_close(b);
+    ck_assert_int_ne(access(path, F_OK), 0);
+    g_free(spec);
+    g_free(path);
+}
+END_TEST
+
+START_TEST(client_that_left_is_noticed_by_a_write)
+{
+    char *path = g_build_filename(dir, "sock", NULL), *spec = g_strconcat("unix:", path, NULL);
+    struct backend *b = open_or_fail(spec);
+    int fd = connect_client(path);
+    close(fd);
+    send_text(b, "into the void"); /* before the main loop has seen the hang-up */
+    spin();
+    fd = connect_client(path);
+    send_text(b, "again");
+    expect_read(fd, "again");
+    close(fd);
+    backend_close(b);
+    g_free(spec);
+    g_free(path);
+}
+END_TEST
+
+START_TEST(client_that_does_not_read_never_blocks)
+{
+    char *path = g_build_filename(dir, "sock", NULL), *spec = g_strconcat("unix:", path, NULL);
+    struct backend *b = open_or_fail(spec);
+    int fd = connect_client(path);
+    char block[4001];
+    memset(block, 'x', 4000);
+    block[4000] = '\0';
+    for (unsigned i = 0; i < 1000; i++)
+        send_text(b, block);
+    ck_assert(!backend_congested(b)); /* lossy: the guest is never held up */
+    close(fd);
+    backend_close(b);
+    g_free(spec);
+    g_free(path);
+}
+END_TEST
+
+START_TEST(stale_socket_file_is_replaced_and_a_live_one_is_not)
+{
+    char *path = g_build_filename(dir, "sock", NULL), *spec = g_strconcat("unix:", path, NULL);
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    close(fd); /* the file stays */
+    struct backend *b = open_or_fail(spec);
+    GError *error = NULL;
+    ck_assert_ptr_null(backend_open(spec, "COM2", 1, &owner, &error));
+    ck_assert_ptr_nonnull(strstr(error->message, "cannot listen"));
+    g_error_free(error);
+    ck_assert_int_eq(access(path, F_OK), 0); /* the failure did not remove the live one's file */
+    backend_close(b);
+    g_free(spec);
+    g_free(path);
+}
+END_TEST
+
+START_TEST(pty_carries_both_ways_without_echo)
+{
+    /* The name is announced on stderr. */
+    char *path = g_build_filename(dir, "stderr", NULL), *text = NULL;
+    int keep = dup(STDERR_FILENO), log = open(path, O_RDWR | O_CREAT, 0600);
+    dup2(log, STDERR_FILENO);
+    struct backend *b = open_or_fail("pty");
+    dup2(keep, STDERR_FILENO);
+    close(keep);
+    close(log);
+    ck_assert(g_file_get_contents(path, &text, NULL, NULL));
+    char *name = strstr(text, "/dev/pts/");
+    ck_assert_ptr_nonnull(name);
+    g_strchomp(name);
+
+    int fd = open(name, O_RDWR | O_NOCTTY | O_NONBLOCK);
+    ck_assert_int_ge(fd, 0);
+    send_text(b, "login: ");
+    expect_read(fd, "login: ");
+    spin();
+    ck_assert_uint_eq(received_count, 0); /* nothing was echoed */
+    ck_assert_int_eq(write(fd, "root\r", 5), 5);
+    spin();
+    ck_assert_uint_eq(received_count, 5);
+    close(fd);
+    spin();
+    send_text(b, "still there"); /* without a terminal program */
+    fd = open(name, O_RDWR | O_NOCTTY | O_NONBLOCK);
+    expect_read(fd, "still there");
+    close(fd);
+    backend_close(b);
+    g_unlink(path);
+    g_free(path);
+    g_free(text);
+}
+END_TEST
+
+START_TEST(input_waits_for_room)
+{
+    char *path = g_build_filename(dir, "sock", NULL), *spec = g_strconcat("unix:", path, NULL);
+    struct backend *b = open_or_fail(spec);
+    int fd = connect_client(path);
+    room = 3;
+    ck_assert_int_eq(write(fd, "abcdefgh", 8), 8);
+    spin();
+    ck_assert_uint_eq(received_count, 3);
+    room = 2;
+    pthread_mutex_lock(&lock);
+    backend_room(b);
+    pthread_mutex_unlock(&lock);
+    ck_assert_uint_eq(received_count, 5);
+    room = 100;
+    pthread_mutex_lock(&lock);
+    backend_room(b);
+    pthread_mutex_unlock(&lock);
+    ck_assert_uint_eq(received_count, 8);
+    ck_assert_int_eq(memcmp(received, "abcdefgh", 8), 0);
+    close(fd);
+    backend_close(b);
+    g_free(spec);
+    g_free(path);
+}
+END_TEST
+
+START_TEST(output_to_a_full_pipe_holds_the_guest_up_and_loses_nothing)
+{
+    int pipe_fd[2], keep_in = dup(STDIN_FILENO), keep_out = dup(STDOUT_FILENO);
+    ck_assert_int_eq(pipe2(pipe_fd, O_CLOEXEC), 0);
+    int null = open("/dev/null", O_RDONLY);
+    dup2(null, STDIN_FILENO);
+    dup2(pipe_fd[1], STDOUT_FILENO);
+    struct backend *b = open_or_fail("stdio");
+    size_t sent = 0, got = 0;
+    uint8_t block[1000];
+    while (!backend_congested(b)) {
+        for (size_t i = 0; i < sizeof block; i++)
+            block[i] = (uint8_t)((sent + i) * 7);
+        pthread_mutex_lock(&lock);
+        backend_write(b, block, sizeof block);
+        pthread_mutex_unlock(&lock);
+        sent += sizeof block;
+        ck_assert_uint_lt(sent, 10 << 20);
+    }
+    fcntl(pipe_fd[0], F_SETFL, O_NONBLOCK);
+    for (unsigned tries = 0; got < sent && tries < 1000; tries++) {
+        ssize_t n = read(pipe_fd[0], block, sizeof block);
+        for (ssize_t i = 0; i < n; i++, got++)
+            ck_assert_uint_eq(block[i], (uint8_t)(got * 7));
+        if (n < 0)
+            spin();
+    }
+    ck_assert_uint_eq(got, sent);
+    ck_assert(!backend_congested(b));
+    ck_assert_uint_ge(uncongested, 1);
+    backend_close(b);
+    dup2(keep_in, STDIN_FILENO);
+    dup2(keep_out, STDOUT_FILENO);
+    close(keep_in);
+    close(keep_out);
+    close(null);
+    close(pipe_fd[0]);
+    close(pipe_fd[1]);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("backend");
+    TCase *tc = tcase_create("backend");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, none_is_no_backend);
+    tcase_add_test(tc, file_holds_what_was_sent);
+    tcase_add_test(tc, file_that_cannot_be_made_is_one_sentence);
+    tcase_add_test(tc, socket_carries_both_ways_and_clients_come_back);
+    tcase_add_test(tc, client_that_left_is_noticed_by_a_write);
+    tcase_add_test(tc, client_that_does_not_read_never_blocks);
+    tcase_add_test(tc, stale_socket_file_is_replaced_and_a_live_one_is_not);
+    tcase_add_test(tc, pty_carries_both_ways_without_echo);
+    tcase_add_test(tc, input_waits_for_room);
+    tcase_add_test(tc, output_to_a_full_pipe_holds_the_guest_up_and_loses_nothing);
+    tcase_set_timeout(tc, 30);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

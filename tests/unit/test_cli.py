@@ -1,0 +1,401 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The program as a person meets it: bad input gets one sentence and status 1; guests of a few bytes end it in
+each documented way; the terminal comes back as it was.
+
+usage: test_cli.py PATH-TO-DUPLEX86 [NAME-PART]
+"""
+
+import os
+import pty
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+
+PROGRAM = sys.argv[1]
+ONLY = sys.argv[2] if len(sys.argv) > 2 else ""
+TIMEOUT = 30
+
+failures = 0
+count = 0
+
+
+def check(name, ok, text=""):
+    global failures, count
+    count += 1
+    if not ok:
+        failures += 1
+        print(f"FAIL {name}: {text}")
+
+
+# ---- Guests ----
+
+LOAD = 0x100000
+HEADER = 32
+
+
+def multiboot(code, flags=0):
+    """A Multiboot kernel with address fields; `code` runs at LOAD + HEADER."""
+    flags |= 0x10000
+    end = LOAD + HEADER + len(code)
+    header = struct.pack("<8I", 0x1BADB002, flags, -(0x1BADB002 + flags) & 0xFFFFFFFF, LOAD, LOAD, end, end,
+                         LOAD + HEADER)
+    return header + code
+
+
+def out(port, value):
+    return b"\x66\xba" + struct.pack("<H", port) + b"\xb0" + bytes([value]) + b"\xee"  # mov dx; mov al; out
+
+
+def say(text, port=0x3F8):
+    return b"".join(out(port, c) for c in text)
+
+
+EXIT = out(0xF4, 21)  # status 43
+HALT = b"\xfa\xf4"  # cli; hlt
+SPIN = b"\xeb\xfe"
+REBOOT = out(0x64, 0xFE) + SPIN
+TRIPLE = b"\x0f\x01\x1d" + struct.pack("<I", LOAD + 0x10) + b"\x0f\x0b"  # lidt with limit 0; ud2
+IDLE = b"\xf4\xeb\xfd"  # interrupts are off, so with --keep-halted this waits for good
+
+
+def cmos_write(index, value):
+    return out(0x70, index) + out(0x71, value)
+
+
+def cmos_read(index):
+    return out(0x70, index) + b"\x66\xba\x71\x00\xec"  # to al
+
+
+# The first time: leave a mark in CMOS and reboot. The second time: exit.
+TWICE = (cmos_read(0x40) + b"\x3c\x5a\x75" + bytes([len(EXIT)]) + EXIT + cmos_write(0x40, 0x5A) + REBOOT)
+# Echo COM1 input until 'q', then exit.
+ECHO = (b"\x66\xba\xfd\x03\xec\xa8\x01\x74\xf7"  # mov dx,3fd; in al,dx; test al,1; jz
+        b"\x66\xba\xf8\x03\xec\xee\x3c\x71\x75\xed" + EXIT)  # mov dx,3f8; in; out; cmp al,'q'; jne
+# The first byte of the first module as exit status: info in ebx.
+MODULE = (b"\x8b\x43\x18\x8b\x00\x8a\x00\x66\xba\xf4\x00\xee")  # mods_addr, mod_start, byte; out
+
+
+class Files:
+    """A directory with the inputs of the tests."""
+
+    def __init__(self, directory):
+        self.directory = directory
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def make(self, name, data):
+        with open(self.path(name), "wb") as f:
+            f.write(data)
+        return self.path(name)
+
+
+def run(args, stdin=subprocess.DEVNULL, **kwargs):
+    return subprocess.run([PROGRAM, *args], stdin=stdin, capture_output=True, timeout=TIMEOUT, **kwargs)
+
+
+# ---- Bad input ----
+
+def bad_rows(files):
+    kernel = files.make("ok.bin", multiboot(EXIT))
+    linux = bytearray(5000)
+    linux[0x1F1] = 4
+    linux[0x1FE:0x200] = b"\x55\xaa"
+    linux[0x200:0x206] = b"\xeb\x6aHdrS"
+    linux[0x206:0x208] = b"\x0f\x02"
+    linux[0x211] = 1
+    struct.pack_into("<I", linux, 0x1F4, (5000 - 5 * 512) // 16)
+    struct.pack_into("<II", linux, 0x22C, 0x7FFFFFFF, 0x1000)
+    linux[0x234] = 1
+    struct.pack_into("<I", linux, 0x238, 255)
+    bzimage = files.make("bzImage", bytes(linux))
+    big = files.make("big.rom", bytes(256 * 1024 + 1))
+    tiny = files.make("tiny.rom", b"x")
+    empty = files.make("empty", b"")
+    text = files.make("text", b"This is not a kernel. " * 100)
+    cut = files.make("cut", bytes(linux[:3000]))
+    fifo = files.path("fifo")
+    os.mkfifo(fifo)
+    k = ["--kernel", kernel]
+    return [
+        ([], "nothing to run"),
+        (["--ram", "64M"], "nothing to run"),
+        (["--no-such-option"], "unknown option --no-such-option"),
+        (["-Z"], "unknown option -Z"),
+        (["--kernel"], "missing argument for --kernel"),
+        ([*k, "stray"], "'stray' belongs to no option"),
+        ([*k, "--ram", ""], "--ram '' is not a size"),
+        ([*k, "--ram", "256"], "as in 256M"),
+        ([*k, "--ram", "M"], "is not a size"),
+        ([*k, "--ram", "-1M"], "is not a size"),
+        ([*k, "--ram", "+1M"], "is not a size"),
+        ([*k, "--ram", "1.5G"], "is not a size"),
+        ([*k, "--ram", "256MB"], "is not a size"),
+        ([*k, "--ram", "256M "], "is not a size"),
+        ([*k, "--ram", "1T"], "is not a size"),
+        ([*k, "--ram", "99999999999999999999999G"], "is not a size"),
+        ([*k, "--ram", "0M"], "out of range"),
+        ([*k, "--ram", "1020K"], "out of range"),
+        ([*k, "--ram", "61G"], "out of range"),
+        ([*k, "--ram", "1025K"], "multiple of 4K"),
+        (["--kernel", files.path("absent")], "absent': No such file"),
+        (["--kernel", files.directory], "not a regular file"),
+        (["--kernel", "/dev/zero"], "not a regular file"),
+        (["--kernel", fifo], "not a regular file"),
+        (["--kernel", empty], "is empty"),
+        (["--kernel", text], "not a kernel"),
+        (["--kernel", cut], "cut off"),
+        (["--kernel", PROGRAM], "64-bit"),
+        ([*k, "--ram", "1M"], "at least 2 MiB of RAM: start it with --ram 2M"),
+        ([*k, "--bios", tiny], "exclude each other"),
+        (["--bios", files.path("absent")], "absent': No such file"),
+        (["--bios", big], "262145 bytes"),
+        (["--bios", tiny], "1 bytes"),
+        (["--bios", empty], "is empty"),
+        (["--bios", big, "--initrd", text], "--initrd goes with --kernel"),
+        (["--bios", big, "--append", "x"], "--append goes with --kernel"),
+        ([*k, "--initrd", files.path("absent")], "absent': No such file"),
+        ([*k, "--initrd", empty], "is empty"),
+        (["--kernel", bzimage, "--initrd", text, "--initrd", text], "one --initrd, not 2"),
+        (["--kernel", bzimage, "--initrd", text + " with arguments"], "No such file"),
+        (["--kernel", bzimage, "--append", "x" * 256], "takes 255 at most"),
+        ([*k, "--append", "x" * 125000], "that much text"),
+        ([*k, "--serial", "tcp:1"], "--serial 'tcp:1' is unknown"),
+        ([*k, "--serial", "file:"], "is unknown"),
+        ([*k, "--serial", "unix:"], "is unknown"),
+        ([*k, "--serial", ""], "is unknown"),
+        ([*k, "--serial", "stdio", "--serial", "stdio"], "only one serial port"),
+        ([*k] + ["--serial", "none"] * 5, "four times at most"),
+        ([*k, "--serial", "file:/nonexistent/x"], "cannot open '/nonexistent/x' for the output of COM1"),
+        ([*k, "--serial", "unix:/nonexistent/x"], "cannot listen for COM1"),
+        ([*k, "--serial", "unix:" + "x" * 200], "too long"),
+        ([*k, "--debugcon", "pty"], "--debugcon 'pty' is unknown"),
+        ([*k, "--debugcon", "file:/nonexistent/x"], "the debug console"),
+        ([*k, "--cpu", "8088"], "--cpu help lists"),
+        ([*k, "--engine", "magic"], "give interp"),
+        ([*k, "--rtc", "mars"], "utc or local"),
+        ([*k, "--exit-port", "0"], "not an I/O port"),
+        ([*k, "--exit-port", "0x10000"], "not an I/O port"),
+        ([*k, "--exit-port", "f4"], "not an I/O port"),
+        ([*k, "--exit-port", "-1"], "not an I/O port"),
+        ([*k, "--exit-port", "0x60"], "on top of another device"),
+        ([*k, "--reboot", "--no-reboot"], "contradict"),
+    ]
+
+
+def test_bad_input(files):
+    for args, says in bad_rows(files):
+        name = "duplex86 " + " ".join(a if len(a) < 60 else a[:57] + "..." for a in args)
+        result = run(args)
+        err = result.stderr.decode()
+        check(name, result.returncode == 1, f"status {result.returncode}: {err}")
+        check(name, result.stdout == b"", f"stdout has {result.stdout[:80]!r}")
+        check(name, err.startswith("duplex86: ") and err.count("\n") == 1 and err.endswith("\n"),
+              f"not one sentence: {err!r}")
+        check(name, not err.endswith(".\n") and not err[10:11].isupper(), f"not fit for its place: {err!r}")
+        check(name, says in err, f"does not say '{says}': {err!r}")
+
+
+def test_information(files):
+    for args, says in ((["--help"], b"Exit status:"), (["--version"], b"duplex86 "), (["--cpu", "help"], b" ")):
+        result = run(args)
+        check(args[0], result.returncode == 0 and says in result.stdout and not result.stderr, str(result))
+
+
+# ---- Endings ----
+
+def test_endings(files):
+    rows = [
+        ("exit port", EXIT, ["--exit-port", "0xf4"], 43),
+        ("exit port, 0", out(0xF4, 0), ["--exit-port", "0xf4"], 1),
+        ("exit port, 127", out(0xF4, 127), ["--exit-port", "0xf4"], 255),
+        ("exit port elsewhere", out(0x501, 3), ["--exit-port", "0x501"], 7),
+        ("no exit port", EXIT + HALT, [], 0),
+        ("halt", HALT, [], 0),
+        ("reboot by keyboard controller", REBOOT, [], 2),
+        ("reboot by port 92h", out(0x92, 1) + SPIN, [], 2),
+        ("reboot by port CF9h", out(0xCF9, 6) + SPIN, ["--no-reboot"], 2),
+        ("triple fault", TRIPLE, [], 4),
+        ("reboot and start again", TWICE, ["--reboot", "--exit-port", "0xf4"], 43),
+        ("module", MODULE, ["--exit-port", "0xf4", "--initrd", files.make("module", b"\x2a") + " with arguments"], 85),
+    ]
+    for name, code, args, status in rows:
+        result = run(["--kernel", files.make("kernel", multiboot(code)), *args])
+        check(name, result.returncode == status,
+              f"status {result.returncode}, expected {status}: {result.stderr.decode()}")
+
+
+def test_bios(files):
+    # At the reset vector: jmp to the ROM's start, which is mov al,21; out f4h,al.
+    rom = bytearray(b"\xff" * 65536)
+    rom[0:5] = b"\xb0\x15\xe6\xf4\xf4"
+    rom[0xFFF0:0xFFF5] = b"\xea\x00\x00\x00\xf0"
+    result = run(["--bios", files.make("rom", bytes(rom)), "--exit-port", "0xf4"])
+    check("bios", result.returncode == 43, f"{result.returncode} {result.stderr.decode()}")
+    # The same without the far jump: straight from the copy at 4 GiB.
+    rom[0xFFF0:0xFFF5] = b"\xe9\x0d\x00\x00\x00"
+    rom[0xFFF0:0xFFF5] = b"\xb0\x15\xe6\xf4\xf4"
+    result = run(["--bios", files.make("rom", bytes(rom)), "--exit-port", "0xf4"])
+    check("bios at 4 GiB", result.returncode == 43, f"{result.returncode} {result.stderr.decode()}")
+
+
+# ---- Back-ends ----
+
+def test_serial(files):
+    kernel = files.make("hello", multiboot(say(b"Hello, \xffworld\n") + say(b"two", 0x2F8) + say(b"debug", 0xE9) + EXIT))
+    result = run(["--kernel", kernel, "--exit-port", "0xf4", "--serial", "stdio",
+                  "--serial", "file:" + files.path("com2"), "--debugcon", "file:" + files.path("debug")])
+    check("stdio", result.stdout == b"Hello, \xffworld\n", str(result))
+    with open(files.path("com2"), "rb") as f:
+        check("file", f.read() == b"two")
+    with open(files.path("debug"), "rb") as f:
+        check("debugcon", f.read() == b"debug")
+
+    echo = files.make("echo", multiboot(ECHO))
+    result = run(["--kernel", echo, "--exit-port", "0xf4"], stdin=None, input=b"abc\x01xyz 0123456789 many more than 16 q")
+    check("input from a pipe, no escape key", result.stdout == b"abc\x01xyz 0123456789 many more than 16 q", str(result))
+    check("input from a pipe", result.returncode == 43, str(result))
+
+
+def test_big_output(files):
+    # 65536 times 'x' to COM1 into a pipe that is read late: nothing may be lost.
+    loop = b"\xb9\x00\x00\x01\x00\x66\xba\xf8\x03\xb0\x78\xee\x49\x75\xfc"
+    kernel = files.make("big", multiboot(loop + loop + EXIT))
+    with subprocess.Popen([PROGRAM, "--kernel", kernel, "--exit-port", "0xf4"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE) as process:
+        time.sleep(1)
+        data = process.stdout.read()
+        check("big output", process.wait(TIMEOUT) == 43 and data == b"x" * 131072, f"{len(data)} bytes")
+
+
+def test_unix_socket(files):
+    path = files.path("socket")
+    kernel = files.make("echo", multiboot(ECHO))
+    with subprocess.Popen([PROGRAM, "--kernel", kernel, "--exit-port", "0xf4", "--serial", "unix:" + path],
+                          stdin=subprocess.DEVNULL) as process:
+        for text in (b"first", b"second", b"q"):  # a new client each time
+            deadline = time.time() + TIMEOUT
+            while not os.path.exists(path) and time.time() < deadline:
+                time.sleep(0.05)
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(TIMEOUT)
+                client.connect(path)
+                client.sendall(text)
+                got = b""
+                while len(got) < len(text):
+                    piece = client.recv(100)
+                    if not piece:
+                        break
+                    got += piece
+                check("unix socket", got == text, f"{got!r}")
+        check("unix socket: status", process.wait(TIMEOUT) == 43)
+        check("unix socket: removed", not os.path.exists(path))
+
+
+# ---- The terminal ----
+
+def on_terminal(args, steps, end=None):
+    """Run on a terminal of its own. `steps`: (text to wait for, bytes to type). Returns the wait status, what
+    was printed, and whether the terminal was restored."""
+    master, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
+    process = subprocess.Popen([PROGRAM, *args], stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+    seen = b""
+
+    def read_until(text):
+        nonlocal seen
+        deadline = time.time() + TIMEOUT
+        while text not in seen and time.time() < deadline:
+            if select.select([master], [], [], 0.1)[0]:
+                seen += os.read(master, 4096)
+            elif process.poll() is not None:
+                break
+
+    for text, keys in steps:
+        read_until(text)
+        os.write(master, keys)
+    if end:
+        end(process)
+    status = process.wait(TIMEOUT)
+    while select.select([master], [], [], 0.1)[0]:
+        seen += os.read(master, 4096)
+    restored = termios.tcgetattr(slave) == before
+    os.close(master)
+    os.close(slave)
+    return status, seen, restored
+
+
+def test_terminal(files):
+    echo = ["--kernel", files.make("echo", multiboot(say(b"ready\n") + ECHO)), "--exit-port", "0xf4"]
+    spin = ["--kernel", files.make("spin", multiboot(say(b"ready\n") + SPIN))]
+    idle = ["--kernel", files.make("idle", multiboot(say(b"ready\n") + IDLE)), "--keep-halted"]
+
+    status, seen, restored = on_terminal(echo, [(b"ready", b"ab\x03\x01\x01c"), (b"c", b"q")])
+    check("typing", status == 43 and b"ab\x03\x01c" in seen, f"{status} {seen!r}")
+    check("typing: restored", restored)
+
+    for name, args in (("spinning", spin), ("halted", idle)):
+        status, seen, restored = on_terminal(args, [(b"ready", b"\x01x")])
+        check(f"Ctrl-A x, {name}", status == 8, f"{status} {seen!r}")
+        check(f"Ctrl-A x, {name}: restored", restored)
+
+    status, seen, restored = on_terminal(spin, [(b"ready", b"\x01h"), (b"send a break", b"\x01x")])
+    check("Ctrl-A h", status == 8 and b"send Ctrl-A" in seen, f"{status} {seen!r}")
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        status, seen, restored = on_terminal(spin, [(b"ready", b"")], lambda p, n=number: p.send_signal(n))
+        check(f"signal {number}", status == -number, f"{status} {seen!r}")
+        check(f"signal {number}: restored", restored)
+    for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGQUIT):
+        status, seen, restored = on_terminal(spin, [(b"ready", b"")], lambda p, n=number: p.send_signal(n))
+        check(f"crash by {number}", status != 0, f"{status} {seen!r}")
+        check(f"crash by {number}: restored", restored)
+
+
+# ---- Idling ----
+
+def test_idle(files):
+    """Waiting after HLT costs next to nothing."""
+    kernel = files.make("idle", multiboot(IDLE))
+    with subprocess.Popen([PROGRAM, "--kernel", kernel, "--keep-halted", "--serial", "none"],
+                          stdin=subprocess.DEVNULL) as process:
+        time.sleep(1)
+        before = cpu_seconds(process.pid)
+        time.sleep(2)
+        used = cpu_seconds(process.pid) - before
+        check("still there", process.poll() is None)
+        check("idle", used <= 0.06, f"{used} s of 2 s")
+        process.terminate()
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def main():
+    tests = [test_bad_input, test_information, test_endings, test_bios, test_serial, test_big_output,
+             test_unix_socket, test_terminal, test_idle]
+    with tempfile.TemporaryDirectory(prefix="duplex86-") as directory:
+        for test in tests:
+            if ONLY in test.__name__:
+                sub = os.path.join(directory, test.__name__)
+                os.mkdir(sub)
+                try:
+                    test(Files(sub))
+                except (OSError, subprocess.SubprocessError) as error:
+                    check(test.__name__, False, str(error))
+    print(f"{count} checks, {failures} failures")
+    return 1 if failures or not count else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

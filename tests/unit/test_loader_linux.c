@@ -1,0 +1,249 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Linux kernels: what lands where in guest memory, and what the zero page says about it.
+ */
+#include "boot_fixture.h"
+
+static struct fixture f;
+static uint8_t kernel[BZ_SIZE];
+
+static void setup(void)
+{
+    fixture_init(&f, 16 << 20);
+    make_bzimage(kernel);
+}
+
+static void teardown(void)
+{
+    fixture_clear(&f);
+}
+
+static const uint8_t *zero_page(void)
+{
+    return f.fake.ram + f.state.esi;
+}
+
+static void load_or_fail(const uint8_t *data, size_t size)
+{
+    ck_assert_msg(fixture_load(&f, data, size), "%s", f.error ? f.error->message : "no message");
+}
+
+START_TEST(bzimage_starts_at_its_preferred_address)
+{
+    load_or_fail(kernel, sizeof kernel);
+    ck_assert_uint_eq(f.state.eip, BZ_LOAD);
+    ck_assert_int_eq(memcmp(f.fake.ram + BZ_LOAD, kernel + BZ_CODE, BZ_CODE_SIZE), 0);
+    ck_assert_uint_eq(get32(zero_page() + LINUX_CODE32_START), BZ_LOAD);
+    ck_assert_uint_eq(f.fake.ram[BZ_LOAD + BZ_CODE_SIZE], 0xa5);
+}
+END_TEST
+
+START_TEST(preferred_address_is_aligned_up)
+{
+    put64(kernel + LINUX_PREF_ADDRESS, 0x123456);
+    load_or_fail(kernel, sizeof kernel);
+    ck_assert_uint_eq(f.state.eip, 0x200000);
+}
+END_TEST
+
+START_TEST(kernels_that_cannot_move_start_at_code32_start)
+{
+    kernel[LINUX_RELOCATABLE] = 0;
+    put32(kernel + LINUX_CODE32_START, 0x100010);
+    load_or_fail(kernel, sizeof kernel);
+    ck_assert_uint_eq(f.state.eip, 0x100010);
+    ck_assert_int_eq(memcmp(f.fake.ram + 0x100000, kernel + BZ_CODE, BZ_CODE_SIZE), 0);
+}
+END_TEST
+
+START_TEST(old_protocol_ignores_fields_it_does_not_have)
+{
+    put16(kernel + LINUX_VERSION, 0x0202);
+    put32(kernel + LINUX_SYSSIZE, 0xffffffff); /* 16 bits then, and not to be trusted */
+    kernel[LINUX_JUMP_OFFSET] = 0x22c - 0x202;
+    load_or_fail(kernel, sizeof kernel);
+    ck_assert_uint_eq(f.state.eip, 0x100000);
+    ck_assert_uint_eq(get32(zero_page() + LINUX_CMDLINE_SIZE), 0);
+}
+END_TEST
+
+START_TEST(zero_setup_sects_means_four)
+{
+    kernel[LINUX_SETUP_SECTS] = 0;
+    load_or_fail(kernel, sizeof kernel);
+    ck_assert_int_eq(memcmp(f.fake.ram + BZ_LOAD, kernel + BZ_CODE, BZ_CODE_SIZE), 0);
+}
+END_TEST
+
+START_TEST(a_signature_behind_the_kernel_is_left_out)
+{
+    uint8_t longer[BZ_SIZE + 1000];
+    memcpy(longer, kernel, BZ_SIZE);
+    memset(longer + BZ_SIZE, 0x77, 1000);
+    load_or_fail(longer, sizeof longer);
+    ck_assert_uint_eq(f.fake.ram[BZ_LOAD + BZ_CODE_SIZE], 0xa5);
+}
+END_TEST
+
+START_TEST(header_fields_the_loader_owns_are_set)
+{
+    f.request.command_line = "console=ttyS0 quiet";
+    load_or_fail(kernel, sizeof kernel);
+    const uint8_t *page = zero_page();
+    ck_assert_uint_eq(page[LINUX_TYPE_OF_LOADER], 0xff);
+    ck_assert_uint_eq(page[LINUX_LOADFLAGS], LINUX_LOADED_HIGH | LINUX_CAN_USE_HEAP);
+    ck_assert_uint_eq(get64(page + LINUX_SETUP_DATA), 0);
+    ck_assert_uint_eq(get32(page + LINUX_RAMDISK_IMAGE), 0);
+    ck_assert_uint_eq(page[0x1ef], 0); /* sentinel */
+    ck_assert_int_eq(memcmp(page + LINUX_HEADER, "HdrS", 4), 0);
+    ck_assert_str_eq((char *)f.fake.ram + get32(page + LINUX_CMD_LINE_PTR), "console=ttyS0 quiet");
+}
+END_TEST
+
+START_TEST(zero_page_describes_memory_and_screen)
+{
+    load_or_fail(kernel, sizeof kernel);
+    const uint8_t *page = zero_page(), *entry = page + LINUX_E820_TABLE;
+    ck_assert_uint_eq(page[LINUX_E820_ENTRIES], f.map.count);
+    ck_assert_uint_eq(get64(entry), 0);
+    ck_assert_uint_eq(get64(entry + 8), MEMORY_MAP_EBDA);
+    ck_assert_uint_eq(get32(entry + 16), MEMORY_RAM);
+    uint64_t ram = 0;
+    for (unsigned i = 0; i < f.map.count; i++, entry += 20) {
+        if (get32(entry + 16) == MEMORY_RAM && get64(entry) >= 0x100000)
+            ram += get64(entry + 8);
+    }
+    ck_assert_uint_eq(ram, 15 << 20);
+    ck_assert_uint_eq(get32(page + LINUX_ALT_MEM_K), 15 << 10);
+    ck_assert_uint_eq(page[7], 80);
+    ck_assert_uint_eq(page[0xe], 25);
+}
+END_TEST
+
+START_TEST(descriptor_table_has_boot_cs_and_ds)
+{
+    load_or_fail(kernel, sizeof kernel);
+    ck_assert_uint_eq(get64(f.fake.ram + BOOT_GDT + 0x10), UINT64_C(0x00cf9b000000ffff));
+    ck_assert_uint_eq(get64(f.fake.ram + BOOT_GDT + 0x18), UINT64_C(0x00cf93000000ffff));
+}
+END_TEST
+
+START_TEST(initrd_goes_to_the_top_of_memory)
+{
+    static uint8_t data[5000];
+    memset(data, 0x3c, sizeof data);
+    struct boot_file initrd = { .name = "initrd", .data = data, .size = sizeof data };
+    f.request.initrds = &initrd;
+    f.request.initrd_count = 1;
+    load_or_fail(kernel, sizeof kernel);
+    uint32_t pa = get32(zero_page() + LINUX_RAMDISK_IMAGE);
+    ck_assert_uint_eq(pa, (16 << 20) - 8192);
+    ck_assert_uint_eq(get32(zero_page() + LINUX_RAMDISK_SIZE), sizeof data);
+    ck_assert_int_eq(memcmp(f.fake.ram + pa, data, sizeof data), 0);
+}
+END_TEST
+
+START_TEST(initrd_stays_below_initrd_addr_max)
+{
+    static uint8_t data[4096];
+    struct boot_file initrd = { .name = "initrd", .data = data, .size = sizeof data };
+    f.request.initrds = &initrd;
+    f.request.initrd_count = 1;
+    put32(kernel + LINUX_INITRD_ADDR_MAX, 0x9fffff);
+    load_or_fail(kernel, sizeof kernel);
+    ck_assert_uint_eq(get32(zero_page() + LINUX_RAMDISK_IMAGE), 0xa00000 - 4096);
+}
+END_TEST
+
+START_TEST(kernel_that_just_fits_is_loaded)
+{
+    fixture_clear(&f);
+    fixture_init(&f, BZ_LOAD + BZ_INIT_SIZE);
+    load_or_fail(kernel, sizeof kernel);
+}
+END_TEST
+
+START_TEST(kernel_that_does_not_fit_says_how_much_it_needs)
+{
+    fixture_clear(&f);
+    fixture_init(&f, BZ_LOAD + BZ_INIT_SIZE - 4096);
+    ck_assert(!fixture_load(&f, kernel, sizeof kernel));
+    ck_assert_ptr_nonnull(strstr(f.error->message, "at least 5 MiB"));
+    ck_assert_ptr_nonnull(strstr(f.error->message, "--ram 5M"));
+}
+END_TEST
+
+START_TEST(initrd_counts_in_what_is_needed)
+{
+    static uint8_t data[0x300001];
+    struct boot_file initrd = { .name = "initrd", .data = data, .size = sizeof data };
+    fixture_clear(&f);
+    fixture_init(&f, 8 << 20);
+    f.request.initrds = &initrd;
+    f.request.initrd_count = 1;
+    ck_assert(!fixture_load(&f, kernel, sizeof kernel));
+    ck_assert_ptr_nonnull(strstr(f.error->message, "at least 9 MiB"));
+    fixture_clear(&f);
+    fixture_init(&f, 9 << 20); /* and that is true */
+    f.request.initrds = &initrd;
+    f.request.initrd_count = 1;
+    load_or_fail(kernel, sizeof kernel);
+}
+END_TEST
+
+START_TEST(vmlinux_is_entered_at_its_physical_entry)
+{
+    uint8_t elf[ELF_SIZE];
+    make_elf(elf);
+    f.request.command_line = "x";
+    load_or_fail(elf, sizeof elf);
+    ck_assert_uint_eq(f.state.eip, ELF_TEXT_PA + 16);
+    ck_assert_int_eq(memcmp(f.fake.ram + ELF_TEXT_PA, elf + ELF_TEXT, ELF_TEXT_SIZE), 0);
+    ck_assert_int_eq(memcmp(f.fake.ram + ELF_DATA_PA, elf + ELF_DATA, ELF_DATA_SIZE), 0);
+    for (uint32_t pa = ELF_DATA_PA + ELF_DATA_SIZE; pa < ELF_END; pa++)
+        ck_assert_uint_eq(f.fake.ram[pa], 0);
+    ck_assert_uint_eq(f.fake.ram[ELF_END], 0xa5);
+    ck_assert_int_eq(memcmp(zero_page() + LINUX_HEADER, "HdrS", 4), 0);
+    ck_assert_str_eq((char *)f.fake.ram + get32(zero_page() + LINUX_CMD_LINE_PTR), "x");
+}
+END_TEST
+
+START_TEST(vmlinux_may_give_its_entry_as_physical)
+{
+    uint8_t elf[ELF_SIZE];
+    make_elf(elf);
+    put32(elf + offsetof(Elf32_Ehdr, e_entry), ELF_TEXT_PA + 32);
+    load_or_fail(elf, sizeof elf);
+    ck_assert_uint_eq(f.state.eip, ELF_TEXT_PA + 32);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("loader_linux");
+    TCase *tc = tcase_create("linux");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, bzimage_starts_at_its_preferred_address);
+    tcase_add_test(tc, preferred_address_is_aligned_up);
+    tcase_add_test(tc, kernels_that_cannot_move_start_at_code32_start);
+    tcase_add_test(tc, old_protocol_ignores_fields_it_does_not_have);
+    tcase_add_test(tc, zero_setup_sects_means_four);
+    tcase_add_test(tc, a_signature_behind_the_kernel_is_left_out);
+    tcase_add_test(tc, header_fields_the_loader_owns_are_set);
+    tcase_add_test(tc, zero_page_describes_memory_and_screen);
+    tcase_add_test(tc, descriptor_table_has_boot_cs_and_ds);
+    tcase_add_test(tc, initrd_goes_to_the_top_of_memory);
+    tcase_add_test(tc, initrd_stays_below_initrd_addr_max);
+    tcase_add_test(tc, kernel_that_just_fits_is_loaded);
+    tcase_add_test(tc, kernel_that_does_not_fit_says_how_much_it_needs);
+    tcase_add_test(tc, initrd_counts_in_what_is_needed);
+    tcase_add_test(tc, vmlinux_is_entered_at_its_physical_entry);
+    tcase_add_test(tc, vmlinux_may_give_its_entry_as_physical);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The translator: its instruction decoder. D86_LONG=1 in the environment, or the tests labelled `long`, take
+# more random bytes and every ModRM byte.
+
+set(translator_dir "${PROJECT_SOURCE_DIR}/translator")
+
+d86_unit_test(test_decode
+    SOURCES unit/test_decode.c unit/decode_cases.c
+    LIBRARIES d86-translator INCLUDES "${translator_dir}")
+d86_unit_test(test_decode_capstone
+    SOURCES unit/test_decode_capstone.c unit/decode_cases.c
+    LIBRARIES d86-translator PkgConfig::CAPSTONE INCLUDES "${translator_dir}")
+d86_unit_test(test_decode_operands
+    SOURCES unit/test_decode_operands.c unit/decode_cases.c
+    LIBRARIES d86-translator PkgConfig::CAPSTONE)
+
+if(TARGET d86-translator)
+    foreach(suite IN ITEMS test_decode test_decode_capstone)
+        add_test(NAME ${suite}_long COMMAND ${suite})
+        set_tests_properties(${suite}_long PROPERTIES
+            LABELS long TIMEOUT 1800 ENVIRONMENT "D86_LONG=1")
+    endforeach()
+
+    # Freestanding: linked by itself, the translator needs nothing but mem* (style guide, executor side).
+    add_test(NAME translator_is_freestanding
+        COMMAND sh -c "ld -r --whole-archive -o translator.o \"$1\" && \
+! nm -u translator.o | grep -Ev ' (memcpy|memmove|memset|memcmp|_GLOBAL_OFFSET_TABLE_)$' | grep ."
+                sh $<TARGET_FILE:d86-translator>)
+    set_tests_properties(translator_is_freestanding PROPERTIES LABELS unit)
+
+    add_executable(decode_bench bench/decode_bench.c)
+    target_link_libraries(decode_bench PRIVATE d86-warnings d86-translator)
+endif()
