@@ -14,6 +14,9 @@ enum { CLK_TICKS = 105, CLK_NS = 88000 };
 /* A guest may ask for an interrupt every 1.7 us; edges closer than 20 us are merged to spare the host. */
 enum { MIN_EDGE_TICKS = 24 };
 
+/* Edges that were late: how many are made up for in each period, and for how long a delay (1 s). */
+enum { CATCH_UP_RATE = 4, CATCH_UP_TICKS = 1193182 };
+
 enum { RW_LATCH = 0, RW_LSB = 1, RW_MSB = 2, RW_BOTH = 3 };
 
 enum {
@@ -46,6 +49,8 @@ struct counter {
 
 struct i8254 {
     struct counter counters[3];
+    uint64_t due;  /* tick of the rising edge of OUT0 that the deadline stands for */
+    uint32_t owed; /* edges of OUT0 that the host was too late for and that are still to come */
 };
 
 static const struct device_event event_control = { "i8254_control", { "value" } };
@@ -151,6 +156,12 @@ static uint8_t status_now(const struct counter *c, uint64_t now)
            c->mode << 1 | c->bcd;
 }
 
+/* Ticks between the rising edges of a periodic count that are delivered. */
+static uint64_t edge_step(const struct counter *c)
+{
+    return c->n < MIN_EDGE_TICKS ? (MIN_EDGE_TICKS + c->n - 1) / c->n * c->n : c->n;
+}
+
 /* The tick of the next rising edge of OUT after `now`, or DEVICE_NEVER. */
 static uint64_t next_rise(const struct counter *c, uint64_t now)
 {
@@ -162,7 +173,7 @@ static uint64_t next_rise(const struct counter *c, uint64_t now)
         if (c->next_n &&
             (c->switch_at - c->start) % c->n != 0) /* new count from the middle of a square wave */
             return c->switch_at + c->next_n / 2;
-        step = c->n < MIN_EDGE_TICKS ? (MIN_EDGE_TICKS + c->n - 1) / c->n * c->n : c->n;
+        step = edge_step(c);
         return c->start + (elapsed(c, now) / step + 1) * step;
     }
     end = c->start + c->n + (c->mode >= 4); /* the strobe is low for one tick */
@@ -177,16 +188,39 @@ static uint64_t next_rise(const struct counter *c, uint64_t now)
 static void arm(struct device *dev, uint64_t now)
 {
     struct i8254 *pit = dev->state;
-    uint64_t rise = next_rise(&pit->counters[0], now);
+    const struct counter *c = &pit->counters[0];
+    uint64_t rise = next_rise(c, now);
 
+    pit->due = rise;
+    if (pit->owed && rise != DEVICE_NEVER) {
+        uint64_t soon = now + edge_step(c) / CATCH_UP_RATE;
+        rise = soon < rise ? soon : rise;
+    }
     device_set_deadline(dev, rise == DEVICE_NEVER ? DEVICE_NEVER : ns_of(rise));
+}
+
+/*
+ * An edge is due. Guests count edges to know the time, so those a busy host was too late for are not
+ * forgotten: they follow, a few in each period, until the guest has had them all.
+ */
+static void count_late_edges(struct i8254 *pit, uint64_t now)
+{
+    const struct counter *c = &pit->counters[0];
+    uint64_t step = edge_step(c), late = (now - pit->due) / step, most = CATCH_UP_TICKS / step;
+
+    pit->owed = (uint32_t)(pit->owed + late < most ? pit->owed + late : most);
 }
 
 static void i8254_timer(struct device *dev)
 {
     struct i8254 *pit = dev->state;
     uint64_t now = ticks_at(device_now(dev));
+    bool on_time = now >= pit->due;
 
+    if (on_time && periodic(&pit->counters[0]))
+        count_late_edges(pit, now);
+    else if (!on_time && pit->owed)
+        pit->owed--;
     settle(&pit->counters[0], now);
     device_set_line(dev, I8254_LINE_OUT0, false);
     device_set_line(dev, I8254_LINE_OUT0, true);
@@ -198,6 +232,7 @@ static void counter0_changed(struct device *dev, uint64_t now)
 {
     struct i8254 *pit = dev->state;
 
+    pit->owed = 0;
     if (!counting(&pit->counters[0]) || !periodic(&pit->counters[0]))
         device_set_line(dev, I8254_LINE_OUT0, output(&pit->counters[0], now));
     arm(dev, now);

@@ -333,7 +333,22 @@ START_TEST(out0_rises_once_per_period_without_drift)
 }
 END_TEST
 
-START_TEST(late_host_gets_one_edge_and_the_next_on_time)
+START_TEST(late_host_gets_one_edge_now_and_a_quarter_period_later_the_next)
+{
+    unsigned before;
+
+    setup();
+    program(0, 2, 1000);
+    bench_run(&b, ticks(1001));
+    before = b.rises[0];
+    bench_sleep(&b, ticks(1000) * 10 + ticks(300));
+    ck_assert_uint_eq(b.rises[0] - before, 1);
+    ck_assert_uint_gt(b.deadline, b.now);
+    ck_assert_uint_le(b.deadline - b.now, ticks(1000) / 4 + 1000);
+}
+END_TEST
+
+START_TEST(late_edges_are_made_up_for_and_then_they_are_on_time)
 {
     unsigned before;
     uint64_t phase;
@@ -343,12 +358,26 @@ START_TEST(late_host_gets_one_edge_and_the_next_on_time)
     bench_run(&b, ticks(1001));
     phase = b.deadline;
     before = b.rises[0];
-    bench_sleep(&b, ticks(1000) * 1000 + ticks(300));
-    ck_assert_uint_eq(b.rises[0] - before, 1);
-    ck_assert_uint_gt(b.deadline, b.now);
-    ck_assert_uint_le(b.deadline - b.now, ticks(1000));
+    bench_sleep(&b, ticks(1000) * 10 + ticks(300));
+    bench_run(&b, ticks(1000) * 10);
+    ck_assert_uint_eq(b.rises[0] - before, 20);
     /* still a whole number of periods from the first edge */
     ck_assert_uint_eq(((b.deadline - phase) * 105 + 44000) / 88000 % 1000, 0);
+}
+END_TEST
+
+START_TEST(a_delay_beyond_a_second_is_not_made_up_for)
+{
+    unsigned before;
+
+    setup();
+    program(0, 2, 11932); /* 100 Hz */
+    bench_run(&b, ticks(11933));
+    before = b.rises[0];
+    bench_sleep(&b, UINT64_C(60000000000));
+    bench_run(&b, UINT64_C(2000000000));
+    ck_assert_uint_ge(b.rises[0] - before, 298);
+    ck_assert_uint_le(b.rises[0] - before, 302);
 }
 END_TEST
 
@@ -410,7 +439,9 @@ int main(void)
     tcase_add_test(tc, new_count_in_mode_2_waits_for_the_cycle);
     tcase_add_test(tc, new_count_in_mode_3_waits_for_the_half);
     tcase_add_loop_test(tc, out0_rises_once_per_period_without_drift, 0, 2);
-    tcase_add_test(tc, late_host_gets_one_edge_and_the_next_on_time);
+    tcase_add_test(tc, late_host_gets_one_edge_now_and_a_quarter_period_later_the_next);
+    tcase_add_test(tc, late_edges_are_made_up_for_and_then_they_are_on_time);
+    tcase_add_test(tc, a_delay_beyond_a_second_is_not_made_up_for);
     tcase_add_loop_test(tc, one_shot_modes_give_one_edge, 0, 2);
     tcase_add_test(tc, tiny_periods_do_not_flood_the_host);
     tcase_add_test(tc, survives_any_access);
