@@ -51,11 +51,11 @@ struct cpu_model {
     const char *name, *description;
     uint32_t signature; /* CPUID.1:EAX */
     uint32_t feature[CPU_FEATURE_WORDS];
-    uint8_t descriptors[16]; /* CPUID.2: the bytes of EAX, EBX, ECX, EDX */
-    const char *brand;       /* CPUID.80000002H..4H, or NULL: no extended leaves */
+    uint8_t descriptors[16];    /* CPUID.2: the bytes of EAX, EBX, ECX, EDX */
+    const char *brand;          /* CPUID.80000002H..4H, or NULL: no extended leaves */
     struct cpu_cache caches[3]; /* CPUID.4, or all zero: no such leaf */
-    uint16_t l2_kib;         /* CPUID.80000006H */
-    bool has_misc_enable;    /* IA32_MISC_ENABLE exists */
+    uint16_t l2_kib;            /* CPUID.80000006H */
+    bool has_misc_enable;       /* IA32_MISC_ENABLE exists */
 };
 
 extern const struct cpu_model cpu_models[];

@@ -8,9 +8,9 @@
 #include "cpu_model.h"
 #include "executor.h"
 
-#define EXT_BASE 0x80000000u
+#define EXT_BASE                0x80000000u
 #define MISC_ENABLE_LIMIT_CPUID (1ull << 22)
-#define MISC_ENABLE_XD_DISABLE (1ull << 34)
+#define MISC_ENABLE_XD_DISABLE  (1ull << 34)
 
 struct regs {
     uint32_t eax, ebx, ecx, edx;
@@ -80,7 +80,8 @@ static struct regs leaf_extended(const struct vcpu *v, uint32_t leaf)
     case EXT_BASE + 4:
         return leaf_brand(v, leaf - EXT_BASE - 2);
     case EXT_BASE + 6:
-        return (struct regs){ .ecx = (uint32_t)v->model->l2_kib << 16 | 6u << 12 | 64 }; /* 8-way, 64-byte line */
+        return (struct regs){ .ecx = (uint32_t)v->model->l2_kib << 16 | 6u << 12 |
+                                     64 }; /* 8-way, 64-byte line */
     case EXT_BASE + 8:
         return (struct regs){ .eax = 32u << 8 | 36 }; /* linear and physical address bits */
     default:
