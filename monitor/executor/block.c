@@ -24,18 +24,18 @@ HANDLER(block_too_long)
     raise_error(v, u, X86_GP, 0);
 }
 
-/* Closing uop: fall through to what follows the block. imm: size of the block. */
+/* Closing uop: fall through to what follows the block. imm: size of the block; n: as if it were one more instruction. */
 HANDLER(block_fall)
 {
     v->eip += u->imm;
-    v->icount += u->n;
-    return flow_goto(v);
+    v->icount += u->n - 1u;
+    return flow_goto_checked(v);
 }
 
 HANDLER(block_fall_link)
 {
     v->eip += u->imm;
-    v->icount += u->n;
+    v->icount += u->n - 1u;
     return flow_link(v, u);
 }
 
@@ -276,7 +276,7 @@ static void close_line(struct block *b)
     *u = (struct uop){ .run = in_page ? block_fall_link : block_fall,
                        .eip_off = b->size,
                        .imm = b->size,
-                       .n = (uint8_t)b->count };
+                       .n = (uint8_t)(b->count + 1) };
     b->count++;
 }
 
@@ -288,11 +288,13 @@ static bool pool_has_room(const struct vcpu *v)
 
 /*
  * An instruction that crosses into the next page: fetched in two parts; the second page's fault is reported
- * at its first byte.
+ * at its first byte, but the segment's limit comes first (SDM 3A, "Priority Among Concurrent Events").
  */
 static unsigned gather(struct vcpu *v, guest_la la, uint64_t frame, unsigned offset, uint8_t *bytes, uint64_t *frame2)
 {
     unsigned first = 4096 - offset;
+    if (v->seg[X86_CS].limit - v->eip < first)
+        raise_error(v, NULL, X86_GP, 0);
     __builtin_memcpy(bytes, v->map.ram + (frame << 12) + offset, first);
     *frame2 = paging_fetch(v, la + first);
     for (unsigned i = first; i < X86_INSN_MAX; i++)
@@ -363,12 +365,32 @@ static struct block *within_limit(struct vcpu *v, guest_la la, struct block *b)
     return b;
 }
 
+static struct block *block_of_entry(const struct uop *first)
+{
+    return (struct block *)((uintptr_t)first - offsetof(struct block, uop));
+}
+
+/*
+ * The stale block that was entered last leads to its successor from now on. An interrupt may have come in
+ * between, so that b is another one; after a flush the entry's memory may be something else by now.
+ */
+static void redirect_stale(struct uop *entry, const struct block *b)
+{
+    const struct block *old = block_of_entry(entry);
+    if (entry->run != block_stale || old == b || old->frame != b->frame || old->offset != b->offset ||
+        old->mode != b->mode)
+        return;
+    entry->link = b->uop;
+    entry->run = block_redirect;
+}
+
 const struct uop *block_lookup(struct vcpu *v, bool step)
 {
     guest_la la = v->seg[X86_CS].base + v->eip;
     struct jump_entry *j = &v->jump[jump_slot(la)];
     struct uop *stale = v->blocks->stale_entry;
-    if (!step && !stale && j->la == la && j->tag == v->fetch_tag && j->target->run != block_stale)
+    if (!step && !stale && j->la == la && j->tag == v->fetch_tag && j->target->run != block_stale &&
+        !flow_near_limit(v))
         return j->target;
     v->blocks->stale_entry = NULL;
     if (v->eip > v->seg[X86_CS].limit)
@@ -380,11 +402,8 @@ const struct uop *block_lookup(struct vcpu *v, bool step)
         return open_bus;
     if (!step && !(b->mode & MODE_STEP))
         *j = (struct jump_entry){ .la = la, .tag = v->fetch_tag, .target = b->uop };
-    /* A flush may have recycled the stale block's memory; then its first uop is no longer stale. */
-    if (stale && !step && stale->run == block_stale && stale != b->uop) {
-        stale->link = b->uop;
-        stale->run = block_redirect;
-    }
+    if (stale)
+        redirect_stale(stale, b);
     return b->uop;
 }
 
@@ -395,7 +414,7 @@ const struct uop *flow_link_slow(struct vcpu *v, const struct uop *u)
     const struct uop *target = block_lookup(v, false);
     if (target == open_bus)
         return target;
-    const struct block *b = (const struct block *)((const uint8_t *)target - offsetof(struct block, uop));
+    const struct block *b = block_of_entry(target);
     bool here = b->offset == (la & 0xfff) && b->frame2 == FRAME_NONE && !(b->mode & MODE_STEP);
     /* After a flush u's memory may be another block's. */
     if (here && v->stats.cache_flushes == flushes)

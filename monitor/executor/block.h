@@ -9,6 +9,7 @@
 
 enum {
     BLOCK_INSNS_MAX = 48,
+    BLOCK_SIZE_MAX = BLOCK_INSNS_MAX * X86_INSN_MAX, /* bytes */
     BLOCK_BUCKETS = 1 << 16,
 };
 

@@ -29,7 +29,14 @@ static ALWAYS_INLINE const struct uop *branch_taken(struct vcpu *v, const struct
         eip = checked_target(v, u, eip);
     v->eip = eip;
     v->icount += u->n;
-    return leave == LEAVE_LINK ? flow_link(v, u) : flow_goto(v);
+    switch (leave) {
+    case LEAVE_LINK:
+        return flow_link(v, u);
+    case LEAVE_GOTO:
+        return flow_goto(v);
+    default:
+        return flow_goto_checked(v);
+    }
 }
 
 /* ---- Jcc ------------------------------------------------------------------------------------------------ */
@@ -85,12 +92,20 @@ HANDLER(jmp_checked)
     return branch_taken(v, u, LEAVE_CHECKED);
 }
 
-/* Go to an offset computed at run time. */
+/* Go to an offset computed at run time, in a flat CS or any. */
 static ALWAYS_INLINE const struct uop *jump_to(struct vcpu *v, const struct uop *u, uint32_t eip)
 {
     v->eip = eip;
     v->icount += u->n;
     return flow_goto(v);
+}
+
+static ALWAYS_INLINE const struct uop *jump_to_checked(struct vcpu *v, const struct uop *u, uint32_t eip)
+{
+    eip = checked_target(v, u, eip);
+    v->eip = eip;
+    v->icount += u->n;
+    return flow_goto_checked(v);
 }
 
 /* Address after the branch, before v->eip moves. */
@@ -150,7 +165,7 @@ HANDLER(ret_any)
     unsigned size = u->flags & UOP_O16 ? 2 : 4;
     uint32_t eip = checked_target(v, u, stack_peek(v, u, 0, size));
     stack_set(v, v->gpr.d[X86_ESP] + size + u->imm);
-    return jump_to(v, u, eip);
+    return jump_to_checked(v, u, eip);
 }
 
 HANDLER(ret_flat)
@@ -165,7 +180,7 @@ HANDLER(ret_flat)
 
 HANDLER(jmp_ind)
 {
-    return jump_to(v, u, checked_target(v, u, opnd_read_dst(v, u, u->flags & UOP_O16 ? 2 : 4)));
+    return jump_to_checked(v, u, opnd_read_dst(v, u, u->flags & UOP_O16 ? 2 : 4));
 }
 
 static ALWAYS_INLINE const struct uop *jmp_mem_template(struct vcpu *v, const struct uop *u, uop_fn *slow)
@@ -187,7 +202,7 @@ HANDLER(call_ind)
 {
     uint32_t eip = checked_target(v, u, opnd_read_dst(v, u, u->flags & UOP_O16 ? 2 : 4));
     push_any(v, u, return_address(v, u));
-    return jump_to(v, u, eip);
+    return jump_to_checked(v, u, eip);
 }
 
 static __attribute__((noinline)) const struct uop *call_ind_slow(struct vcpu *v, const struct uop *u)

@@ -210,6 +210,7 @@ struct debug_state {
     uint32_t dr[8];
     bool active;       /* some breakpoint is enabled in DR7 */
     uint32_t hit;      /* DR6 bits collected by the current instruction */
+    uint32_t trap;     /* DR6 bits of the #DB trap being delivered, else 0 */
 };
 
 /* What a stepped instruction had before it began, to be put back when it does not complete. */

@@ -20,13 +20,9 @@
 /* Executed on the host's own units, so a model may offer only what the host has. */
 #define WORD1_MAX (BIT(CPU_SSE3) | BIT(CPU_SSSE3) | BIT(CPU_SSE41) | BIT(CPU_SSE42) | BIT(CPU_POPCNT))
 
-#define CACHES_32K_2M                                                                                        \
-    {                                                                                                        \
-        { 1, 1, 8, 64 }, { 2, 1, 8, 64 },                                                                    \
-        {                                                                                                    \
-            3, 2, 8, 4096                                                                                    \
-        }                                                                                                    \
-    }
+/* clang-format off */
+#define CACHES_32K_2M { { 1, 1, 8, 64 }, { 2, 1, 8, 64 }, { 3, 2, 8, 4096 } }
+/* clang-format on */
 
 const struct cpu_model cpu_models[] = {
     {

@@ -40,7 +40,7 @@ void exec_mode_changed(struct vcpu *v)
     /* What the jump cache holds was checked against the CS limit of its time. */
     if (v->seg[X86_CS].limit != v->fetch_limit) {
         v->fetch_limit = v->seg[X86_CS].limit;
-        v->tlb_generation++;
+        tlb_new_generation(v);
     }
     v->fetch_tag = v->tlb_generation << MODE_BITS | v->mode;
     fpu_invalidate(v); /* CR0 and CR4 say what the next FP instruction may do */
@@ -85,15 +85,30 @@ bool exec_can_interrupt(const struct vcpu *v)
            v->event.kind == EVENT_NONE && !v->shutdown;
 }
 
-static void deliver_exception(struct vcpu *v)
+/*
+ * A delivery may need the caller as an instruction does, when a table or the stack is not in RAM. It then
+ * starts over from what is still there: v->event, v->delivering (an interrupt or NMI) or v->debug.trap.
+ */
+static bool resume_delivery(struct vcpu *v)
 {
-    if ((v->debug_causes & D86_DEBUG_EXCEPTIONS) && !v->exception_shown) {
-        v->exception_shown = true;
-        exit_debug(v, D86_DEBUG_EXCEPTIONS);
+    v->bus.cursor = 0;
+    if (v->event.kind != EVENT_NONE) {
+        if ((v->debug_causes & D86_DEBUG_EXCEPTIONS) && !v->exception_shown) {
+            v->exception_shown = true;
+            exit_debug(v, D86_DEBUG_EXCEPTIONS);
+        }
+        event_deliver_exception(v);
+        v->exception_shown = false;
+    } else if (v->delivering.kind == EVENT_EXTERNAL) {
+        event_deliver_interrupt(v, v->delivering.vector);
+    } else if (v->debug.trap) {
+        event_debug_trap(v, v->debug.trap);
+        v->debug.trap = 0;
+    } else {
+        return false;
     }
-    v->exception_shown = false;
     bus_commit(v);
-    event_deliver_exception(v);
+    return true;
 }
 
 static void deliver_interrupt(struct vcpu *v)
@@ -102,6 +117,7 @@ static void deliver_interrupt(struct vcpu *v)
     v->interrupt = -1;
     v->halted = false;
     event_deliver_interrupt(v, vector);
+    bus_commit(v);
 }
 
 static void take_events(struct vcpu *v)
@@ -110,6 +126,7 @@ static void take_events(struct vcpu *v)
         v->nmi_pending = false;
         v->halted = false;
         event_deliver_nmi(v);
+        bus_commit(v);
         return;
     }
     if (v->interrupt >= 0 && (v->eflags & X86_IF) && !v->int_shadow) {
@@ -194,8 +211,10 @@ static void step(struct vcpu *v)
     bus_commit(v);
 
     uint32_t dr6 = v->debug.hit | (trap && !v->no_trap ? X86_DR6_BS : 0);
-    if (dr6 && !v->shadow_is_ss)
-        event_debug_trap(v, dr6);
+    if (dr6 && !v->shadow_is_ss) {
+        v->debug.trap = dr6;
+        (void)resume_delivery(v);
+    }
     if (v->debug_causes & D86_DEBUG_SINGLE_STEP)
         exit_debug(v, D86_DEBUG_SINGLE_STEP);
 }
@@ -216,10 +235,8 @@ static void restore_step(struct vcpu *v)
 
 static void run_once(struct vcpu *v)
 {
-    if (unlikely(v->event.kind != EVENT_NONE)) {
-        deliver_exception(v);
+    if (unlikely(v->event.kind != EVENT_NONE || v->bus.count) && resume_delivery(v))
         return;
-    }
     if (unlikely(v->pending))
         take_kick(v);
     if (likely(!v->bus.count))
@@ -241,6 +258,12 @@ void exec_run(struct vcpu *v)
     int why = unwind_save(&v->unwind);
     if (why != UNWIND_NONE && v->pending & PENDING_STEP)
         restore_step(v);
+    if (why == UNWIND_EXCEPTION) {
+        /* What was under way is over: the exception takes its place. */
+        bus_commit(v);
+        v->exception_shown = false;
+        v->debug.trap = 0;
+    }
     if (why != UNWIND_EXIT) {
         for (;;)
             run_once(v);

@@ -45,9 +45,7 @@ static inline void cpu_sync(struct vcpu *v, const struct uop *u)
         return;
     v->eip += u->eip_off;
     v->icount += u->n - 1u;
-    v->next_eip = v->eip + u->len;
-    if (!(v->mode & MODE_CODE32))
-        v->next_eip &= 0xffff;
+    v->next_eip = v->eip + u->len; /* in 16-bit code too: IP does not wrap at 64 KiB, it meets the limit */
 }
 
 /* Take cpu_sync() back, for a handler that was cautious and now goes on to NEXT(). */
@@ -125,6 +123,8 @@ void mem_system_probe_write(struct vcpu *v, guest_la la, unsigned size);
 /* Forget every cached translation (CR3, CR0, CR4, EFER change), or those of one page (INVLPG). */
 void tlb_flush(struct vcpu *v);
 void tlb_flush_page(struct vcpu *v, guest_la la);
+/* What the jump cache holds is no longer valid. */
+void tlb_new_generation(struct vcpu *v);
 /* A RAM-file frame became code, or stopped being: cached write permission for it must go. */
 void tlb_forbid_writes(struct vcpu *v, uint64_t frame);
 /* Load the PDPTEs for CR3 = cr3; false: a reserved bit is set, nothing changed (the instruction is #GP). */

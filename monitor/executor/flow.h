@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "block.h"
 #include "executor.h"
 
 static ALWAYS_INLINE unsigned jump_slot(guest_la la)
@@ -21,6 +22,24 @@ static ALWAYS_INLINE const struct uop *flow_goto(struct vcpu *v)
     if (unlikely(j->la != la || j->tag != v->fetch_tag || v->pending))
         return NULL;
     DISPATCH(v, j->target);
+}
+
+/*
+ * Might a block at v->eip reach beyond the CS limit? The jump cache knows linear addresses only, and what it
+ * holds may have been looked up with another base. A flat CS need not ask.
+ */
+static ALWAYS_INLINE bool flow_near_limit(const struct vcpu *v)
+{
+    uint32_t limit = v->seg[X86_CS].limit;
+    return v->eip > limit || limit - v->eip < BLOCK_SIZE_MAX;
+}
+
+/* The same as flow_goto() for a CS that need not be flat. */
+static ALWAYS_INLINE const struct uop *flow_goto_checked(struct vcpu *v)
+{
+    if (unlikely(flow_near_limit(v)))
+        return NULL;
+    return flow_goto(v);
 }
 
 /* Slow half of flow_link(): find the block and remember it if it lies in the same page. block.c */

@@ -17,6 +17,17 @@ static void tlb_clear(struct tlb_entry *tlb)
         tlb[i] = (struct tlb_entry){ .read_tag = TLB_INVALID, .write_tag = TLB_INVALID };
 }
 
+void tlb_new_generation(struct vcpu *v)
+{
+    /* The tag in jump entries has room for so many generations only; forget them all before it repeats. */
+    if (++v->tlb_generation == 1u << (32 - MODE_BITS)) {
+        for (unsigned i = 0; i < JUMP_CACHE_SIZE; i++)
+            v->jump[i] = (struct jump_entry){ .target = NULL };
+        v->tlb_generation = 1;
+    }
+    v->fetch_tag = v->tlb_generation << MODE_BITS | v->mode;
+}
+
 void tlb_flush(struct vcpu *v)
 {
     v->stats.tlb_flushes++;
@@ -24,14 +35,7 @@ void tlb_flush(struct vcpu *v)
     tlb_clear(v->tlb_user);
     for (unsigned i = 0; i < ITLB_SIZE; i++)
         v->itlb[i].tag = TLB_INVALID;
-    v->tlb_generation++;
-    /* The tag in jump entries has room for so many generations only; forget them all before it repeats. */
-    if ((v->tlb_generation & ((1u << (32 - MODE_BITS)) - 1)) == 0) {
-        for (unsigned i = 0; i < JUMP_CACHE_SIZE; i++)
-            v->jump[i] = (struct jump_entry){ .target = NULL };
-        v->tlb_generation = 1;
-    }
-    v->fetch_tag = v->tlb_generation << MODE_BITS | v->mode;
+    tlb_new_generation(v);
 }
 
 void tlb_flush_page(struct vcpu *v, guest_la la)
@@ -46,8 +50,7 @@ void tlb_flush_page(struct vcpu *v, guest_la la)
     v->tlb_system[i] = invalid;
     v->tlb_user[i] = invalid;
     v->itlb[la >> 12 & (ITLB_SIZE - 1)].tag = TLB_INVALID;
-    v->tlb_generation++;
-    v->fetch_tag = v->tlb_generation << MODE_BITS | v->mode;
+    tlb_new_generation(v);
 }
 
 void tlb_forbid_writes(struct vcpu *v, uint64_t frame)
@@ -200,8 +203,12 @@ static void write_in(struct vcpu *v, const struct uop *u, guest_la la, unsigned 
     }
     unsigned first = 4096 - (la & 0xfff);
     struct place low = place_of(v, u, la, access, tlb), high = place_of(v, u, la + first, access, tlb);
-    piece_write(v, u, low, first, value);
+    /* A device first: until it has answered the instruction may start over, and must find memory unchanged. */
+    if (!low.host)
+        piece_write(v, u, low, first, value);
     piece_write(v, u, high, size - first, value >> (8 * first));
+    if (low.host)
+        piece_write(v, u, low, first, value);
 }
 
 /* ---- Watchpoints and alignment -------------------------------------------------------------------------------------- */

@@ -177,8 +177,11 @@ HANDLER(leave_any)
 HANDLER(bound)
 {
     unsigned size = item_size(u);
-    guest_la la = ea_checked(v, u, 2 * size, false);
-    uint32_t low = (uint32_t)mem_read(v, u, la, size), high = (uint32_t)mem_read(v, u, la + size, size);
+    uint32_t offset = ea_offset(v, u), next = offset + size;
+    if (u->flags & UOP_A16)
+        next &= 0xffff; /* two operands, each with an address of its own */
+    uint32_t low = (uint32_t)mem_read(v, u, seg_linear(v, u, u->seg, offset, size, false), size);
+    uint32_t high = (uint32_t)mem_read(v, u, seg_linear(v, u, u->seg, next, size, false), size);
     int32_t index = (int32_t)gpr_read(v, u->dst, size), lower = (int32_t)low, upper = (int32_t)high;
     if (size == 2)
         index = (int16_t)index, lower = (int16_t)low, upper = (int16_t)high;

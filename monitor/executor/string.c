@@ -182,13 +182,14 @@ static ALWAYS_INLINE const struct uop *string_template(struct vcpu *v, const str
                 bus_commit(v);
         }
         advance(v, u, X86_ECX, 0u - n);
+        v->icount += n;
         count -= n;
         if (count == 0 || found(v, u, op))
             break;
-        v->icount += n;
         if (unlikely(v->pending))
             return interrupted(v, u);
     }
+    v->icount--; /* the end of the block counts one for this instruction */
     NEXT(v, u);
 }
 

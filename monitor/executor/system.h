@@ -98,9 +98,12 @@ static inline void write_rm16(struct vcpu *v, const struct uop *u, uint16_t valu
 static inline uint32_t read_far_pointer(struct vcpu *v, const struct uop *u, uint16_t *selector)
 {
     unsigned size = operand_size(u);
-    guest_la la = ea_checked(v, u, size + 2, false);
-    uint32_t offset = size == 4 ? (uint32_t)mem_read(v, u, la, 4) : (uint32_t)mem_read(v, u, la, 2);
+    uint32_t at = ea_offset(v, u), next = at + size;
 
-    *selector = (uint16_t)mem_read(v, u, la + size, 2);
+    if (u->flags & UOP_A16)
+        next &= 0xffff; /* two operands, each with an address of its own */
+    guest_la la = seg_linear(v, u, u->seg, at, size, false);
+    uint32_t offset = size == 4 ? (uint32_t)mem_read(v, u, la, 4) : (uint32_t)mem_read(v, u, la, 2);
+    *selector = (uint16_t)mem_read(v, u, seg_linear(v, u, u->seg, next, 2, false), 2);
     return offset;
 }

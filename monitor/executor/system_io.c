@@ -220,13 +220,14 @@ static ALWAYS_INLINE const struct uop *io_string(struct vcpu *v, const struct uo
         uint32_t n = string_step(v, u, is_in, port, size, count);
         bus_commit(v);
         advance(v, u, X86_ECX, 0u - n);
+        v->icount += n;
         count -= n;
         if (count == 0)
             break;
-        v->icount += n;
         if (v->pending)
             return interrupted(v, u);
     }
+    v->icount--; /* the end of the block counts one for this instruction */
     NEXT(v, u);
 }
 

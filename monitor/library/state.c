@@ -84,7 +84,8 @@ void d86_vcpu_get_regs(const struct d86_vcpu *vcpu, struct d86_regs *r)
 /* What was under way belongs to the state that is being replaced. */
 static void abandon_instruction(struct vcpu *v)
 {
-    v->event.kind = EVENT_NONE;
+    v->event.kind = v->delivering.kind = EVENT_NONE;
+    v->debug.trap = 0;
     v->exception_shown = false;
     v->bus.count = v->bus.cursor = 0;
     v->bus.waiting = false;
@@ -155,8 +156,14 @@ void d86_vcpu_get_sregs(const struct d86_vcpu *vcpu, struct d86_sregs *s)
     memcpy(s->dr, v->debug.dr, sizeof(s->dr));
 }
 
+#define CR0_DEFINED                                                                                          \
+    (X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | \
+     X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
+
 static int check_control(const struct vcpu *v, const struct d86_sregs *s)
 {
+    if (s->cr0 & ~CR0_DEFINED)
+        return error_set(-EINVAL, "CR0 has reserved bits set");
     if ((s->cr0 & X86_CR0_PG) && !(s->cr0 & X86_CR0_PE))
         return error_set(-EINVAL, "CR0.PG is set without CR0.PE");
     if ((s->cr0 & X86_CR0_NW) && !(s->cr0 & X86_CR0_CD))
@@ -175,6 +182,9 @@ int d86_vcpu_set_sregs(struct d86_vcpu *vcpu, const struct d86_sregs *s)
     int result = check_control(v, s);
     if (result < 0)
         return result;
+    /* The last check, for it loads them. */
+    if ((s->cr0 & X86_CR0_PG) && (s->cr4 & X86_CR4_PAE) && !paging_load_pdptes(v, s->cr3))
+        return error_set(-EINVAL, "the page-directory-pointer table at CR3 has reserved bits set");
     v->cr0 = s->cr0 | X86_CR0_ET;
     v->cr2 = s->cr2;
     v->cr3 = s->cr3;
@@ -190,8 +200,6 @@ int d86_vcpu_set_sregs(struct d86_vcpu *vcpu, const struct d86_sregs *s)
     set_segment(v, &v->tr, &s->tr);
     v->gdt = s->gdt;
     v->idt = s->idt;
-    if ((v->cr0 & X86_CR0_PG) && (v->cr4 & X86_CR4_PAE) && !paging_load_pdptes(v, v->cr3))
-        return error_set(-EINVAL, "the page-directory-pointer table at CR3 has reserved bits set");
     abandon_instruction(v);
     fpu_invalidate(v);
     derive_cpl(v);

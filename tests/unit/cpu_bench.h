@@ -1,9 +1,10 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A bare machine for tests of the monitor: RAM with a hole at A0000 that is a device, a processor put straight
- * into the mode a test wants, and a record of every access the device and the ports saw. The guest's code is
- * bytes in the test; it ends with INT3, which exits, and so does every exception before it is delivered.
+ * A bare machine for tests of the monitor: RAM with a hole at A0000 that is a device, a processor put
+ * straight into the mode a test wants, and a record of every access the device and the ports saw. The guest's
+ * code is bytes in the test; it ends with INT3, which exits, and so does every exception before it is
+ * delivered.
  */
 #pragma once
 
@@ -54,7 +55,7 @@ struct bench {
 /* How a run ended, as tests look at it. */
 enum bench_end { BENCH_INT3, BENCH_EXCEPTION, BENCH_HLT, BENCH_OTHER };
 
-/* ---- Setting up ------------------------------------------------------------------------------------- */
+/* ---- Setting up ---------------------------------------------------------------------------------------- */
 
 static inline void bench_open_model(struct bench *b, const char *model)
 {
@@ -132,9 +133,9 @@ static inline void bench_mode(struct bench *b, enum bench_mode mode)
     d86_vcpu_reset(b->cpu);
     d86_vcpu_get_sregs(b->cpu, &s);
     for (unsigned i = 0; i < 6; i++)
-        s.seg[i] = (struct d86_segment){
-            .limit = modes[mode].limit, .selector = modes[mode].selector, .attr = modes[mode].data
-        };
+        s.seg[i] = (struct d86_segment){ .limit = modes[mode].limit,
+                                         .selector = modes[mode].selector,
+                                         .attr = modes[mode].data };
     s.seg[D86_CS].attr = modes[mode].code;
     s.cr0 = modes[mode].cr0;
     ck_assert_int_eq(d86_vcpu_set_sregs(b->cpu, &s), 0);
@@ -156,7 +157,7 @@ static inline void bench_set_eip(struct bench *b, uint32_t eip)
     d86_vcpu_set_regs(b->cpu, &r);
 }
 
-/* ---- Running ---------------------------------------------------------------------------------------- */
+/* ---- Running ------------------------------------------------------------------------------------------- */
 
 static inline void bench_record(struct bench *b, struct bench_access access)
 {

@@ -16,7 +16,7 @@ static struct d86_vm *vm_new(void)
     return vm;
 }
 
-/* ---- Regions ------------------------------------------------------------------------------------------ */
+/* ---- Regions ------------------------------------------------------------------------------------------- */
 
 enum kind { RAM, ROM, ALIAS, REMOVE };
 
@@ -122,7 +122,7 @@ START_TEST(ram_starts_zeroed_also_after_removal)
 }
 END_TEST
 
-/* ---- The caller's accesses -------------------------------------------------------------------------------- */
+/* ---- The caller's accesses ---------------------------------------------------------------------------- */
 
 START_TEST(accesses_cross_regions_and_refuse_holes)
 {
@@ -196,7 +196,7 @@ START_TEST(alias_shows_the_same_bytes)
 }
 END_TEST
 
-/* ---- The guest's accesses ------------------------------------------------------------------------------------ */
+/* ---- The guest's accesses ------------------------------------------------------------------------------ */
 
 START_TEST(guest_writes_to_rom_exit_and_change_nothing)
 {
@@ -277,7 +277,7 @@ START_TEST(write_drops_cached_code)
 }
 END_TEST
 
-/* ---- Several VMs ------------------------------------------------------------------------------------------------- */
+/* ---- Several VMs --------------------------------------------------------------------------------------- */
 
 START_TEST(destroy_allows_null)
 {
