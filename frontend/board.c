@@ -59,6 +59,16 @@ static void a20_changed(void *ctx, bool enabled)
     d86_vcpu_set_a20(m->vcpu, enabled);
 }
 
+/* The fall needs no word: the processor drops IGNNE# with the exception it was raised for. */
+static void ignne_changed(void *ctx, bool level)
+{
+    struct machine *m = ctx;
+    /* Guest writes raise the pin, and they are served between runs. */
+    g_assert(!m->in_guest);
+    if (level)
+        d86_vcpu_ignne(m->vcpu);
+}
+
 static void reset_request(void *ctx, enum pc_reset_reason reason)
 {
     struct machine *m = ctx;
@@ -104,6 +114,7 @@ const struct pc_callbacks board_callbacks = {
     .intr_changed = intr_changed,
     .nmi = nmi,
     .a20_changed = a20_changed,
+    .ignne_changed = ignne_changed,
     .reset_request = reset_request,
     .exit_request = exit_request,
     .serial_transmit = serial_transmit,

@@ -23,7 +23,7 @@
 
 #include <pthread.h>
 
-enum { EXIT_REASONS = D86_EXIT_INTERNAL_ERROR + 1 };
+enum { EXIT_REASONS = D86_EXIT_FERR + 1 };
 
 struct machine {
     const struct options *options;
@@ -61,6 +61,7 @@ struct machine {
     /* News from the devices, for the vCPU's thread. */
     bool nmi_wanted, reset_wanted;
     enum pc_reset_reason reset_reason;
+    bool ferr;          /* the FERR# pin, as last told to the devices */
     int pending_vector; /* acknowledged but not yet accepted by the processor; -1: none */
 
     /* How it ends. */

@@ -185,7 +185,7 @@ static void restart(struct machine *m)
     d86_vcpu_reset(m->vcpu);
     pc_reset(m->pc);
     m->pending_vector = -1;
-    m->nmi_wanted = false;
+    m->nmi_wanted = m->ferr = false;
     m->exit->request_interrupt_window = 0;
     m->exit->ready_for_interrupt = 0;
     if (!m->failure && !power_start(m, &m->failure))

@@ -79,8 +79,8 @@ void report_guest_state(const struct machine *m)
 void report_statistics(const struct machine *m)
 {
     static const char *const reason[EXIT_REASONS] = {
-        "none",         "port access", "memory access", "halt",          "interrupt window",
-        "triple fault", "debug",       "kick",          "internal error"
+        "none",         "port access", "memory access", "halt",           "interrupt window",
+        "triple fault", "debug",       "kick",          "internal error", "x87 error"
     };
     struct d86_stats s;
     d86_vcpu_stats(m->vcpu, &s);

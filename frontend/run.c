@@ -49,15 +49,15 @@ static void wait_for_news(struct machine *m)
 }
 
 /*
- * HLT: nothing to do until an interrupt. This thread serves the timers itself meanwhile, since waking the
- * main loop to wake this one would double the cost of every tick.
+ * The processor stands still: nothing to do until an interrupt. This thread serves the timers itself
+ * meanwhile, since waking the main loop to wake this one would double the cost of every tick.
  */
-static void wait_after_halt(struct machine *m)
+static void wait_for_interrupt(struct machine *m, const char *how)
 {
     bool deaf = !m->exit->interrupt_flag;
     if (deaf && !m->nmi_wanted && !m->reset_wanted && !m->options->keep_halted) {
         /* Only an NMI could wake the processor, and nothing here raises one. */
-        g_printerr("duplex86: the guest halted\n");
+        g_printerr("duplex86: the guest %s\n", how);
         machine_end(m, STATUS_HALTED);
         return;
     }
@@ -119,10 +119,27 @@ static void serve_memory(struct machine *m)
     }
 }
 
+/*
+ * FERR# rises where the processor stops for it and falls when the exception is gone, which is seen at the
+ * next exit. A processor that stops anew while the pin is up is not held by the error it stopped for before,
+ * unless IRQ 13 still waits to be answered: that one was cleared, and the pin went down and up between two
+ * exits.
+ */
+static void follow_ferr(struct machine *m)
+{
+    bool stopped = m->exit->reason == D86_EXIT_FERR;
+    if (m->ferr && (stopped || !m->exit->ferr))
+        pc_set_ferr(m->pc, false);
+    if (stopped)
+        pc_set_ferr(m->pc, true);
+    m->ferr = stopped || (m->ferr && m->exit->ferr);
+}
+
 static void serve_exit(struct machine *m)
 {
     if (m->exit->reason < EXIT_REASONS)
         m->exits[m->exit->reason]++;
+    follow_ferr(m); /* first: a write to port F0h asks for the level */
     switch (m->exit->reason) {
     case D86_EXIT_IO:
         serve_port(m);
@@ -131,7 +148,10 @@ static void serve_exit(struct machine *m)
         serve_memory(m);
         break;
     case D86_EXIT_HLT:
-        wait_after_halt(m);
+        wait_for_interrupt(m, "halted");
+        break;
+    case D86_EXIT_FERR:
+        wait_for_interrupt(m, "waits with interrupts off for someone to see to its x87 error");
         break;
     case D86_EXIT_SHUTDOWN:
         power_shutdown(m);
