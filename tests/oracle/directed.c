@@ -51,6 +51,7 @@ static const struct regs default_regs = {
              DATA_LA + 0xc00 },
     .eip = DEFAULT_CODE,
     .eflags = FL_FIXED | FL_IF,
+    .cs = SEL_CODE,
 };
 
 enum { DE, DB, NMI, BP, OF, BR, UD, NM, DF, CSO, TS, NP, SS, GP, PF, RES, MF, AC, MC, XM };
@@ -326,6 +327,7 @@ void directed_case(unsigned n, struct test_case *c)
     c->group = GROUP_DIRECTED;
     c->pae = true; /* error codes show instruction fetches */
     c->regs = default_regs;
+    memcpy(c->sreg, flat_sregs, sizeof c->sreg);
     for (unsigned i = 0; i < r->in_count; i++)
         c->regs.gpr[r->in[i].reg] = r->in[i].value;
     c->regs.eflags |= r->flags_in;

@@ -28,10 +28,10 @@ static const struct form int_forms[] = {
     OP1(0x03, 0x3b, 8, M_ANY, ANY, I_NONE, 0, 0, F_OSZ | F_DST_REG),
     OP1(0x04, 0x3c, 8, M_NONE, 0, I_B, 0, R(EAX), 0),
     OP1(0x05, 0x3d, 8, M_NONE, 0, I_Z, 0, R(EAX), F_OSZ),
-    OP1(0x27, 0x3f, 8, M_NONE, 0, I_NONE, 0, R(EAX), 0),                       /* DAA DAS AAA AAS */
+    OP1(0x27, 0x3f, 8, M_NONE, 0, I_NONE, 0, R(EAX), F_OSZ),                   /* DAA DAS AAA AAS */
     OP1(0x40, 0x4f, 1, M_NONE, 0, I_NONE, 0, 0, F_OSZ | F_DST_OP),             /* INC DEC */
     OP1(0x62, 0x62, 1, M_MEM, ANY, I_NONE, 8, 0, F_OSZ),                       /* BOUND */
-    OP1(0x63, 0x63, 1, M_ANY, ANY, I_NONE, 2, 0, F_DST_RM),                    /* ARPL */
+    OP1(0x63, 0x63, 1, M_ANY, ANY, I_NONE, 2, 0, F_OSZ | F_DST_RM),            /* ARPL */
     OP1(0x69, 0x69, 1, M_ANY, ANY, I_Z, 0, 0, F_OSZ | F_DST_REG),              /* IMUL */
     OP1(0x6b, 0x6b, 1, M_ANY, ANY, I_B, 0, 0, F_OSZ | F_DST_REG),
     OP1(0x80, 0x80, 1, M_ANY, ANY, I_B, 1, 0, F_BYTE | F_LOCK | F_DST_RM),
@@ -51,8 +51,9 @@ static const struct form int_forms[] = {
     OP1(0x90, 0x97, 1, M_NONE, 0, I_NONE, 0, R(EAX), F_OSZ | F_DST_OP),        /* XCHG eAX */
     OP1(0x98, 0x98, 1, M_NONE, 0, I_NONE, 0, R(EAX), F_OSZ),
     OP1(0x99, 0x99, 1, M_NONE, 0, I_NONE, 0, R(EDX), F_OSZ),
-    OP1(0x9e, 0x9e, 1, M_NONE, 0, I_NONE, 0, 0, 0),                            /* SAHF */
-    OP1(0x9f, 0x9f, 1, M_NONE, 0, I_NONE, 0, R(EAX), 0),
+    { 0xf3, 0, 0x90, 0x90, 1, M_NONE, 0, I_NONE, 0, 0, F_OSZ },                /* PAUSE */
+    OP1(0x9e, 0x9e, 1, M_NONE, 0, I_NONE, 0, 0, F_OSZ),                        /* SAHF */
+    OP1(0x9f, 0x9f, 1, M_NONE, 0, I_NONE, 0, R(EAX), F_OSZ),
     OP1(0xa0, 0xa0, 1, M_NONE, 0, I_ADDR, 1, R(EAX), 0),
     OP1(0xa1, 0xa1, 1, M_NONE, 0, I_ADDR, 0, R(EAX), F_OSZ),
     OP1(0xa2, 0xa2, 1, M_NONE, 0, I_ADDR, 1, 0, 0),
@@ -70,12 +71,12 @@ static const struct form int_forms[] = {
     OP1(0xc6, 0xc6, 1, M_ANY, 1, I_B, 1, 0, F_BYTE | F_DST_RM),
     OP1(0xc7, 0xc7, 1, M_ANY, 1, I_Z, 0, 0, F_OSZ | F_DST_RM),
     OP1(0xce, 0xce, 1, M_NONE, 0, I_NONE, 0, 0, 0),                            /* INTO */
-    OP1(0xd4, 0xd5, 1, M_NONE, 0, I_B, 0, R(EAX), 0),                          /* AAM AAD */
-    OP1(0xd6, 0xd6, 1, M_NONE, 0, I_NONE, 0, R(EAX), 0),                       /* SALC */
-    OP1(0xd7, 0xd7, 1, M_NONE, 0, I_NONE, 0, R(EAX), 0),                       /* XLAT */
-    OP1(0xf5, 0xf5, 1, M_NONE, 0, I_NONE, 0, 0, 0),
-    OP1(0xf8, 0xf9, 1, M_NONE, 0, I_NONE, 0, 0, 0),
-    OP1(0xfc, 0xfd, 1, M_NONE, 0, I_NONE, 0, 0, 0),
+    OP1(0xd4, 0xd5, 1, M_NONE, 0, I_B, 0, R(EAX), F_OSZ),                      /* AAM AAD */
+    OP1(0xd6, 0xd6, 1, M_NONE, 0, I_NONE, 0, R(EAX), F_OSZ),                   /* SALC */
+    OP1(0xd7, 0xd7, 1, M_NONE, 0, I_NONE, 0, R(EAX), F_OSZ),                   /* XLAT */
+    OP1(0xf5, 0xf5, 1, M_NONE, 0, I_NONE, 0, 0, F_OSZ),
+    OP1(0xf8, 0xf9, 1, M_NONE, 0, I_NONE, 0, 0, F_OSZ),
+    OP1(0xfc, 0xfd, 1, M_NONE, 0, I_NONE, 0, 0, F_OSZ),
     OP1(0xf6, 0xf6, 1, M_ANY, 0x03, I_B, 1, 0, F_BYTE),                        /* TEST, both encodings */
     OP1(0xf7, 0xf7, 1, M_ANY, 0x03, I_Z, 0, 0, F_OSZ),
     OP1(0xf6, 0xf6, 1, M_ANY, 0x0c, I_NONE, 1, 0, F_BYTE | F_LOCK | F_DST_RM), /* NOT NEG */
@@ -88,7 +89,7 @@ static const struct form int_forms[] = {
     OP2(0x1f, 0x1f, 1, M_ANY, ANY, I_NONE, 0, 0, F_OSZ | F_UNTOUCHED),         /* NOP Ev */
     OP2(0x18, 0x18, 1, M_MEM, 0x0f, I_NONE, 1, 0, F_OSZ | F_UNTOUCHED),        /* PREFETCHh */
     OP2(0x40, 0x4f, 1, M_ANY, ANY, I_NONE, 0, 0, F_OSZ | F_DST_REG),           /* CMOVcc */
-    OP2(0x90, 0x9f, 1, M_ANY, ANY, I_NONE, 1, 0, F_BYTE | F_DST_RM),           /* SETcc */
+    OP2(0x90, 0x9f, 1, M_ANY, ANY, I_NONE, 1, 0, F_OSZ | F_BYTE | F_DST_RM),   /* SETcc */
     OP2(0xa3, 0xa3, 1, M_ANY, ANY, I_NONE, 0, 0, F_OSZ | F_BIT),               /* BT */
     OP2(0xab, 0xbb, 8, M_ANY, ANY, I_NONE, 0, 0, F_OSZ | F_BIT | F_LOCK | F_DST_RM), /* BTS BTR BTC */
     OP2(0xba, 0xba, 1, M_ANY, 0x10, I_B, 0, 0, F_OSZ),

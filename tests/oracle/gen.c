@@ -65,6 +65,8 @@ void gen_forget(struct gen *g, uint8_t regs)
 
 void gen_mov_imm(struct gen *g, unsigned reg, uint32_t value)
 {
+    if (g->code16)
+        gen_u8(g, 0x66);
     gen_u8(g, 0xb8 + reg);
     gen_u32(g, value);
     g->value[reg] = value;
@@ -135,7 +137,10 @@ struct gen_address gen_address(struct gen *g, unsigned size, bool aligned)
 {
     static const uint8_t segment[] = { 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x64, 0x65 };
     struct rng *r = &g->rng;
-    struct gen_address a = { .target = gen_target(g, size, aligned) };
+
+    if (g->segmented)
+        return gen_seg16_address(g, size);
+    struct gen_address a = { .target = gen_target(g, size, aligned), .size = size };
 
     if (rng_one_in(r, 8))
         a.segment = segment[rng_below(r, ARRAY_SIZE(segment))];
@@ -229,7 +234,9 @@ void gen_modrm_mem(struct gen *g, unsigned reg, const struct gen_address *a)
 {
     uint32_t offset = a->target - segment_base(a->segment);
 
-    if (a->a16)
+    if (g->segmented)
+        gen_seg16_modrm(g, reg, a);
+    else if (a->a16)
         modrm_mem16(g, reg, offset);
     else
         modrm_mem32(g, reg, offset);
@@ -278,12 +285,15 @@ static void immediate(struct gen *g, const struct form *f, bool osz, const struc
         else
             gen_u32(g, value);
         break;
-    case I_ADDR:
+    case I_ADDR: {
+        uint32_t offset = g->segmented ? gen_seg16_offset(g, a->segment, a->size, a->a16)
+                                       : a->target - segment_base(a->segment);
         if (a->a16)
-            gen_u16(g, a->target - segment_base(a->segment));
+            gen_u16(g, offset);
         else
-            gen_u32(g, a->target - segment_base(a->segment));
+            gen_u32(g, offset);
         break;
+    }
     case I_WB: /* ENTER: frames of all sizes, nesting mostly shallow */
         gen_u16(g, rng_one_in(r, 8) ? value : rng_below(r, 256));
         gen_u8(g, rng_one_in(r, 3) ? rng_below(r, 256) : rng_below(r, 4));
@@ -304,9 +314,9 @@ static void prefixes(struct gen *g, const struct form *f, bool memory, bool osz,
         gen_u8(g, rng_one_in(r, 2) ? 0xf2 : 0xf3); /* no meaning for these */
     if (a->segment)
         gen_u8(g, a->segment);
-    if (a->a16)
+    if (memory && a->a16 != g->code16)
         gen_u8(g, 0x67);
-    if (osz)
+    if (osz != g->code16 && !simd)
         gen_u8(g, 0x66);
     if (f->prefix)
         gen_u8(g, f->prefix);
@@ -333,7 +343,7 @@ void gen_form(struct gen *g, const struct form *f)
     struct rng *r = &g->rng;
     unsigned choices = (f->last - f->opcode) / f->step + 1;
     unsigned opcode = f->opcode + f->step * rng_below(r, choices);
-    bool osz = (f->attr & F_OSZ) && rng_one_in(r, 4);
+    bool osz = (f->attr & F_OSZ) && rng_one_in(r, 4) != g->code16;
     bool memory = f->modrm == M_MEM || f->imm == I_ADDR || (f->modrm == M_ANY && rng_one_in(r, 2));
     struct gen_address a = { 0 };
     int modrm = -1;

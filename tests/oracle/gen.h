@@ -27,7 +27,10 @@ struct gen {
     uint8_t known;     /* a bit for each register */
     uint8_t fixup_count;
     struct fixup fixup[FIXUPS_MAX];
-    bool whole; /* no piece may be cut off by the end of the code pages */
+    bool segmented;   /* seg16: segments of the LDT, memory operands are aimed by segment */
+    bool code16;      /* the code written now has 16-bit operands and addresses by default */
+    uint16_t sreg[6]; /* what the segment registers hold, if nothing unexpected happened */
+    bool whole;       /* no piece may be cut off by the end of the code pages */
 };
 
 /* ---- gen.c: bytes, operands, forms --------------------------------------------------------------- */
@@ -48,6 +51,7 @@ struct gen_address {
     bool a16;    /* prefix 67 */
     int segment; /* override prefix byte, or 0 */
     uint32_t target;
+    uint8_t size;
 };
 
 struct gen_address gen_address(struct gen *g, unsigned size, bool aligned);
@@ -78,3 +82,14 @@ void gen_segment_piece(struct gen *g); /* selectors that mean the same on both s
 void gen_x87_piece(struct gen *g);
 void gen_fxsave_piece(struct gen *g); /* FXSAVE, FXRSTOR, LDMXCSR, STMXCSR, fences */
 void gen_fault_piece(struct gen *g);
+
+/* ---- gen_seg16.c --------------------------------------------------------------------------------------- */
+
+/* Choose segments and the registers that go with them; the place of the code follows from CS. */
+void gen_seg16_begin(struct gen *g);
+void gen_seg16_piece(struct gen *g);
+/* The parts of gen.c's operands that differ when segments are not flat. */
+struct gen_address gen_seg16_address(struct gen *g, unsigned size);
+uint32_t gen_seg16_offset(struct gen *g, int segment, unsigned size,
+                          bool a16); /* segment: prefix or 0 for DS */
+void gen_seg16_modrm(struct gen *g, unsigned reg, const struct gen_address *a);

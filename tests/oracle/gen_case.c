@@ -7,6 +7,9 @@
 
 #include "gen.h"
 #include "image.h"
+#include "segments.h"
+
+const uint16_t flat_sregs[6] = { SEL_DATA, SEL_CODE, SEL_DATA, SEL_DATA, SEL_DATA, SEL_DATA };
 
 /* Fill in the distances and addresses that branches left open. */
 static void resolve_fixups(struct gen *g)
@@ -17,7 +20,8 @@ static void resolve_fixups(struct gen *g)
         const struct fixup *f = &g->fixup[i];
         unsigned last = c->piece_count - 1;
         uint32_t target = c->piece[f->target < last ? f->target : last];
-        uint32_t value = f->absolute ? c->code_la + target : target - (f->at + f->size);
+        uint32_t value =
+            f->absolute ? c->code_la + target - selector_base(c->regs.cs) : target - (f->at + f->size);
         if (f->at + f->size <= c->code_len)
             memcpy(c->code + f->at, &value, f->size);
     }
@@ -126,6 +130,7 @@ static const struct {
     [GROUP_X87] = { "x87", gen_x87_piece, 8 },       [GROUP_MMX] = { "mmx", mmx_piece, 8 },
     [GROUP_SSE] = { "sse", sse_piece, 8 },           [GROUP_SSE2] = { "sse2", sse2_piece, 8 },
     [GROUP_FAULT] = { "fault", gen_fault_piece, 3 }, [GROUP_MIXED] = { "mixed", mixed_piece, 16 },
+    [GROUP_SEG16] = { "seg16", gen_seg16_piece, 8 },
 };
 
 static void mixed_piece(struct gen *g)
@@ -151,9 +156,17 @@ int group_by_name(const char *name)
     return -1;
 }
 
+/* Where a case's random numbers start: a new group must not change what the old ones' seeds stand for. */
+static uint64_t stream(unsigned group, uint64_t seed)
+{
+    enum { FIRST_GROUPS = 10 };
+
+    return group < FIRST_GROUPS ? seed * FIRST_GROUPS + group : (uint64_t)group << 56 | seed;
+}
+
 void generate_case(unsigned group, uint64_t seed, struct test_case *c)
 {
-    struct gen g = { .c = c, .rng = { seed * GROUP_COUNT + group } };
+    struct gen g = { .c = c, .rng = { stream(group, seed) } };
 
     memset(c, 0, sizeof *c);
     c->seed = seed;
@@ -161,7 +174,11 @@ void generate_case(unsigned group, uint64_t seed, struct test_case *c)
     c->image = seed / 64 % IMAGE_COUNT; /* neighbours share an image: it need not be loaded for each */
     initial_registers(&g);
     special_fxsave(&g.rng, c->fxsave);
+    memcpy(c->sreg, flat_sregs, sizeof c->sreg);
+    c->regs.cs = SEL_CODE;
     place_code(&g);
+    if (group == GROUP_SEG16)
+        gen_seg16_begin(&g);
     c->pae = rng_one_in(&g.rng, 2);
     c->stepping = rng_one_in(&g.rng, 16); /* a debug exception costs a virtual host 10 us */
     unsigned pieces = 1 + rng_below(&g.rng, groups[group].max_pieces);

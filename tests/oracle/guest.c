@@ -16,21 +16,23 @@
 
 #include "duplex86/duplex86.h"
 #include "image.h"
+#include "segments.h"
 
 /* Guest-physical memory. */
 enum {
     SYSTEM_PAGES = 5,
     PA_GDT = 0x1000,
+    PA_LDT = PA_GDT + 0x800,
     PA_IDT = 0x2000,
     PA_TSS = 0x3000,
     PA_STUBS = 0x4000,
     PA_STACK = 0x5000,
-    PA_DIRECTORY = 0x6000, /* 32-bit paging: one directory, then a table for each of four regions */
+    PA_DIRECTORY = 0x6000, /* 32-bit paging: one directory, then a table for each of five regions */
     PA_TABLES = 0x7000,
-    PA_POINTERS = 0xb000, /* PAE: page-directory pointers, one directory, tables */
-    PA_PAE_DIRECTORY = 0xc000,
-    PA_PAE_TABLES = 0xd000,
-    PA_CODE = 0x11000,
+    PA_POINTERS = 0xc000, /* PAE: page-directory pointers, one directory, tables */
+    PA_PAE_DIRECTORY = 0xd000,
+    PA_PAE_TABLES = 0xe000,
+    PA_CODE = 0x13000,
     PA_MEM = PA_CODE + CODE_PAGES * PAGE, /* in the order of mem_page_la() */
     RAM_SIZE = 0x20000,
 };
@@ -44,8 +46,9 @@ enum {
     SEL_KERNEL_CODE = 0x08,
     SEL_KERNEL_DATA = 0x10,
     SEL_TSS = 0x40,
-    GDT_LIMIT = 0x7f, /* as Linux has it, so that the same selectors lie beyond */
-    TSS_LIMIT = 0x67, /* no I/O permission bitmap: every port is #GP */
+    DATA_ATTR = 0xc0f3, /* of the case's flat data segment */
+    GDT_LIMIT = 0x7f,   /* as Linux has it, so that the same selectors lie beyond */
+    TSS_LIMIT = 0x67,   /* no I/O permission bitmap: every port is #GP */
     STUB_SIZE = 8,
     STUB_IRET = 4, /* offset of the IRET in each stub */
 };
@@ -120,7 +123,7 @@ static void map(struct machine *m, unsigned region, uint32_t la, uint32_t pa, un
 
 static void map_all(struct machine *m)
 {
-    enum { CODE, DATA, STACK, SYSTEM };
+    enum { CODE, DATA, STACK, SYSTEM, WRAP };
 
     /* All regions lie in the first GiB, so one PAE directory will do. */
     _Static_assert(STACK_END <= 0x40000000 && SYSTEM_LA < 0x40000000, "one PAE directory");
@@ -130,6 +133,8 @@ static void map_all(struct machine *m)
     for (unsigned n = 0; n < MEM_PAGES; n++)
         map(m, n < DATA_PAGES ? DATA : STACK, mem_page_la(n), PA_MEM + n * PAGE,
             PTE_P | PTE_U | (n == READ_ONLY_PAGE ? 0 : PTE_W), false);
+    for (unsigned n = 0; n < STACK_PAGES; n++)
+        map(m, WRAP, n ? WRAP_HIGH : WRAP_LA, PA_MEM + (DATA_PAGES + n) * PAGE, PTE_P | PTE_U | PTE_W, false);
     for (unsigned n = 0; n < SYSTEM_PAGES; n++)
         map(m, SYSTEM, SYSTEM_LA + n * PAGE, PA_GDT + n * PAGE, PTE_P | PTE_W, PA_GDT + n * PAGE == PA_STUBS);
 }
@@ -159,6 +164,8 @@ static void fill_tables(struct machine *m)
     put_u64(m, PA_GDT + SEL_KERNEL_DATA, 0x00cf93000000ffff);
     put_u64(m, PA_GDT + (SEL_CODE & ~7u), 0x00cffb000000ffff); /* 32-bit code, DPL 3 */
     put_u64(m, PA_GDT + (SEL_DATA & ~7u), 0x00cff3000000ffff); /* data, DPL 3 */
+    for (unsigned n = 0; n < LDT_COUNT; n++)
+        put_u64(m, PA_LDT + n * 8, ldt_descriptor(n));
     for (unsigned vector = 0; vector < 256; vector++)
         fill_gate(m, vector);
     put_u32(m, PA_TSS + 4, STACK_TOP);
@@ -173,7 +180,7 @@ static struct d86_segment flat(uint16_t selector, uint16_t attr, uint32_t base)
 
 static void set_system_registers(struct machine *m, bool pae)
 {
-    enum { CODE0_ATTR = 0xc09b, DATA0_ATTR = 0xc093, DATA_ATTR = 0xc0f3, TSS_ATTR = 0x8b };
+    enum { CODE0_ATTR = 0xc09b, DATA0_ATTR = 0xc093, TSS_ATTR = 0x8b, LDT_ATTR = 0x82 };
     struct d86_sregs *s = &m->sregs;
 
     d86_vcpu_get_sregs(m->vcpu, s);
@@ -182,7 +189,10 @@ static void set_system_registers(struct machine *m, bool pae)
     s->seg[D86_DS] = s->seg[D86_ES] = flat(SEL_DATA, DATA_ATTR, 0);
     s->seg[D86_FS] = flat(SEL_DATA, DATA_ATTR, FS_BASE);
     s->seg[D86_GS] = flat(SEL_DATA, DATA_ATTR, GS_BASE);
-    s->ldt = (struct d86_segment){ .unusable = true };
+    s->ldt = (struct d86_segment){ .selector = SEL_TSS + 8,
+                                   .attr = LDT_ATTR,
+                                   .base = SYSTEM_LA + PA_LDT - PA_GDT,
+                                   .limit = LDT_COUNT * 8 - 1 };
     s->tr = (struct d86_segment){
         .selector = SEL_TSS, .attr = TSS_ATTR, .base = SYSTEM_LA + PA_TSS - PA_GDT, .limit = TSS_LIMIT
     };
@@ -253,11 +263,65 @@ struct frame {
 
 static const struct d86_events no_events = { .interrupt = -1 };
 
+/* A data segment register as loading `selector` would leave it. */
+static struct d86_segment loaded(uint16_t selector, uint32_t flat_base)
+{
+    const struct ldt_entry *e = ldt_by_selector(selector);
+
+    if (!e && selector > 3)
+        return flat(selector, DATA_ATTR, flat_base);
+    if (!e)
+        return (struct d86_segment){ .selector = selector, .unusable = true };
+    return (struct d86_segment){
+        .selector = selector,
+        .attr = ldt_descriptor((unsigned)(e - ldt)) >> 40 & 0xf0ff,
+        .base = e->base,
+        .limit = e->pages ? e->limit << 12 | 0xfff : e->limit,
+    };
+}
+
+/* Segment registers of a case that is not a flat one; save_sregs() sets them back. */
+static void load_segments(struct machine *m, const uint16_t *sreg)
+{
+    struct d86_sregs s = m->sregs;
+
+    if (!memcmp(sreg, flat_sregs, sizeof flat_sregs))
+        return;
+    s.seg[D86_ES] = loaded(sreg[0], 0);
+    s.seg[D86_DS] = loaded(sreg[3], 0);
+    s.seg[D86_FS] = loaded(sreg[4], FS_BASE);
+    s.seg[D86_GS] = loaded(sreg[5], GS_BASE);
+    if (d86_vcpu_set_sregs(m->vcpu, &s))
+        fail("cannot set the segment registers");
+}
+
+/*
+ * An IRET to a 16-bit stack loads SP and leaves the upper half of ESP as the kernel had it: all processors
+ * do, though SDM 2A, "IRET", has it load ESP. Linux hides that from its programs by returning from a stack
+ * whose pointer has the program's upper half. So does this guest's kernel, by the base of SS.
+ */
+static void set_upper_esp(struct machine *m, uint16_t ss, uint32_t esp)
+{
+    struct d86_sregs s;
+    struct d86_regs r;
+
+    if (selector_big(ss))
+        return;
+    d86_vcpu_get_sregs(m->vcpu, &s);
+    d86_vcpu_get_regs(m->vcpu, &r);
+    uint32_t linear = s.seg[D86_SS].base + r.esp;
+    r.esp = (esp & 0xffff0000) | (linear & 0xffff);
+    s.seg[D86_SS].base = linear - r.esp;
+    if (d86_vcpu_set_sregs(m->vcpu, &s))
+        fail("cannot set the stack segment");
+    d86_vcpu_set_regs(m->vcpu, &r);
+}
+
 /* In ring 0, about to execute an IRET into the case. */
 static void load_case(struct machine *m, const struct test_case *c)
 {
     const uint32_t *gpr = c->regs.gpr;
-    const struct frame frame = { c->regs.eip, SEL_CODE, c->regs.eflags, gpr[ESP], SEL_DATA };
+    const struct frame frame = { c->regs.eip, c->regs.cs, c->regs.eflags, gpr[ESP], c->sreg[2] };
     const struct d86_regs regs = {
         .eax = gpr[EAX],
         .ecx = gpr[ECX],
@@ -278,18 +342,24 @@ static void load_case(struct machine *m, const struct test_case *c)
     }
     put(m, PA_CODE + c->code_la - CODE_LA, c->code, c->code_len);
     put(m, PA_STACK + PAGE - sizeof frame, &frame, sizeof frame);
+    load_segments(m, c->sreg);
     d86_vcpu_set_regs(m->vcpu, &regs);
+    set_upper_esp(m, c->sreg[2], gpr[ESP]);
     memcpy(fpu.fxsave, c->fxsave, FX_SIZE);
     if (d86_vcpu_set_fpu(m->vcpu, &fpu))
         fail("cannot set the FPU state");
 }
 
-/* The exception under way, from the processor's HLT in its stub and the frame on the stack. */
+/*
+ * The exception under way, from the processor's HLT in its stub and the frame on the stack. If it was the
+ * IRET that faulted (back to an EIP beyond the limit, after a single step), the case's frame is untouched
+ * above that of the fault, and the fault is shown as the case's: Linux does the same for its programs.
+ */
 static void save_exception(struct machine *m, struct outcome *o, struct regs *r)
 {
     struct d86_regs d;
     struct {
-        uint32_t error_code;
+        uint32_t error_code, eip, cs, eflags; /* of the IRET's fault; eflags: error code of the case's own */
         struct frame frame;
     } stack;
 
@@ -297,10 +367,13 @@ static void save_exception(struct machine *m, struct outcome *o, struct regs *r)
     if (d86_vm_read(m->vm, PA_STACK + PAGE - sizeof stack, &stack, sizeof stack))
         fail("cannot read the ring-0 stack");
     o->vector = (d.eip - STUBS_LA) / STUB_SIZE;
-    o->error_code = has_error_code(o->vector) ? stack.error_code : 0;
+    bool nested = (d.esp & (PAGE - 1)) == PAGE - sizeof stack;
+    if (has_error_code(o->vector))
+        o->error_code = nested ? stack.error_code : stack.eflags;
     *r = (struct regs){ { d.eax, d.ecx, d.edx, d.ebx, stack.frame.esp, d.ebp, d.esi, d.edi },
                         stack.frame.eip,
-                        stack.frame.eflags };
+                        stack.frame.eflags,
+                        stack.frame.cs & 0xffff };
     o->sreg[1] = stack.frame.cs;
     o->sreg[2] = stack.frame.ss;
 }
@@ -354,6 +427,7 @@ static void run_case(struct machine *m, const struct test_case *c, struct outcom
             return;
         }
         adjust_flags(m, c, o, host);
+        set_upper_esp(m, o->sreg[2], o->regs.gpr[ESP]);
     }
 }
 
@@ -388,6 +462,7 @@ static void save_sregs(struct machine *m, struct outcome *o)
     bool changed = o->kind != OUTCOME_EXCEPTION && o->kind != OUTCOME_STEPS;
 
     d86_vcpu_get_sregs(m->vcpu, &s);
+    changed |= !same_segment(&s.seg[D86_SS], &m->sregs.seg[D86_SS]); /* set_upper_esp() */
     o->cr2 = o->kind == OUTCOME_EXCEPTION && o->vector == 14 ? s.cr2 : 0;
     for (unsigned i = 0; i < ARRAY_SIZE(data); i++) {
         o->sreg[data[i]] = s.seg[data[i]].selector;

@@ -363,13 +363,20 @@ int main(int argc, char **argv)
         return 0;
     }
     if (opt.coverage)
-        return coverage_check(opt.seed, opt.count / GROUP_COUNT, stdout) ? 0 : 1;
+        return coverage_check(opt.seed, opt.count / GROUP_SEG16, stdout) ? 0 : 1;
     if (!opt.groups)
-        opt.groups = ~0u;
+        opt.groups = (1u << (GROUP_DIRECTED + 1)) - 1;
     const char *missing = native_unavailable();
     if (missing) {
         printf("oracle: skipped: %s\n", missing);
         return EXIT_SKIPPED;
+    }
+    missing = opt.groups & 1u << GROUP_SEG16 ? native_no_ldt() : NULL;
+    if (missing) {
+        printf("oracle: group %s skipped: %s\n", group_name(GROUP_SEG16), missing);
+        opt.groups &= ~(1u << GROUP_SEG16);
+        if (!opt.groups)
+            return EXIT_SKIPPED;
     }
     image_init();
     sides.native = native_create();

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "native.h"
 
+#include <asm/ldt.h>
 #include <cpuid.h>
 #include <errno.h>
 #include <linux/futex.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "native_child.h"
+#include "segments.h"
 
 enum {
     WAIT_MS = 250,
@@ -84,6 +86,45 @@ const char *native_unavailable(void)
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         return "the host does not run 32-bit code in a 64-bit process";
     return NULL;
+}
+
+int native_load_ldt(void)
+{
+    enum { WRITE_LDT = 0x11 }; /* modify_ldt(2) */
+
+    for (unsigned n = 1; n < LDT_COUNT; n++) {
+        const struct ldt_entry *e = &ldt[n];
+        struct user_desc d = {
+            .entry_number = n,
+            .base_addr = e->base,
+            .limit = e->limit,
+            .seg_32bit = e->big,
+            .contents = e->contents,
+            .read_exec_only = e->read_only,
+            .limit_in_pages = e->pages,
+            .seg_not_present = e->absent,
+        };
+        if (syscall(SYS_modify_ldt, WRITE_LDT, &d, sizeof d))
+            return errno;
+    }
+    return 0;
+}
+
+const char *native_no_ldt(void)
+{
+    static char text[128];
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(native_load_ldt());
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return "cannot start a child process";
+    if (WIFEXITED(status) && !WEXITSTATUS(status))
+        return NULL;
+    snprintf(text, sizeof text, "the host does not let programs have 16-bit segments (modify_ldt: %s)",
+             WIFEXITED(status) ? strerror(WEXITSTATUS(status)) : "killed");
+    return text;
 }
 
 static bool spawn(struct native_ring *ring)

@@ -24,6 +24,9 @@ struct native_ring {
 /* NULL if this host can run 32-bit code in a 64-bit process, else a sentence that says what is missing. */
 const char *native_unavailable(void);
 
+/* NULL if it has 16-bit and other odd segments, too (modify_ldt), else a sentence. */
+const char *native_no_ldt(void);
+
 /* Create the ring and the first child; NULL with a message to stderr. The ring belongs to native.c. */
 struct native_ring *native_create(void);
 void native_destroy(struct native_ring *ring);

@@ -24,6 +24,8 @@
 #include <unistd.h>
 
 #include "image.h"
+#include "segments.h"
+
 /* native_entry.S knows these offsets. */
 _Static_assert(offsetof(struct native_segments, ds) == 0 && offsetof(struct native_segments, es) == 4 &&
                    offsetof(struct native_segments, fs) == 8 && offsetof(struct native_segments, gs) == 12 &&
@@ -32,10 +34,6 @@ _Static_assert(offsetof(struct native_segments, ds) == 0 && offsetof(struct nati
                "struct native_segments");
 
 struct native_segments native_segments;
-
-static const struct native_segments case_segments = {
-    .ds = SEL_DATA, .es = SEL_DATA, .fs = SEL_DATA, .gs = SEL_DATA, .fs_base = FS_BASE, .gs_base = GS_BASE
-};
 
 enum {
     FX_SW_RESERVED = 464,  /* the kernel's own words in the frame's FXSAVE image */
@@ -86,6 +84,7 @@ static void save_regs(struct regs *r, const greg_t *g)
         r->gpr[i] = g[gpr_index[i]];
     r->eip = g[REG_RIP];
     r->eflags = g[REG_EFL];
+    r->cs = g[REG_CSGSFS] & 0xffff;
 }
 
 static void save_memory(struct outcome *o, const uint8_t *before)
@@ -154,7 +153,7 @@ static void load_frame(ucontext_t *uc, const struct test_case *c)
         g[gpr_index[i]] = c->regs.gpr[i];
     g[REG_RIP] = c->regs.eip;
     g[REG_EFL] = c->regs.eflags & FL_BY_FRAME;
-    g[REG_CSGSFS] = (greg_t)SEL_CODE | (greg_t)SEL_DATA << 48;
+    g[REG_CSGSFS] = (greg_t)c->regs.cs | (greg_t)c->sreg[2] << 48;
 
     /* Everything but MXCSR_MASK, which is the host's, and the kernel's words behind XMM15. */
     memcpy(fx, c->fxsave, FX_MXCSR_MASK);
@@ -162,6 +161,18 @@ static void load_frame(ucontext_t *uc, const struct test_case *c)
     memcpy(&xstate_bv, fx + XSAVE_XSTATE_BV, sizeof xstate_bv);
     xstate_bv |= XSTATE_X87_SSE;
     memcpy(fx + XSAVE_XSTATE_BV, &xstate_bv, sizeof xstate_bv);
+}
+
+static void load_segments(const uint16_t *sreg)
+{
+    native_segments = (struct native_segments){
+        .es = sreg[0],
+        .ds = sreg[3],
+        .fs = sreg[4],
+        .gs = sreg[5],
+        .fs_base = sreg[4] == SEL_DATA ? FS_BASE : selector_base(sreg[4]),
+        .gs_base = sreg[5] == SEL_DATA ? GS_BASE : selector_base(sreg[5]),
+    };
 }
 
 static void wait_for_batch(void)
@@ -191,7 +202,7 @@ static uint64_t next_case(ucontext_t *uc)
     const struct test_case *c = &ring->test[ring->next];
     load_memory(c);
     load_frame(uc, c);
-    native_segments = case_segments;
+    load_segments(c->sreg);
     ring->outcome[ring->next].step_count = 0;
     child.running = true;
     return c->regs.eflags & FL_BY_ENTRY;
@@ -282,6 +293,8 @@ static void map_memory(int memory)
     map_pages(DATA_LA, READ_ONLY_PAGE, PROT_READ | PROT_WRITE, memory, DATA_FIRST);
     map_pages(DATA_RO_LA, DATA_PAGES - READ_ONLY_PAGE, PROT_READ, memory, DATA_FIRST + READ_ONLY_PAGE);
     map_pages(STACK_LA, STACK_PAGES, PROT_READ | PROT_WRITE, memory, STACK_FIRST);
+    map_pages(WRAP_LA, 1, PROT_READ | PROT_WRITE, memory, STACK_FIRST);
+    map_pages(WRAP_HIGH, 1, PROT_READ | PROT_WRITE, memory, STACK_FIRST + 1);
     child.image = 0;
 }
 
@@ -341,6 +354,7 @@ _Noreturn void native_child(struct native_ring *ring, int memory)
     child.batch = ring->next < ring->count ? ring->go : ring->done;
     clear_low_memory();
     map_memory(memory);
+    (void)native_load_ldt(); /* without it no case uses it: native_no_ldt() */
     catch_signals();
     forbid_system_calls();
     __asm__ volatile("int3");

@@ -14,6 +14,9 @@
 /* The child's life: never returns. `memory` is a memfd of (CODE_PAGES + MEM_PAGES) pages. */
 _Noreturn void native_child(struct native_ring *ring, int memory);
 
+/* Give this process the LDT of segments.h; 0, or an error number. */
+int native_load_ldt(void);
+
 /* native_entry.S: the signal handler and its restorer in one. */
 void native_trap_entry(int sig, siginfo_t *info, void *context);
 

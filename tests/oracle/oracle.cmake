@@ -21,6 +21,7 @@ add_executable(oracle
     oracle/gen.c
     oracle/gen_case.c
     oracle/gen_fault.c
+    oracle/gen_seg16.c
     oracle/gen_flow.c
     oracle/gen_stack.c
     oracle/gen_x87.c
@@ -31,6 +32,7 @@ add_executable(oracle
     oracle/native_child.c
     oracle/native_entry.S
     oracle/report.c
+    oracle/segments.c
     oracle/unspecified.c)
 # The child runs with FS and GS of the cases: no canary through FS, no lazy binding through TLS, and the
 # program itself above 4 GiB.

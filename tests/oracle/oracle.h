@@ -33,6 +33,8 @@ enum {
 #define DATA_END   (DATA_LA + DATA_PAGES * PAGE)
 #define STACK_LA   0x30000000u
 #define STACK_END  (STACK_LA + STACK_PAGES * PAGE)
+#define WRAP_LA    0x38000000u /* both stack pages once more, the second at 60 KiB: 16-bit offsets wrap */
+#define WRAP_HIGH  (WRAP_LA + 0xf000)
 #define FS_BASE    DATA_LA            /* makes 16-bit addresses reach the data pages */
 #define GS_BASE    (DATA_LA + 0x1010) /* negative offsets stay inside, too */
 
@@ -87,6 +89,7 @@ enum {
 struct regs {
     uint32_t gpr[8]; /* in encoding order */
     uint32_t eip, eflags;
+    uint32_t cs; /* selector */
 };
 
 /* A row of single steps that stay at one EIP (iterations of a REP instruction) counts as one step. */
@@ -110,6 +113,7 @@ struct test_case {
     uint16_t piece[PIECES_MAX + 1]; /* offset of each in code[]; one more marks the end of the last */
     uint16_t code_len;
     uint32_t code_la;
+    uint16_t sreg[6]; /* ES CS SS DS FS GS; CS is regs.cs */
     struct regs regs;
     uint8_t code[CODE_MAX];
     _Alignas(16) uint8_t fxsave[FX_SIZE];
@@ -154,9 +158,13 @@ enum group {
     GROUP_SSE2,
     GROUP_FAULT,
     GROUP_MIXED,
+    GROUP_SEG16,
     GROUP_COUNT, /* random groups end here */
     GROUP_DIRECTED = GROUP_COUNT,
 };
+
+/* The segment registers of a 32-bit Linux program: flat. */
+extern const uint16_t flat_sregs[6];
 
 const char *group_name(unsigned group);
 /* Number of the group called `name`, or -1. */

@@ -9,6 +9,7 @@
 
 #include "image.h"
 #include "oracle.h"
+#include "segments.h"
 
 static const char *const gpr_name[8] = { "eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi" };
 static const char *const sreg_name[6] = { "es", "cs", "ss", "ds", "fs", "gs" };
@@ -43,7 +44,7 @@ static void print_code(FILE *out, const struct test_case *c)
     csh handle;
     cs_insn *insn;
 
-    if (cs_open(CS_ARCH_X86, CS_MODE_32, &handle) != CS_ERR_OK) {
+    if (cs_open(CS_ARCH_X86, selector_big(c->regs.cs) ? CS_MODE_32 : CS_MODE_16, &handle) != CS_ERR_OK) {
         print_bytes(out, c->code, c->code_len);
         fputc('\n', out);
         return;
@@ -83,7 +84,7 @@ static void print_regs(FILE *out, const struct regs *r)
 {
     for (unsigned i = 0; i < 8; i++)
         fprintf(out, "%s%s %08" PRIx32, i == 4 ? "\n    " : i ? "  " : "    ", gpr_name[i], r->gpr[i]);
-    fprintf(out, "\n    eip %08" PRIx32 "  eflags %08" PRIx32, r->eip, r->eflags);
+    fprintf(out, "\n    cs %04" PRIx32 "  eip %08" PRIx32 "  eflags %08" PRIx32, r->cs, r->eip, r->eflags);
     print_flags(out, r->eflags);
     fputc('\n', out);
 }
@@ -106,12 +107,28 @@ static void print_fpu(FILE *out, const uint8_t *fx)
     }
 }
 
+static void print_segments(FILE *out, const struct test_case *c)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(sreg_name); i++) {
+        const struct ldt_entry *e = ldt_by_selector(c->sreg[i]);
+        fprintf(out, "    %s %04x", sreg_name[i], c->sreg[i]);
+        if (e)
+            fprintf(out, "  base %08" PRIx32 " limit %05" PRIx32 "%s%s%s%s", e->base, e->limit,
+                    e->pages ? " pages" : "", e->big ? " 32-bit" : " 16-bit",
+                    e->contents == LDT_DOWN ? " expand-down" : "",
+                    e->read_only ? " read or execute only" : "");
+        fputc('\n', out);
+    }
+}
+
 void report_case(FILE *out, const struct test_case *c)
 {
     fprintf(out, "case %s:%" PRIu64 "%s%s, memory image %u\n", group_name(c->group), c->seed,
             c->stepping ? ", single-stepped" : "", c->pae ? ", PAE" : "", c->image);
     print_code(out, c);
     fprintf(out, "  before:\n");
+    if (memcmp(c->sreg, flat_sregs, sizeof flat_sregs) != 0)
+        print_segments(out, c);
     print_regs(out, &c->regs);
     print_fpu(out, c->fxsave);
 }
