@@ -3,6 +3,7 @@
  *
  * Guest instructions per second of the interpreter on integer code: runs tests/bench/guest_integer.c in a
  * bare VM and prints, for each workload, instructions, time and rate. Usage: interp_bench GUEST.bin
+ * [DIVISOR], where the divisor makes every workload that much smaller.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +18,8 @@ static const struct {
     const char *name;
     uint32_t size;
 } workloads[] = {
-    { "hash (rotates, adds)", 60000 },
-    { "sort (compares, branches)", 40 },
-    { "bytecode (indirect jumps)", 15000000 },
-    { "fibonacci (calls)", 32 },
+    { "hash (rotates, adds)", 60000 },          { "sort (compares, branches)", 40 },
+    { "bytecode (indirect jumps)", 15000000 },  { "fibonacci (calls)", 32 },
     { "copy (bytes, loads and stores)", 6000 },
 };
 
@@ -56,8 +55,9 @@ static void enter_flat(struct d86_vcpu *vcpu, uint32_t workload, uint32_t size)
     s.seg[D86_CS].selector = 8;
     s.cr0 = 0x11;
     check(d86_vcpu_set_sregs(vcpu, &s), "entering protected mode");
-    d86_vcpu_set_regs(vcpu, &(struct d86_regs){
-                                .eax = workload, .edx = size, .esp = STACK_TOP, .eip = LOAD_ADDRESS, .eflags = 2 });
+    d86_vcpu_set_regs(vcpu,
+                      &(struct d86_regs){
+                          .eax = workload, .edx = size, .esp = STACK_TOP, .eip = LOAD_ADDRESS, .eflags = 2 });
 }
 
 static double now(void)
@@ -72,18 +72,21 @@ int main(int argc, char **argv)
     struct d86_vm *vm;
     struct d86_vcpu *vcpu;
     double total_time = 0, total_insns = 0;
-    if (argc != 2) {
-        fprintf(stderr, "usage: interp_bench GUEST.bin\n");
+    unsigned long divisor = argc == 3 ? strtoul(argv[2], NULL, 10) : 1;
+    if (argc < 2 || argc > 3 || divisor == 0) {
+        fprintf(stderr, "usage: interp_bench GUEST.bin [DIVISOR]\n");
         return 1;
     }
     check(d86_vm_create(&vm), "creating a VM");
     check(d86_vm_add_ram(vm, 0, RAM_SIZE), "adding memory");
-    check(d86_vcpu_create(vm, &(struct d86_vcpu_config){ .engine = D86_ENGINE_INTERP }, &vcpu), "adding a processor");
+    check(d86_vcpu_create(vm, &(struct d86_vcpu_config){ .engine = D86_ENGINE_INTERP }, &vcpu),
+          "adding a processor");
     load_file(vm, argv[1]);
     for (unsigned i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++) {
         struct d86_stats before, after;
         struct d86_regs regs;
-        enter_flat(vcpu, i, workloads[i].size);
+        uint32_t size = workloads[i].size / (uint32_t)divisor;
+        enter_flat(vcpu, i, size ? size : 1);
         d86_vcpu_stats(vcpu, &before);
         double start = now();
         do
@@ -98,8 +101,8 @@ int main(int argc, char **argv)
             return 1;
         }
         double insns = (double)(after.instructions - before.instructions);
-        printf("%-32s %12.0f instructions %7.3f s %8.1f M/s   checksum %08x\n", workloads[i].name, insns, time,
-               insns / time / 1e6, regs.eax);
+        printf("%-32s %12.0f instructions %7.3f s %8.1f M/s   checksum %08x\n", workloads[i].name, insns,
+               time, insns / time / 1e6, regs.eax);
         total_time += time;
         total_insns += insns;
     }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Suites of the executor's FP and SIMD handlers, and what an instruction costs. The handlers run alone, on a
-# vCPU made by fpu_rig_guest.c, so they are compiled here once more instead of taken from the executor.
+# Suites of the executor's FP and SIMD handlers. The handlers run alone, on a vCPU made by
+# fpu_rig_guest.c, so they are compiled here once more instead of taken from the executor.
 if(TARGET d86-translator)
     set(executor "${PROJECT_SOURCE_DIR}/monitor/executor")
     add_library(fpu-rig OBJECT
@@ -18,7 +18,4 @@ if(TARGET d86-translator)
     # The suite provokes signals and catches them itself.
     set_tests_properties(test_fpu PROPERTIES
         ENVIRONMENT "ASAN_OPTIONS=handle_segv=0:handle_sigfpe=0:handle_sigill=0:handle_sigbus=0")
-
-    add_executable(fpu_bench bench/fpu_bench.c)
-    target_link_libraries(fpu_bench PRIVATE d86-warnings fpu-rig d86-translator)
 endif()
