@@ -90,6 +90,11 @@ enum d86_engine {
 struct d86_vcpu_config {
     const char *cpu;        /* CPUID model by name, NULL for the default; d86_cpu_models() lists them */
     enum d86_engine engine;
+    /*
+     * Run in the calling process instead of a process of its own: for debuggers and profilers. The guest
+     * is then confined by the interpreter's checks alone.
+     */
+    bool in_process;
 };
 
 /*
