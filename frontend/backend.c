@@ -1,8 +1,8 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Moving bytes between a guest's port and host descriptors: two queues, two watches. The usual output byte goes
- * straight to write() from the vCPU's thread; the main loop only carries what had to wait.
+ * Moving bytes between a guest's port and host descriptors: two queues, two watches. The usual output byte
+ * goes straight to write() from the vCPU's thread; the main loop only carries what had to wait.
  */
 #include "backend.h"
 #include "backend_private.h"

@@ -23,7 +23,7 @@ struct backend_owner {
     /* Bytes from the host; returns how many were taken. The rest is offered again by backend_room(). */
     size_t (*receive)(void *ctx, unsigned port, const uint8_t *bytes, size_t count);
     void (*send_break)(void *ctx, unsigned port);
-    void (*quit)(void *ctx);      /* the escape key */
+    void (*quit)(void *ctx); /* the escape key */
     void (*uncongested)(void *ctx);
     void *ctx;
     pthread_mutex_t *lock;

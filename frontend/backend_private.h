@@ -26,11 +26,11 @@ struct backend {
     unsigned port;
     char *label;
 
-    int in_fd, out_fd;   /* -1: none now; may be the same */
+    int in_fd, out_fd; /* -1: none now; may be the same */
     struct watch *in_watch, *out_watch;
     GByteArray *in, *out; /* queues */
-    bool lossless;       /* output */
-    bool interactive;    /* a person types: obey the escape key, never stop reading */
+    bool lossless;        /* output */
+    bool interactive;     /* a person types: obey the escape key, never stop reading */
     bool in_ended;
     struct escape escape;
 

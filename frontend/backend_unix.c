@@ -57,8 +57,9 @@ gboolean backend_open_unix(struct backend *b, const char *path, GError **error)
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     b->ops = &unix_ops;
     if (strlen(path) >= sizeof address.sun_path)
-        return fail_with(error, FRONTEND_ERROR_USAGE, "the socket path '%s' is too long: %zu characters at most",
-                         path, sizeof address.sun_path - 1);
+        return fail_with(error, FRONTEND_ERROR_USAGE,
+                         "the socket path '%s' is too long: %zu characters at most", path,
+                         sizeof address.sun_path - 1);
     strcpy(address.sun_path, path);
     remove_stale(&address);
     b->other_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -39,5 +39,6 @@ void clock_init_host(struct machine_clock *clock, bool local_time)
 
 struct timespec clock_timespec(uint64_t ns)
 {
-    return (struct timespec){ .tv_sec = (time_t)(ns / (uint64_t)NS_PER_S), .tv_nsec = (long)(ns % (uint64_t)NS_PER_S) };
+    return (struct timespec){ .tv_sec = (time_t)(ns / (uint64_t)NS_PER_S),
+                              .tv_nsec = (long)(ns % (uint64_t)NS_PER_S) };
 }

@@ -1,8 +1,8 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What a PC's firmware is to the machine: a ROM image, and for guests started without a BIOS the tables in low
- * memory that one would have left.
+ * What a PC's firmware is to the machine: a ROM image, and for guests started without a BIOS the tables in
+ * low memory that one would have left.
  */
 #pragma once
 

@@ -43,8 +43,9 @@ static gboolean read_open_file(int fd, struct image *image, const char *what, GE
     if (st.st_size == 0)
         return fail_with(error, FRONTEND_ERROR_IMAGE, "the %s '%s' is empty", what, image->name);
     if ((uint64_t)st.st_size > IMAGE_SIZE_MAX)
-        return fail_with(error, FRONTEND_ERROR_IMAGE, "the %s '%s' is too large to load: %" G_GUINT64_FORMAT
-                         " MiB", what, image->name, (guint64)st.st_size >> 20);
+        return fail_with(error, FRONTEND_ERROR_IMAGE,
+                         "the %s '%s' is too large to load: %" G_GUINT64_FORMAT " MiB", what, image->name,
+                         (guint64)st.st_size >> 20);
     image->size = (size_t)st.st_size;
     image->data = g_try_malloc(image->size);
     if (!image->data)

@@ -7,8 +7,8 @@
 
 enum { CR4_PSE = 1 << 4, CR4_PAE = 1 << 5, PTE_P = 1 << 0, PDE_PS = 1 << 7 };
 
-#define CR0_PG      UINT32_C(0x80000000)
-#define FRAME_36    UINT64_C(0x0000000ffffff000) /* a PAE entry's frame, to 36 bits as the processor has */
+#define CR0_PG   UINT32_C(0x80000000)
+#define FRAME_36 UINT64_C(0x0000000ffffff000) /* a PAE entry's frame, to 36 bits as the processor has */
 
 static bool read_entry(struct d86_vm *vm, uint64_t pa, size_t size, uint64_t *entry)
 {

@@ -13,12 +13,12 @@
 static void fill_screen_info(uint8_t *page)
 {
     uint8_t *screen = page + LINUX_SCREEN_INFO;
-    screen[0x06] = 3;           /* orig_video_mode */
-    screen[0x07] = 80;          /* orig_video_cols */
-    put16(screen + 0x0a, 3);    /* orig_video_ega_bx: 256 KiB, colour */
-    screen[0x0e] = 25;          /* orig_video_lines */
-    screen[0x0f] = 1;           /* orig_video_isVGA */
-    put16(screen + 0x10, 16);   /* orig_video_points */
+    screen[0x06] = 3;         /* orig_video_mode */
+    screen[0x07] = 80;        /* orig_video_cols */
+    put16(screen + 0x0a, 3);  /* orig_video_ega_bx: 256 KiB, colour */
+    screen[0x0e] = 25;        /* orig_video_lines */
+    screen[0x0f] = 1;         /* orig_video_isVGA */
+    put16(screen + 0x10, 16); /* orig_video_points */
 }
 
 static void fill_e820(uint8_t *page, const struct memory_map *map)
@@ -63,8 +63,7 @@ static gboolean place_initrd(uint8_t *page, const struct linux_plan *plan, const
     if (end > request->map->low_top)
         return boot_fail_ram(request, end, error);
     uint64_t top = MIN(request->map->low_top, plan->initrd_addr_max + 1);
-    if (top < bottom || initrd->size > top - bottom ||
-        align_down(top - initrd->size, BOOT_PAGE) < bottom)
+    if (top < bottom || initrd->size > top - bottom || align_down(top - initrd->size, BOOT_PAGE) < bottom)
         return fail_with(error, FRONTEND_ERROR_IMAGE,
                          "the initrd '%s' (%zu bytes) does not fit between '%s' and the highest address that "
                          "kernel allows it, 0x%" G_GINT64_MODIFIER "x",

@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The Linux "zero page" (struct boot_params) of the 32-bit boot protocol, shared by bzImage and vmlinux.
- * Linux/x86 boot protocol: "The Real-Mode Kernel Header", "32-bit Boot Protocol", and the zero page's own page.
+ * Linux/x86 boot protocol: "The Real-Mode Kernel Header", "32-bit Boot Protocol", and the zero page's own
+ * page.
  */
 #pragma once
 
@@ -43,10 +44,10 @@ enum linux_param {
 };
 
 enum {
-    LINUX_LOADED_HIGH = 0x01,  /* loadflags */
+    LINUX_LOADED_HIGH = 0x01, /* loadflags */
     LINUX_KEEP_SEGMENTS = 0x40,
     LINUX_CAN_USE_HEAP = 0x80,
-    LINUX_XLF_KERNEL_64 = 0x01, /* xloadflags */
+    LINUX_XLF_KERNEL_64 = 0x01,    /* xloadflags */
     LINUX_LOADER_UNDEFINED = 0xff, /* type_of_loader: none with a number of its own */
 };
 

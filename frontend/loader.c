@@ -40,9 +40,11 @@ gboolean loader_load(const struct boot_request *request, const struct boot_memor
     case KERNEL_UNKNOWN:
         break;
     }
-    return fail_with(error, FRONTEND_ERROR_IMAGE,
-                     "'%s' is not a kernel this program can load: it is no Linux bzImage, no ELF file and has "
-                     "no Multiboot header", kernel->name);
+    return fail_with(
+        error, FRONTEND_ERROR_IMAGE,
+        "'%s' is not a kernel this program can load: it is no Linux bzImage, no ELF file and has "
+        "no Multiboot header",
+        kernel->name);
 }
 
 gboolean boot_write(const struct boot_memory *memory, uint64_t pa, const void *data, size_t size,
@@ -88,11 +90,13 @@ gboolean boot_fail_ram(const struct boot_request *request, uint64_t end, GError 
     const char *name = request->kernel.name;
     if (end > request->map->low_limit)
         return fail_with(error, FRONTEND_ERROR_IMAGE,
-                         "'%s' wants memory up to 0x%" G_GINT64_MODIFIER "x, but this machine's RAM below 4 GiB "
+                         "'%s' wants memory up to 0x%" G_GINT64_MODIFIER
+                         "x, but this machine's RAM below 4 GiB "
                          "ends at 0x%" G_GINT64_MODIFIER "x at most",
                          name, (guint64)end, (guint64)request->map->low_limit);
     guint64 mib = align_up(end, 1 << 20) >> 20;
     return fail_with(error, FRONTEND_ERROR_IMAGE,
-                     "'%s' needs at least %" G_GUINT64_FORMAT " MiB of RAM: start it with --ram %" G_GUINT64_FORMAT
-                     "M or more", name, mib, mib);
+                     "'%s' needs at least %" G_GUINT64_FORMAT
+                     " MiB of RAM: start it with --ram %" G_GUINT64_FORMAT "M or more",
+                     name, mib, mib);
 }

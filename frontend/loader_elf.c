@@ -10,9 +10,9 @@
 #include "bytes.h"
 
 enum {
-    VMLINUX_VERSION = 0x020f,          /* the header that is made up has the fields of 2.15 */
-    VMLINUX_ROOM = 1 << 20,            /* kernels before 2.6.30 build page tables after their end */
-    VMLINUX_INITRD_MAX = 0x37ffffff,   /* low memory of the usual 3:1 split; all versions can reach it */
+    VMLINUX_VERSION = 0x020f,        /* the header that is made up has the fields of 2.15 */
+    VMLINUX_ROOM = 1 << 20,          /* kernels before 2.6.30 build page tables after their end */
+    VMLINUX_INITRD_MAX = 0x37ffffff, /* low memory of the usual 3:1 split; all versions can reach it */
     VMLINUX_CMDLINE_MAX = 2047,
 };
 

@@ -13,7 +13,7 @@
 
 enum {
     SECTOR = 512,
-    PARAGRAPH = 16, /* unit of syssize */
+    PARAGRAPH = 16,                       /* unit of syssize */
     INITRD_ADDR_MAX_DEFAULT = 0x37ffffff, /* what kernels before 2.03 assume */
     CMDLINE_SIZE_DEFAULT = 255,           /* before 2.06 */
 };
@@ -22,9 +22,9 @@ struct bzimage {
     uint16_t version;
     const uint8_t *code; /* the protected-mode part */
     size_t code_size;
-    uint64_t load;       /* where it goes */
+    uint64_t load; /* where it goes */
     uint32_t entry;
-    uint64_t work_size;  /* memory it needs from there */
+    uint64_t work_size; /* memory it needs from there */
 };
 
 static gboolean fail_image(const struct boot_file *kernel, GError **error, const char *what)
@@ -33,7 +33,8 @@ static gboolean fail_image(const struct boot_file *kernel, GError **error, const
 }
 
 /* Copy the set-up header into the zero page. Fields the kernel's version does not have stay 0. */
-static gboolean take_header(const struct boot_file *kernel, uint8_t *page, struct bzimage *image, GError **error)
+static gboolean take_header(const struct boot_file *kernel, uint8_t *page, struct bzimage *image,
+                            GError **error)
 {
     size_t end = LINUX_HEADER + (size_t)kernel->data[LINUX_JUMP_OFFSET];
     if (end < LINUX_INITRD_ADDR_MAX)
@@ -126,7 +127,8 @@ gboolean loader_linux_load(const struct boot_request *request, const struct boot
 
     struct linux_plan plan = {
         .load_end = image.load + image.work_size,
-        .initrd_addr_max = image.version >= 0x0203 ? get32(page + LINUX_INITRD_ADDR_MAX) : INITRD_ADDR_MAX_DEFAULT,
+        .initrd_addr_max =
+            image.version >= 0x0203 ? get32(page + LINUX_INITRD_ADDR_MAX) : INITRD_ADDR_MAX_DEFAULT,
         .cmdline_max = image.version >= 0x0206 ? get32(page + LINUX_CMDLINE_SIZE) : CMDLINE_SIZE_DEFAULT,
     };
     if (!boot_write(memory, image.load, image.code, image.code_size, error))

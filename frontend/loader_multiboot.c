@@ -22,36 +22,36 @@ enum {
 #define MB_BOOT_MAGIC   UINT32_C(0x2badb002)
 
 enum { /* header flags; 0..15 are requirements, the rest may be ignored if not understood */
-    MB_PAGE_ALIGN = 1 << 0,
-    MB_MEMORY_INFO = 1 << 1,
-    MB_VIDEO_MODE = 1 << 2,
-    MB_REQUIRED = 0xffff,
-    MB_ADDRESSES = 1 << 16,
+       MB_PAGE_ALIGN = 1 << 0,
+       MB_MEMORY_INFO = 1 << 1,
+       MB_VIDEO_MODE = 1 << 2,
+       MB_REQUIRED = 0xffff,
+       MB_ADDRESSES = 1 << 16,
 };
 
 enum { /* information structure: offsets, and the flag that says a field is there */
-    MBI_FLAGS = 0,
-    MBI_MEM_LOWER = 4,
-    MBI_MEM_UPPER = 8,
-    MBI_CMDLINE = 16,
-    MBI_MODS_COUNT = 20,
-    MBI_MODS_ADDR = 24,
-    MBI_MMAP_LENGTH = 44,
-    MBI_MMAP_ADDR = 48,
-    MBI_LOADER_NAME = 64,
-    MBI_FRAMEBUFFER = 88, /* address 8, pitch 4, width 4, height 4, bits 1, type 1 */
-    MBI_SIZE = 116,
+       MBI_FLAGS = 0,
+       MBI_MEM_LOWER = 4,
+       MBI_MEM_UPPER = 8,
+       MBI_CMDLINE = 16,
+       MBI_MODS_COUNT = 20,
+       MBI_MODS_ADDR = 24,
+       MBI_MMAP_LENGTH = 44,
+       MBI_MMAP_ADDR = 48,
+       MBI_LOADER_NAME = 64,
+       MBI_FRAMEBUFFER = 88, /* address 8, pitch 4, width 4, height 4, bits 1, type 1 */
+       MBI_SIZE = 116,
 
-    MBI_HAS_MEMORY = 1 << 0,
-    MBI_HAS_CMDLINE = 1 << 2,
-    MBI_HAS_MODS = 1 << 3,
-    MBI_HAS_MMAP = 1 << 6,
-    MBI_HAS_LOADER_NAME = 1 << 9,
-    MBI_HAS_FRAMEBUFFER = 1 << 12,
+       MBI_HAS_MEMORY = 1 << 0,
+       MBI_HAS_CMDLINE = 1 << 2,
+       MBI_HAS_MODS = 1 << 3,
+       MBI_HAS_MMAP = 1 << 6,
+       MBI_HAS_LOADER_NAME = 1 << 9,
+       MBI_HAS_FRAMEBUFFER = 1 << 12,
 
-    MBI_MMAP_ENTRY = 24,   /* with its own size field in front */
-    MBI_MODULE_ENTRY = 16, /* start, end, string, 0 */
-    MBI_FRAMEBUFFER_TEXT = 2,
+       MBI_MMAP_ENTRY = 24,   /* with its own size field in front */
+       MBI_MODULE_ENTRY = 16, /* start, end, string, 0 */
+       MBI_FRAMEBUFFER_TEXT = 2,
 };
 
 ssize_t multiboot_find_header(const uint8_t *data, size_t size)
@@ -116,7 +116,8 @@ static gboolean read_addresses(const struct boot_request *request, size_t at, st
         if (load_end <= load)
             return fail_kernel(request, error, "has address fields that end before they begin");
         if (load_end - load > image->file_size)
-            return fail_kernel(request, error, "is cut off: its address fields promise more than the file has");
+            return fail_kernel(request, error,
+                               "is cut off: its address fields promise more than the file has");
         image->file_size = load_end - load;
     }
     image->mem_size = image->file_size;
@@ -156,8 +157,7 @@ static gboolean load_elf(const struct boot_request *request, const struct boot_m
     if (request->kernel.size < 4 || memcmp(request->kernel.data, "\177ELF", 4) != 0)
         return fail_kernel(request, error, "is no ELF file and has no address fields that say where it goes");
     struct elf_image image;
-    if (!elf_image_parse(&image, &request->kernel, error) ||
-        !elf_image_load(&image, request, memory, error))
+    if (!elf_image_parse(&image, &request->kernel, error) || !elf_image_load(&image, request, memory, error))
         return FALSE;
     state->eip = image.entry;
     *end = image.end;
@@ -249,9 +249,8 @@ static gboolean add_memory(struct info *info, GError **error)
 static gboolean add_strings(struct info *info, GError **error)
 {
     const struct boot_request *request = info->request;
-    char *line = *request->command_line
-                     ? g_strconcat(request->kernel.name, " ", request->command_line, NULL)
-                     : g_strdup(request->kernel.name);
+    char *line = *request->command_line ? g_strconcat(request->kernel.name, " ", request->command_line, NULL)
+                                        : g_strdup(request->kernel.name);
     static const char name[] = "Duplex86";
     uint32_t line_pa, name_pa;
     gboolean ok = info_append(info, line, strlen(line) + 1, &line_pa, error) &&

@@ -87,7 +87,7 @@ extern const struct pc_callbacks board_callbacks;
 /* timer.c: the deadline of the devices in the main loop; with the lock held. */
 gboolean timer_open(struct machine *m, GError **error);
 void timer_close(struct machine *m);
-void timer_arm(struct machine *m);    /* for m->deadline, unless something earlier is set */
+void timer_arm(struct machine *m); /* for m->deadline, unless something earlier is set */
 void timer_disarm(struct machine *m);
 void timer_serve(struct machine *m); /* run what is due; cheap if nothing is */
 

@@ -1,8 +1,8 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * duplex86, the program: options in, a machine run, an exit status out. Errors of the host are reported here and
- * nowhere else, as one sentence.
+ * duplex86, the program: options in, a machine run, an exit status out. Errors of the host are reported here
+ * and nowhere else, as one sentence.
  */
 #include "machine.h"
 #include "options.h"

@@ -22,8 +22,8 @@ enum {
 #define MEMORY_MAP_4G UINT64_C(0x100000000)
 
 enum memory_type { /* ACPI specification, "Address Range Types" */
-    MEMORY_RAM = 1,
-    MEMORY_RESERVED = 2,
+                   MEMORY_RAM = 1,
+                   MEMORY_RESERVED = 2,
 };
 
 struct memory_range {

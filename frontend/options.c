@@ -76,10 +76,17 @@ gboolean options_parse_size(const char *text, uint64_t *bytes)
     value = g_ascii_strtoull(text, &end, 10);
     unsigned shift;
     switch (g_ascii_toupper(*end)) {
-    case 'K': shift = 10; break;
-    case 'M': shift = 20; break;
-    case 'G': shift = 30; break;
-    default: return FALSE;
+    case 'K':
+        shift = 10;
+        break;
+    case 'M':
+        shift = 20;
+        break;
+    case 'G':
+        shift = 30;
+        break;
+    default:
+        return FALSE;
     }
     if (end[1] != '\0' || value > (UINT64_MAX >> shift))
         return FALSE;
@@ -106,8 +113,8 @@ static gboolean take_port(struct options *options, const char *text, GError **er
     if (!text)
         return TRUE;
     char *end;
-    guint64 port = g_ascii_isdigit(*text) ? g_ascii_strtoull(text, &end, 0) : 0;
-    if (port == 0 || port > 0xffff || *end)
+    guint64 port = g_ascii_strtoull(text, &end, 0);
+    if (!g_ascii_isdigit(*text) || port == 0 || port > 0xffff || *end)
         return fail_usage(error, "--exit-port '%s' is not an I/O port: give 1 to 0xffff, as in 0xf4", text);
     options->exit_port = (uint16_t)port;
     return TRUE;
@@ -131,8 +138,8 @@ static gboolean take_serial(struct options *options, char **specs, GError **erro
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++) {
         const char *spec = i < g_strv_length(specs) ? specs[i] : "none";
         if (!backend_is_known(spec, true))
-            return fail_usage(error, "--serial '%s' is unknown: give stdio, file:FILE, pty, unix:PATH or none",
-                              spec);
+            return fail_usage(
+                error, "--serial '%s' is unknown: give stdio, file:FILE, pty, unix:PATH or none", spec);
         if (!strcmp(spec, "stdio") && stdio)
             return fail_usage(error, "only one serial port can be on stdio: give the other another --serial");
         stdio = stdio || !strcmp(spec, "stdio");
@@ -204,7 +211,8 @@ static gboolean convert(struct options *options, const struct raw_options *raw, 
 {
     *options = (struct options){ .action = raw->version ? OPTIONS_SHOW_VERSION : OPTIONS_RUN };
     if (raw->rest)
-        return fail_usage(error, "'%s' belongs to no option: a kernel is given with --kernel (see duplex86 --help)",
+        return fail_usage(error,
+                          "'%s' belongs to no option: a kernel is given with --kernel (see duplex86 --help)",
                           raw->rest[0]);
     return take_ram(options, raw->ram, error) && take_port(options, raw->exit_port, error) &&
            take_serial(options, raw->serial, error) && take_debugcon(options, raw->debugcon, error) &&
@@ -226,7 +234,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
 {
     /* clang-format off */
     const GOptionEntry entries[] = {
-        { "ram", 'm', 0, G_OPTION_ARG_FILENAME, &raw->ram, "Guest memory: a number and K, M or G (256M)", "SIZE" },
+        { "ram", 'm', 0, G_OPTION_ARG_FILENAME, &raw->ram,
+          "Guest memory: a number and K, M or G (256M)", "SIZE" },
         { "kernel", 'k', 0, G_OPTION_ARG_FILENAME, &raw->kernel,
           "Start this Linux bzImage, vmlinux (ELF) or Multiboot kernel", "FILE" },
         { "initrd", 'i', 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->initrds,
@@ -271,8 +280,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
 
 static void raw_clear(struct raw_options *raw)
 {
-    char *texts[] = { raw->ram, raw->kernel, raw->append, raw->bios, raw->debugcon,
-                      raw->engine, raw->cpu, raw->exit_port, raw->rtc };
+    char *texts[] = { raw->ram,    raw->kernel, raw->append,    raw->bios, raw->debugcon,
+                      raw->engine, raw->cpu,    raw->exit_port, raw->rtc };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(texts[i]);
     g_strfreev(raw->initrds);

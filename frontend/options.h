@@ -24,8 +24,8 @@ struct options {
     enum options_action action;
     uint64_t ram_size;
     char *kernel, *bios;
-    char **initrds; /* NULL-terminated, never NULL */
-    char *append;   /* never NULL */
+    char **initrds;                   /* NULL-terminated, never NULL */
+    char *append;                     /* never NULL */
     char *serial[OPTIONS_SERIAL_MAX]; /* back-end of COM1.., "none" where there is none */
     char *debugcon;                   /* or "none" */
     enum d86_engine engine;

@@ -27,7 +27,8 @@ static gboolean add_region(struct machine *m, const struct pc_region *region, GE
         break;
     }
     if (ret < 0)
-        return fail_errno(error, ret, d86_last_error(), "cannot give the guest its memory (%s)", region->name);
+        return fail_errno(error, ret, d86_last_error(), "cannot give the guest its memory (%s)",
+                          region->name);
     return TRUE;
 }
 

@@ -37,8 +37,10 @@ static void show_registers(const struct d86_regs *r, const struct d86_sregs *s)
     show_segment("TR ", &s->tr);
     fprintf(stderr, "  GDT base %08" PRIx32 " limit %04x  IDT base %08" PRIx32 " limit %04x\n", s->gdt.base,
             s->gdt.limit, s->idt.base, s->idt.limit);
-    fprintf(stderr, "  CR0 %08" PRIx32 "  CR2 %08" PRIx32 "  CR3 %08" PRIx32 "  CR4 %08" PRIx32 "  EFER %08" PRIx64
-            "\n", s->cr0, s->cr2, s->cr3, s->cr4, s->efer);
+    fprintf(stderr,
+            "  CR0 %08" PRIx32 "  CR2 %08" PRIx32 "  CR3 %08" PRIx32 "  CR4 %08" PRIx32 "  EFER %08" PRIx64
+            "\n",
+            s->cr0, s->cr2, s->cr3, s->cr4, s->efer);
 }
 
 static void show_code(const uint8_t *bytes, size_t count, const struct d86_sregs *s, uint32_t eip)
@@ -76,19 +78,24 @@ void report_guest_state(const struct machine *m)
 
 void report_statistics(const struct machine *m)
 {
-    static const char *const reason[EXIT_REASONS] = { "none",     "port access",     "memory access",
-                                                      "halt",     "interrupt window", "triple fault",
-                                                      "debug",    "kick",            "internal error" };
+    static const char *const reason[EXIT_REASONS] = {
+        "none",         "port access", "memory access", "halt",          "interrupt window",
+        "triple fault", "debug",       "kick",          "internal error"
+    };
     struct d86_stats s;
     d86_vcpu_stats(m->vcpu, &s);
     const struct {
         const char *name;
         uint64_t value;
     } rows[] = {
-        { "instructions", s.instructions },   { "blocks built", s.blocks_built },
-        { "blocks dropped", s.blocks_dropped }, { "cache flushes", s.cache_flushes },
-        { "TLB fills", s.tlb_fills },         { "TLB flushes", s.tlb_flushes },
-        { "exceptions", s.exceptions },       { "interrupts", s.interrupts },
+        { "instructions", s.instructions },
+        { "blocks built", s.blocks_built },
+        { "blocks dropped", s.blocks_dropped },
+        { "cache flushes", s.cache_flushes },
+        { "TLB fills", s.tlb_fills },
+        { "TLB flushes", s.tlb_flushes },
+        { "exceptions", s.exceptions },
+        { "interrupts", s.interrupts },
         { "exits", s.exits },
     };
     fprintf(stderr, "duplex86: statistics\n");

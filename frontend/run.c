@@ -49,8 +49,8 @@ static void wait_for_news(struct machine *m)
 }
 
 /*
- * HLT: nothing to do until an interrupt. This thread serves the timers itself meanwhile, since waking the main
- * loop to wake this one would double the cost of every tick.
+ * HLT: nothing to do until an interrupt. This thread serves the timers itself meanwhile, since waking the
+ * main loop to wake this one would double the cost of every tick.
  */
 static void wait_after_halt(struct machine *m)
 {

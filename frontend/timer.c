@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The devices' deadline as a timer descriptor in the main loop, to the nanosecond (GLib's own timers count
- * milliseconds). A deadline that moves later leaves the descriptor alone - it fires once for nothing, which is
- * cheaper than a system call for every move.
+ * milliseconds). A deadline that moves later leaves the descriptor alone - it fires once for nothing, which
+ * is cheaper than a system call for every move.
  */
 #include "machine_private.h"
 

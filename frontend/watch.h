@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * A file descriptor watched by the main loop, whose conditions can be changed - to nothing, too - from any
- * thread, one at a time. (A descriptor that is polled for nothing still reports hang-ups, so it is taken out instead.)
+ * thread, one at a time. (A descriptor that is polled for nothing still reports hang-ups, so it is taken out
+ * instead.)
  */
 #pragma once
 

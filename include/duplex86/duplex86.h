@@ -268,7 +268,7 @@ D86_API void d86_vcpu_set_a20(struct d86_vcpu *vcpu, bool enabled);
 enum d86_debug {
     D86_DEBUG_SINGLE_STEP = 1, /* exit after every instruction */
     D86_DEBUG_INT3 = 2,        /* exit at INT3 (CC) instead of raising #BP */
-    D86_DEBUG_EXCEPTIONS = 4,  /* exit before any exception is delivered: see d86_vcpu_exception() */
+    D86_DEBUG_EXCEPTIONS = 4,  /* exit before a fault or abort is delivered (not INT n, INT3, INTO, INT1, debug traps) */
 };
 
 /* Choose what leaves with D86_EXIT_DEBUG: a sum of enum d86_debug, 0 for nothing. */
@@ -282,8 +282,9 @@ struct d86_exception {
 };
 
 /*
- * The exception behind a D86_EXIT_DEBUG with cause D86_DEBUG_EXCEPTIONS: registers show the state the
- * handler would see saved. The next run delivers it unless d86_vcpu_set_regs() is called first.
+ * The exception behind a D86_EXIT_DEBUG with cause D86_DEBUG_EXCEPTIONS: registers show the state at the
+ * faulting instruction (the handler will see RF set besides). The next run delivers it unless
+ * d86_vcpu_set_regs() is called first.
  */
 D86_API void d86_vcpu_exception(const struct d86_vcpu *vcpu, struct d86_exception *exception);
 

@@ -12,16 +12,21 @@
 #define BIT(feature) (1u << ((feature) % 32))
 
 #define WORD0_PENTIUM2                                                                                       \
-    (BIT(CPU_FPU) | BIT(CPU_VME) | BIT(CPU_DE) | BIT(CPU_PSE) | BIT(CPU_TSC) | BIT(CPU_MSR) | BIT(CPU_PAE) |  \
-     BIT(CPU_CX8) | BIT(CPU_SEP) | BIT(CPU_PGE) | BIT(CPU_CMOV) | BIT(CPU_PSE36) |         \
-     BIT(CPU_MMX) | BIT(CPU_FXSR))
-#define WORD0_PENTIUM3 (WORD0_PENTIUM2 | BIT(CPU_PAT) | BIT(CPU_SSE))
+    (BIT(CPU_FPU) | BIT(CPU_VME) | BIT(CPU_DE) | BIT(CPU_PSE) | BIT(CPU_TSC) | BIT(CPU_MSR) | BIT(CPU_PAE) | \
+     BIT(CPU_CX8) | BIT(CPU_SEP) | BIT(CPU_PGE) | BIT(CPU_CMOV) | BIT(CPU_PSE36) | BIT(CPU_MMX) |            \
+     BIT(CPU_FXSR))
+#define WORD0_PENTIUM3  (WORD0_PENTIUM2 | BIT(CPU_PAT) | BIT(CPU_SSE))
 #define WORD0_PENTIUM_M (WORD0_PENTIUM3 | BIT(CPU_SSE2) | BIT(CPU_CLFSH))
 /* Executed on the host's own units, so a model may offer only what the host has. */
-#define WORD1_MAX                                                                                            \
-    (BIT(CPU_SSE3) | BIT(CPU_SSSE3) | BIT(CPU_SSE41) | BIT(CPU_SSE42) | BIT(CPU_POPCNT))
+#define WORD1_MAX (BIT(CPU_SSE3) | BIT(CPU_SSSE3) | BIT(CPU_SSE41) | BIT(CPU_SSE42) | BIT(CPU_POPCNT))
 
-#define CACHES_32K_2M { { 1, 1, 8, 64 }, { 2, 1, 8, 64 }, { 3, 2, 8, 4096 } }
+#define CACHES_32K_2M                                                                                        \
+    {                                                                                                        \
+        { 1, 1, 8, 64 }, { 2, 1, 8, 64 },                                                                    \
+        {                                                                                                    \
+            3, 2, 8, 4096                                                                                    \
+        }                                                                                                    \
+    }
 
 const struct cpu_model cpu_models[] = {
     {
@@ -111,8 +116,8 @@ bool cpu_model_select(struct vcpu *v, const struct cpu_model *model, const char 
         unsigned feature;
         const char *name;
     } needed[] = {
-        { CPU_MMX, "MMX" },     { CPU_FXSR, "FXSR" },     { CPU_SSE, "SSE" },
-        { CPU_SSE2, "SSE2" },   { CPU_SSE3, "SSE3" },     { CPU_SSSE3, "SSSE3" },
+        { CPU_MMX, "MMX" },      { CPU_FXSR, "FXSR" },    { CPU_SSE, "SSE" },
+        { CPU_SSE2, "SSE2" },    { CPU_SSE3, "SSE3" },    { CPU_SSSE3, "SSSE3" },
         { CPU_SSE41, "SSE4.1" }, { CPU_SSE42, "SSE4.2" }, { CPU_POPCNT, "POPCNT" },
     };
     uint32_t host[2];

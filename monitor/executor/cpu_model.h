@@ -55,11 +55,11 @@ struct cpu_model {
     char name[16], description[80];
     uint32_t signature; /* CPUID.1:EAX */
     uint32_t feature[CPU_FEATURE_WORDS];
-    uint8_t descriptors[16]; /* CPUID.2: the bytes of EAX, EBX, ECX, EDX */
-    char brand[48];          /* CPUID.80000002H..4H; empty: no extended leaves */
+    uint8_t descriptors[16];    /* CPUID.2: the bytes of EAX, EBX, ECX, EDX */
+    char brand[48];             /* CPUID.80000002H..4H; empty: no extended leaves */
     struct cpu_cache caches[3]; /* CPUID.4, or all zero: no such leaf */
-    uint16_t l2_kib;         /* CPUID.80000006H */
-    bool has_misc_enable;    /* IA32_MISC_ENABLE exists */
+    uint16_t l2_kib;            /* CPUID.80000006H */
+    bool has_misc_enable;       /* IA32_MISC_ENABLE exists */
 };
 
 extern const struct cpu_model cpu_models[];

@@ -8,9 +8,9 @@
 #include "cpu_model.h"
 #include "executor.h"
 
-#define EXT_BASE 0x80000000u
+#define EXT_BASE                0x80000000u
 #define MISC_ENABLE_LIMIT_CPUID (1ull << 22)
-#define MISC_ENABLE_XD_DISABLE (1ull << 34)
+#define MISC_ENABLE_XD_DISABLE  (1ull << 34)
 
 struct regs {
     uint32_t eax, ebx, ecx, edx;

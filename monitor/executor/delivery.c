@@ -57,7 +57,8 @@ void deliver_v86_redirected(struct vcpu *v, uint8_t vector)
     exec_mode_changed(v);
 }
 
-/* ---- Gates ------------------------------------------------------------------------------------------------ */
+/* ---- Gates ------------------------------------------------------------------------------------------------
+ */
 
 /* Error code that names the vector: SDM 3A, "Error Code" (IDT set). */
 static uint32_t vector_error(const struct vcpu *v, const struct delivery *d)

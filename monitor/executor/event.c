@@ -75,7 +75,8 @@ void raise_error(struct vcpu *v, const struct uop *u, uint8_t vector, uint32_t e
     raise_event(v, u, (struct event){ EVENT_EXCEPTION, vector, true, error });
 }
 
-/* ---- Delivering ------------------------------------------------------------------------------------------- */
+/* ---- Delivering -------------------------------------------------------------------------------------------
+ */
 
 /* Deliver with v->delivering telling nested faults what is under way. */
 static void deliver_as(struct vcpu *v, enum event_kind kind, const struct delivery *d)
@@ -88,7 +89,8 @@ static void deliver_as(struct vcpu *v, enum event_kind kind, const struct delive
     v->halted = false;
 }
 
-/* A #DB clears DR7.GD so that its handler can use the debug registers: SDM 3B, "Debug Control Register (DR7)". */
+/* A #DB clears DR7.GD so that its handler can use the debug registers: SDM 3B, "Debug Control Register
+ * (DR7)". */
 static void enter_debug_exception(struct vcpu *v)
 {
     v->debug.dr[7] &= ~X86_DR7_GD;
@@ -151,7 +153,8 @@ void event_icebp(struct vcpu *v)
     v->stats.exceptions++;
 }
 
-/* ---- Software interrupts -------------------------------------------------------------------------------------- */
+/* ---- Software interrupts
+ * -------------------------------------------------------------------------------------- */
 
 void event_software_trap(struct vcpu *v, uint8_t vector)
 {

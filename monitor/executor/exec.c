@@ -44,6 +44,7 @@ void exec_mode_changed(struct vcpu *v)
         v->tlb_generation++;
     }
     v->fetch_tag = v->tlb_generation << MODE_BITS | v->mode;
+    fpu_invalidate(v); /* CR0 and CR4 say what the next FP instruction may do */
 }
 
 /* ---- Leaving ------------------------------------------------------------------------------------------------ */

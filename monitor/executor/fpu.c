@@ -11,7 +11,7 @@
 
 #include "cpu_model.h"
 
-/* ---- The state in the host's registers -------------------------------------------------------------- */
+/* ---- The state in the host's registers ----------------------------------------------------------------- */
 
 static void host_load(const uint8_t *image)
 {
@@ -156,7 +156,8 @@ static void stop_if_pending(struct vcpu *v, const struct uop *u)
     exec_exit(v);
 }
 
-static __attribute__((noinline, cold)) void check_controls(struct vcpu *v, const struct uop *u, unsigned classes)
+static __attribute__((noinline, cold)) void check_controls(struct vcpu *v, const struct uop *u,
+                                                           unsigned classes)
 {
     if (classes & FPU_WAIT) {
         if ((v->cr0 & X86_CR0_MP) && (v->cr0 & X86_CR0_TS))
@@ -183,7 +184,8 @@ bool fpu_admit(struct vcpu *v, const struct uop *u, unsigned classes)
     return v->fpu.simd_unmasked && (classes & FPU_SSE_MATH);
 }
 
-/* ---- Reset, state in and out ------------------------------------------------------------------------------ */
+/* ---- Reset, state in and out ------------------------------------------------------------------------------
+ */
 
 /* Only architectural bits: 17 (MM) is AMD's misaligned mode, which no CPUID model offers. */
 static uint32_t host_mxcsr_mask(void)
@@ -238,7 +240,7 @@ bool fpu_import(struct vcpu *v, const uint8_t image[FX_SIZE])
     return true;
 }
 
-/* ---- The pool of host instructions ---------------------------------------------------------------------------- */
+/* ---- The pool of host instructions --------------------------------------------------------------------- */
 
 /*
  * The pool is its own hash table: a stub is one 8-byte slot, found by hashing its bytes; an empty slot is 0,
@@ -279,7 +281,7 @@ void fpu_pool_reset(struct vcpu *v)
     pool->full = false;
 }
 
-/* ---- Operands the fast path does not reach ---------------------------------------------------------------------- */
+/* ---- Operands the fast path does not reach ------------------------------------------------------------- */
 
 /* SDM 3A, "Interrupt 17": what counts as aligned depends on the operand's type. */
 void fpu_check_alignment(struct vcpu *v, const struct uop *u, guest_la la, unsigned align)
@@ -302,8 +304,10 @@ const void *fpu_fetch(struct vcpu *v, const struct uop *u, guest_la la, unsigned
 void fpu_store(struct vcpu *v, const struct uop *u, guest_la la, unsigned size, const uint8_t *buffer)
 {
     if (size <= 8) {
-        uint64_t value = size == 8 ? *(const mem_u64 *)buffer : size == 4 ? *(const mem_u32 *)buffer
-                       : size == 2 ? *(const mem_u16 *)buffer : *buffer;
+        uint64_t value = size == 8   ? *(const mem_u64 *)buffer
+                         : size == 4 ? *(const mem_u32 *)buffer
+                         : size == 2 ? *(const mem_u16 *)buffer
+                                     : *buffer;
         mem_write_slow(v, u, la, size, value);
     } else {
         mem_write_bytes(v, u, la, buffer, size);

@@ -45,25 +45,25 @@ enum {
     FX_SIZE = 512,
 };
 
-#define FCW_MASKS 0x3fu
-#define FSW_P 0x20u
-#define FSW_ES 0x80u /* an unmasked exception is pending */
-#define FSW_B 0x8000u
-#define FSW_TOP 0x3800u
-#define MXCSR_FLAGS 0x3fu
-#define MXCSR_DAZ 0x40u
-#define MXCSR_MASKS 0x1f80u
+#define FCW_MASKS        0x3fu
+#define FSW_P            0x20u
+#define FSW_ES           0x80u /* an unmasked exception is pending */
+#define FSW_B            0x8000u
+#define FSW_TOP          0x3800u
+#define MXCSR_FLAGS      0x3fu
+#define MXCSR_DAZ        0x40u
+#define MXCSR_MASKS      0x1f80u
 #define MXCSR_MASK_SHIFT 7
-#define MXCSR_RC_SHIFT 13
-#define MXCSR_FZ 0x8000u
-#define MXCSR_RESET 0x1f80u
+#define MXCSR_RC_SHIFT   13
+#define MXCSR_FZ         0x8000u
+#define MXCSR_RESET      0x1f80u
 
 _Static_assert(offsetof(struct fpu, image) == 0, "the assembly below addresses the image as struct fpu");
 
 #ifdef D86_SANITIZED
 #define FPU_STAYS_LIVE false
-#define FPU_ENTER "stmxcsr %c[hm](%[fpu])\n\tfnstcw %c[hc](%[fpu])\n\tfxrstor (%[fpu])\n\t"
-#define FPU_EXIT "fxsave (%[fpu])\n\tfninit\n\tfldcw %c[hc](%[fpu])\n\tldmxcsr %c[hm](%[fpu])\n\t"
+#define FPU_ENTER      "stmxcsr %c[hm](%[fpu])\n\tfnstcw %c[hc](%[fpu])\n\tfxrstor (%[fpu])\n\t"
+#define FPU_EXIT       "fxsave (%[fpu])\n\tfninit\n\tfldcw %c[hc](%[fpu])\n\tldmxcsr %c[hm](%[fpu])\n\t"
 #define FPU_OPERANDS                                                                                         \
     , [fpu] "r"(&v->fpu), [hm] "i"(offsetof(struct fpu, host_mxcsr)), [hc] "i"(offsetof(struct fpu, host_fcw))
 #else
@@ -75,7 +75,8 @@ _Static_assert(offsetof(struct fpu, image) == 0, "the assembly below addresses t
 
 /* The compiler does not know that there is a call, and may keep data in the red zone: step over it. */
 #define FPU_CALL(before, after)                                                                              \
-    "leaq -128(%%rsp), %%rsp\n\t" FPU_ENTER before "call *%[native]\n\t" FPU_EXIT after "leaq 128(%%rsp), %%rsp"
+    "leaq -128(%%rsp), %%rsp\n\t" FPU_ENTER before "call *%[native]\n\t" FPU_EXIT after                      \
+    "leaq 128(%%rsp), %%rsp"
 
 /* Run a stub: memory operand at [rsi], general register EAX. */
 static ALWAYS_INLINE uint32_t fpu_call(struct vcpu *v, const void *native, const void *operand, uint32_t eax)
@@ -134,11 +135,12 @@ static ALWAYS_INLINE void fpu_zero(void *to, unsigned size)
     __asm__ volatile("rep stosb" : "+D"(to), "+c"(count) : "a"(0) : "memory");
 }
 
-/* ---- fpu.c ------------------------------------------------------------------------------------------ */
+/* ---- fpu.c --------------------------------------------------------------------------------------------- */
 
 /*
- * May an instruction of these classes run? Raises #UD, #NM or #MF, or leaves for FERR#, if not; then loads the
- * guest's state. True: MXCSR leaves exceptions unmasked and the instruction may raise them: simd_careful().
+ * May an instruction of these classes run? Raises #UD, #NM or #MF, or leaves for FERR#, if not; then loads
+ * the guest's state. True: MXCSR leaves exceptions unmasked and the instruction may raise them:
+ * simd_careful().
  */
 bool fpu_admit(struct vcpu *v, const struct uop *u, unsigned classes);
 /* Recompute unmasked, simd_unmasked and guard after FCW, MXCSR or the whole state was loaded. */
@@ -170,11 +172,13 @@ bool bind_simd_misc(struct vcpu *v, const struct insn *in, struct uop *u);
 /* fpu.c: does the CPU model offer this instruction? */
 bool simd_offered(const struct vcpu *v, const struct insn *in);
 
-/* ---- simd_math.c: SSE arithmetic with unmasked exceptions ----------------------------------------------- */
+/* ---- simd_math.c: SSE arithmetic with unmasked exceptions -----------------------------------------------
+ */
 
 /* What the slow path must know of an instruction: uop.imm of SIMD handlers, made in simd.c. */
 enum simd_kind {
-    SIMD_PLAIN,  /* raises nothing after computing but P, or has no memory of its own: the host's flags will do */
+    SIMD_PLAIN, /* raises nothing after computing but P, or has no memory of its own: the host's flags will do
+                 */
     SIMD_ADD,
     SIMD_SUB,
     SIMD_MUL,
@@ -184,17 +188,17 @@ enum simd_kind {
     SIMD_ADDSUB,
     SIMD_HADD,
     SIMD_HSUB,
-    SIMD_DOT,    /* DPPS, DPPD */
+    SIMD_DOT, /* DPPS, DPPD */
 };
 
-#define SIMD_KIND(d) ((d) & 15u)
-#define SIMD_DOUBLE (1u << 4) /* source elements are 64 bits */
-#define SIMD_SCALAR (1u << 5) /* element 0 only */
-#define SIMD_TO_MMX (1u << 6) /* has an MMX register */
-#define SIMD_REG(d) ((d) >> 8 & 7u)  /* ModRM.reg */
-#define SIMD_RM(d) ((d) >> 12 & 7u)  /* ModRM.rm */
-#define SIMD_IS_MEM (1u << 7)
-#define SIMD_IMM(d) ((d) >> 16 & 0xffu)
+#define SIMD_KIND(d) ((d)&15u)
+#define SIMD_DOUBLE  (1u << 4)        /* source elements are 64 bits */
+#define SIMD_SCALAR  (1u << 5)        /* element 0 only */
+#define SIMD_TO_MMX  (1u << 6)        /* has an MMX register */
+#define SIMD_REG(d)  ((d) >> 8 & 7u)  /* ModRM.reg */
+#define SIMD_RM(d)   ((d) >> 12 & 7u) /* ModRM.rm */
+#define SIMD_IS_MEM  (1u << 7)
+#define SIMD_IMM(d)  ((d) >> 16 & 0xffu)
 
 /* Results outside the FP state; committed by the caller when simd_careful() comes back. */
 struct simd_result {

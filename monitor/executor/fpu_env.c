@@ -14,7 +14,7 @@ enum {
     STACK_SIZE = 80, /* ST(0)..ST(7) follow the environment in FNSAVE's format */
 };
 
-/* ---- The environment's four formats ------------------------------------------------------------------- */
+/* ---- The environment's four formats -------------------------------------------------------------------- */
 
 struct environment {
     uint16_t fcw, fsw, ftw;
@@ -33,7 +33,8 @@ static uint32_t real_address(uint16_t selector, uint32_t offset)
     return ((uint32_t)selector << 4) + offset;
 }
 
-static void environment_write(const struct vcpu *v, const struct uop *u, const struct environment *e, uint8_t *p)
+static void environment_write(const struct vcpu *v, const struct uop *u, const struct environment *e,
+                              uint8_t *p)
 {
     mem_u16 *w = (mem_u16 *)p;
     mem_u32 *d = (mem_u32 *)p;
@@ -59,7 +60,8 @@ static void environment_write(const struct vcpu *v, const struct uop *u, const s
     d[6] = real ? (fdp >> 16) << 12 : 0xffff0000u | e->fds;
 }
 
-static void environment_read(const struct vcpu *v, const struct uop *u, struct environment *e, const uint8_t *p)
+static void environment_read(const struct vcpu *v, const struct uop *u, struct environment *e,
+                             const uint8_t *p)
 {
     const mem_u16 *w = (const mem_u16 *)p;
     const mem_u32 *d = (const mem_u32 *)p;
@@ -86,7 +88,8 @@ static void environment_read(const struct vcpu *v, const struct uop *u, struct e
     e->fds = real ? 0 : (uint16_t)d[6];
 }
 
-/* ---- FNSTENV, FNSAVE, FLDENV, FRSTOR --------------------------------------------------------------------- */
+/* ---- FNSTENV, FNSAVE, FLDENV, FRSTOR ---------------------------------------------------------------------
+ */
 
 static void pointers_get(const struct vcpu *v, struct environment *e)
 {
@@ -189,7 +192,7 @@ HANDLER(env_frstor)
     NEXT(v, u);
 }
 
-/* ---- FXSAVE, FXRSTOR ---------------------------------------------------------------------------------------- */
+/* ---- FXSAVE, FXRSTOR ----------------------------------------------------------------------------------- */
 
 static guest_la fxsave_area(struct vcpu *v, const struct uop *u, bool write)
 {
@@ -238,7 +241,7 @@ HANDLER(env_fxrstor)
     NEXT(v, u);
 }
 
-/* ---- MXCSR ------------------------------------------------------------------------------------------------------- */
+/* ---- MXCSR --------------------------------------------------------------------------------------------- */
 
 HANDLER(env_ldmxcsr)
 {
@@ -265,7 +268,9 @@ HANDLER(env_stmxcsr)
     NEXT(v, u);
 }
 
-/* ---- Binding --------------------------------------------------------------------------------------------------------- */
+/* ---- Binding
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 bool bind_fpu_state(struct vcpu *v, const struct insn *in, struct uop *u)
 {

@@ -26,9 +26,10 @@ static ALWAYS_INLINE void note_operand(struct vcpu *v, const struct uop *u, uint
     v->fpu.fds = v->seg[u->seg].selector;
 }
 
-/* ---- Register forms ----------------------------------------------------------------------------------------- */
+/* ---- Register forms ------------------------------------------------------------------------------------ */
 
-static ALWAYS_INLINE const struct uop *x87_register(struct vcpu *v, const struct uop *u, bool arith, uop_fn *slow)
+static ALWAYS_INLINE const struct uop *x87_register(struct vcpu *v, const struct uop *u, bool arith,
+                                                    uop_fn *slow)
 {
     if (unlikely(v->fpu.guard & FPU_X87)) {
         if (slow)
@@ -46,7 +47,7 @@ static ALWAYS_INLINE const struct uop *x87_register(struct vcpu *v, const struct
 HANDLER_PAIR(x87_reg, x87_register(v, u, false, slow))
 HANDLER_PAIR(x87_reg_arith, x87_register(v, u, true, slow)) /* FCMOVcc, FCOMI and relatives */
 
-/* ---- Memory operands ------------------------------------------------------------------------------------------ */
+/* ---- Memory operands ----------------------------------------------------------------------------------- */
 
 static ALWAYS_INLINE const struct uop *x87_load(struct vcpu *v, const struct uop *u, enum ea_form form,
                                                 unsigned size, uop_fn *slow)
@@ -137,7 +138,7 @@ X87_MEMORY(store, 4)
 X87_MEMORY(store, 8)
 X87_MEMORY(store, 10)
 
-/* ---- Control instructions ---------------------------------------------------------------------------------------- */
+/* ---- Control instructions ------------------------------------------------------------------------------ */
 
 static ALWAYS_INLINE void enter_control(struct vcpu *v, const struct uop *u)
 {
@@ -209,7 +210,7 @@ HANDLER(x87_fwait)
     NEXT(v, u);
 }
 
-/* ---- Binding ------------------------------------------------------------------------------------------------------- */
+/* ---- Binding ------------------------------------------------------------------------------------------- */
 
 static uop_fn *const loads[4][2] = {
     { x87_load2_checked, x87_load2_flat },
@@ -230,6 +231,7 @@ static uop_fn *const stores[4][2] = {
  * W where the instruction writes; 0: no such instruction, or a control instruction that is not bound here.
  */
 enum { W = 0x80 };
+/* clang-format off */
 static const uint8_t memory_forms[8][8] = {
     [0] = { 4, 4, 4, 4, 4, 4, 4, 4 },
     [1] = { 4, 0, W | 4, W | 4, 0, 0, 0, 0 },
@@ -240,6 +242,7 @@ static const uint8_t memory_forms[8][8] = {
     [6] = { 2, 2, 2, 2, 2, 2, 2, 2 },
     [7] = { 2, W | 2, W | 2, W | 2, 10, 8, W | 10, W | 8 },
 };
+/* clang-format on */
 
 static unsigned size_row(unsigned size)
 {

@@ -181,10 +181,10 @@ static ALWAYS_INLINE guest_la ea_linear(struct vcpu *v, const struct uop *u, enu
     return form == EA_FLAT ? ea_offset32(v, u) : ea_checked(v, u, size, write);
 }
 
-/* May the flat form serve this memory operand? */
+/* May the flat form serve this memory operand? Not through CS, which is never writable and perhaps not readable. */
 static inline bool ea_is_flat(const struct uop *u, unsigned mode)
 {
-    return (mode & MODE_FLAT) && !(u->flags & UOP_A16) && u->seg != X86_FS && u->seg != X86_GS;
+    return (mode & MODE_FLAT) && !(u->flags & UOP_A16) && u->seg != X86_CS && u->seg != X86_FS && u->seg != X86_GS;
 }
 
 /* ---- Operands of handlers that are not worth a form of their own --------------------------------------- */

@@ -12,13 +12,13 @@ enum {
     MSR_BIOS_UPDT_TRIG = 0x79, /* start a microcode update */
 };
 
-#define APIC_BASE_BSP (1ull << 8)
+#define APIC_BASE_BSP   (1ull << 8)
 #define APIC_BASE_FIXED (0xfee00000ull | APIC_BASE_BSP)
 /* Revision in the upper half of IA32_BIOS_SIGN_ID: some microcode is loaded. */
 #define MICROCODE_REVISION (1ull << 32)
 /* IA32_MISC_ENABLE: fast strings, limit CPUID, XD disable; no BTS, no PEBS. */
 #define MISC_ENABLE_WRITABLE (1ull | 1ull << 22 | 1ull << 34)
-#define MISC_ENABLE_FIXED (1ull << 11 | 1ull << 12)
+#define MISC_ENABLE_FIXED    (1ull << 11 | 1ull << 12)
 
 uint64_t tsc_read(const struct vcpu *v)
 {

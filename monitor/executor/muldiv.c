@@ -1,20 +1,23 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Handlers of multiplication and division. The host multiplies, flags included; a division is checked
- * first, so the host's never faults. Executor side. SDM 2A, "MUL", "IMUL", "DIV", "IDIV", "AAM", "AAD".
+ * Handlers of multiplication and division. The host computes, flags included; a division is checked first,
+ * so the host's never faults. Executor side. SDM 2A, "MUL", "IMUL", "DIV", "IDIV", "AAM", "AAD".
  */
 #include "integer.h"
 #include "mem.h"
 
 /* ---- MUL, IMUL with one operand: AX, DX:AX or EDX:EAX gets the product ------------------------------- */
 
-#define MULTIPLY(name, suffix, w)                                                                            \
-    __asm__("movl %k[f], %%r8d\n\tmovl %k[a], %%eax\n\t"                                                     \
-            "addb $0x7f, %%r8b\n\t"                                                                          \
-            "xchgl %%eax, %%r8d\n\tsahf\n\tmovl %%r8d, %%eax\n\t" name suffix " %" w "[b]\n\t"               \
-            "movl %%eax, %k[a]\n\tlahf\n\tseto %%al\n\tmovl %%eax, %k[f]"                                    \
-            : [a] "+&r"(a), [f] "+&r"(f), "=&d"(d)                                                           \
+/*
+ * One instruction on AX/EAX (a) and DX/EDX (d), with the guest's flags f loaded before and collected after:
+ * both want EAX, so the flags wait in R8 while the operand is put in place by moves, which change none.
+ */
+#define ON_ACCUMULATOR(name, suffix, w)                                                                      \
+    __asm__("movl %k[f], %%eax\n\tmovl %k[a], %%r8d\n\t" ALU_LOAD_FLAGS                                     \
+            "movl %%r8d, %%eax\n\t" name suffix " %" w "[b]\n\t"                                            \
+            "movl %%eax, %k[a]\n\tlahf\n\tseto %%al\n\tmovl %%eax, %k[f]"                                  \
+            : [a] "+&r"(a), [f] "+&r"(f), "+&d"(d)                                                           \
             : [b] "r"(b)                                                                                     \
             : "rax", "r8", "cc")
 
@@ -22,19 +25,19 @@
 static ALWAYS_INLINE void multiply(bool is_signed, unsigned size, uint32_t a, uint32_t b, uint16_t *arith,
                                    uint32_t *low, uint32_t *high)
 {
-    uint32_t f = *arith, d;
+    uint32_t f = *arith, d = 0;
     if (size == 4 && is_signed)
-        MULTIPLY("imul", "l", "k");
+        ON_ACCUMULATOR("imul", "l", "k");
     else if (size == 4)
-        MULTIPLY("mul", "l", "k");
+        ON_ACCUMULATOR("mul", "l", "k");
     else if (size == 2 && is_signed)
-        MULTIPLY("imul", "w", "w");
+        ON_ACCUMULATOR("imul", "w", "w");
     else if (size == 2)
-        MULTIPLY("mul", "w", "w");
+        ON_ACCUMULATOR("mul", "w", "w");
     else if (is_signed)
-        MULTIPLY("imul", "b", "b");
+        ON_ACCUMULATOR("imul", "b", "b");
     else
-        MULTIPLY("mul", "b", "b");
+        ON_ACCUMULATOR("mul", "b", "b");
     *arith = (uint16_t)f;
     *low = a;
     *high = d;
@@ -76,52 +79,67 @@ static ALWAYS_INLINE const struct uop *imul_template(struct vcpu *v, const struc
 
 /* ---- DIV, IDIV ----------------------------------------------------------------------------------------------- */
 
-static ALWAYS_INLINE const struct uop *div_template(struct vcpu *v, const struct uop *u, unsigned size)
+/*
+ * Divide d:a (size 1: the 16 bits of a) by b, which is known to work; the flags, undefined, are the host's. Quotient
+ * and remainder come back in a and d, or AL and AH of a.
+ */
+static ALWAYS_INLINE void divide(bool is_signed, unsigned size, uint32_t *low, uint32_t *high, uint32_t b,
+                                 uint16_t *arith)
 {
-    uint32_t divisor = opnd_read_dst(v, u, size);
-    uint64_t dividend;
-    if (size == 4)
-        dividend = (uint64_t)v->gpr.d[X86_EDX] << 32 | v->gpr.d[X86_EAX];
+    uint32_t f = *arith, a = *low, d = *high;
+    if (size == 4 && is_signed)
+        ON_ACCUMULATOR("idiv", "l", "k");
+    else if (size == 4)
+        ON_ACCUMULATOR("div", "l", "k");
+    else if (size == 2 && is_signed)
+        ON_ACCUMULATOR("idiv", "w", "w");
     else if (size == 2)
-        dividend = (uint32_t)v->gpr.w[X86_EDX * 2] << 16 | v->gpr.w[X86_EAX * 2];
+        ON_ACCUMULATOR("div", "w", "w");
+    else if (is_signed)
+        ON_ACCUMULATOR("idiv", "b", "b");
     else
-        dividend = v->gpr.w[X86_EAX * 2];
-    if (divisor == 0 || dividend >> (size * 8) >= divisor)
-        raise(v, u, X86_DE);
-    uint32_t quotient = (uint32_t)(dividend / divisor), remainder = (uint32_t)(dividend % divisor);
-    if (size == 1) {
-        v->gpr.w[X86_EAX * 2] = (uint16_t)(quotient | remainder << 8);
-    } else {
-        gpr_write(v, gpr_index(X86_EAX, size), size, quotient);
-        gpr_write(v, gpr_index(X86_EDX, size), size, remainder);
-    }
-    NEXT(v, u);
+        ON_ACCUMULATOR("div", "b", "b");
+    *arith = (uint16_t)f;
+    *low = a;
+    *high = d;
 }
 
-static ALWAYS_INLINE const struct uop *idiv_template(struct vcpu *v, const struct uop *u, unsigned size)
+/* Does the quotient fit? If not, and for a divisor of zero, the instruction is #DE. */
+static ALWAYS_INLINE bool unsigned_fits(unsigned size, uint64_t dividend, uint32_t divisor)
 {
-    uint32_t raw = opnd_read_dst(v, u, size);
-    int64_t divisor = size == 4 ? (int32_t)raw : size == 2 ? (int16_t)raw : (int8_t)raw;
-    int64_t dividend;
-    if (size == 4)
-        dividend = (int64_t)((uint64_t)v->gpr.d[X86_EDX] << 32 | v->gpr.d[X86_EAX]);
-    else if (size == 2)
-        dividend = (int32_t)((uint32_t)v->gpr.w[X86_EDX * 2] << 16 | v->gpr.w[X86_EAX * 2]);
-    else
-        dividend = (int16_t)v->gpr.w[X86_EAX * 2];
+    return divisor != 0 && dividend >> (size * 8) < divisor;
+}
+
+static ALWAYS_INLINE bool signed_fits(unsigned size, int64_t dividend, int64_t divisor)
+{
     /* The one quotient that does not fit 64 bits does not fit 32 either. */
     if (divisor == 0 || (dividend == INT64_MIN && divisor == -1))
+        return false;
+    int64_t quotient = dividend / divisor, limit = (int64_t)1 << (size * 8 - 1);
+    return quotient < limit && quotient >= -limit;
+}
+
+static ALWAYS_INLINE const struct uop *div_template(struct vcpu *v, const struct uop *u, bool is_signed, unsigned size)
+{
+    uint32_t b = opnd_read_dst(v, u, size), a = v->gpr.d[X86_EAX], d = v->gpr.d[X86_EDX];
+    uint64_t dividend = size == 4   ? (uint64_t)d << 32 | a
+                        : size == 2 ? (d & 0xffff) << 16 | (a & 0xffff)
+                                    : a & 0xffff;
+    bool fits;
+    if (!is_signed)
+        fits = unsigned_fits(size, dividend, b);
+    else if (size == 4)
+        fits = signed_fits(size, (int64_t)dividend, (int32_t)b);
+    else if (size == 2)
+        fits = signed_fits(size, (int32_t)dividend, (int16_t)b);
+    else
+        fits = signed_fits(size, (int16_t)dividend, (int8_t)b);
+    if (unlikely(!fits))
         raise(v, u, X86_DE);
-    int64_t quotient = dividend / divisor, remainder = dividend % divisor;
-    int64_t limit = (int64_t)1 << (size * 8 - 1);
-    if (quotient >= limit || quotient < -limit)
-        raise(v, u, X86_DE);
-    if (size == 1) {
-        v->gpr.w[X86_EAX * 2] = (uint16_t)(((uint32_t)quotient & 0xff) | (uint32_t)remainder << 8);
-    } else {
-        gpr_write(v, gpr_index(X86_EAX, size), size, (uint32_t)quotient);
-        gpr_write(v, gpr_index(X86_EDX, size), size, (uint32_t)remainder);
-    }
+    divide(is_signed, size, &a, &d, b, &v->arith);
+    gpr_write(v, gpr_index(X86_EAX, size == 1 ? 2 : size), size == 1 ? 2 : size, a);
+    if (size != 1)
+        gpr_write(v, gpr_index(X86_EDX, size), size, d);
     NEXT(v, u);
 }
 
@@ -171,12 +189,12 @@ SIZED(imul2_2, imul_template(v, u, false, 2))
 SIZED(imul2_4, imul_template(v, u, false, 4))
 SIZED(imul3_2, imul_template(v, u, true, 2))
 SIZED(imul3_4, imul_template(v, u, true, 4))
-SIZED(div_1, div_template(v, u, 1))
-SIZED(div_2, div_template(v, u, 2))
-SIZED(div_4, div_template(v, u, 4))
-SIZED(idiv_1, idiv_template(v, u, 1))
-SIZED(idiv_2, idiv_template(v, u, 2))
-SIZED(idiv_4, idiv_template(v, u, 4))
+SIZED(div_1, div_template(v, u, false, 1))
+SIZED(div_2, div_template(v, u, false, 2))
+SIZED(div_4, div_template(v, u, false, 4))
+SIZED(idiv_1, div_template(v, u, true, 1))
+SIZED(idiv_2, div_template(v, u, true, 2))
+SIZED(idiv_4, div_template(v, u, true, 4))
 
 bool bind_muldiv(const struct insn *in, unsigned mode, struct uop *u)
 {

@@ -11,7 +11,8 @@
 /* Flags an IRET in protected mode restores beyond flags_writable() at CPL 0, with a 32-bit operand. */
 #define CPL0_FLAGS (X86_VIF | X86_VIP)
 
-/* ---- What a return reads from the stack --------------------------------------------------------------------- */
+/* ---- What a return reads from the stack
+ * --------------------------------------------------------------------- */
 
 struct return_frame {
     uint32_t eip;
@@ -56,8 +57,8 @@ static void load_outer_esp(struct vcpu *v, const struct segment *ss, uint32_t es
  * Go to cs:eip at the level of its RPL. On the current stack `popped` bytes lie before what an outer
  * return also finds there, ESP and SS; `release` more go from the stack that is current afterwards, too.
  */
-static void return_to(struct vcpu *v, const struct segment *cs, const struct return_frame *r,
-                      uint32_t popped, uint32_t release, unsigned opsize)
+static void return_to(struct vcpu *v, const struct segment *cs, const struct return_frame *r, uint32_t popped,
+                      uint32_t release, unsigned opsize)
 {
     unsigned cpl = selector_rpl(cs->selector);
     struct segment ss;
@@ -80,7 +81,8 @@ static void return_to(struct vcpu *v, const struct segment *cs, const struct ret
     transfer_commit(v, cs, r->eip, cpl);
 }
 
-/* ---- RET far ---------------------------------------------------------------------------------------------------- */
+/* ---- RET far
+ * ---------------------------------------------------------------------------------------------------- */
 
 void far_return(struct vcpu *v, uint32_t release, unsigned opsize)
 {
@@ -102,7 +104,9 @@ void far_return(struct vcpu *v, uint32_t release, unsigned opsize)
     return_to(v, &cs, &r, 2 * opsize, release, opsize);
 }
 
-/* ---- IRET --------------------------------------------------------------------------------------------------------- */
+/* ---- IRET
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void iret_commit_real(struct vcpu *v, const struct return_frame *r, uint32_t flags, unsigned opsize)
 {

@@ -13,7 +13,8 @@ enum {
     ATTR_FLAT = X86_SEG_G | X86_SEG_DB | ATTR_REAL_DATA,
 };
 
-/* ---- The hidden part ------------------------------------------------------------------------------------- */
+/* ---- The hidden part -------------------------------------------------------------------------------------
+ */
 
 /* Offsets an expand-down segment allows: above the limit, up to 64 KiB or 4 GiB. */
 static void derive_expand_down(struct segment *s)
@@ -102,7 +103,8 @@ void seg_load_real(struct vcpu *v, enum x86_sreg sreg, uint16_t selector)
     seg_derive(v, s);
 }
 
-/* ---- Descriptors -------------------------------------------------------------------------------------------- */
+/* ---- Descriptors
+ * -------------------------------------------------------------------------------------------- */
 
 uint32_t selector_error(const struct vcpu *v, uint16_t selector)
 {
@@ -149,7 +151,8 @@ void desc_mark_accessed(struct vcpu *v, struct descriptor *d)
     mem_system_write(v, d->la + 5, 1, d->high >> 8 & 0xff);
 }
 
-/* ---- Loading data and stack segments ---------------------------------------------------------------------------- */
+/* ---- Loading data and stack segments
+ * ---------------------------------------------------------------------------- */
 
 void seg_check_stack(struct vcpu *v, uint16_t selector, unsigned cpl, uint8_t vector, struct segment *s)
 {
@@ -210,8 +213,7 @@ void seg_drop_privileged(struct vcpu *v, unsigned cpl)
     for (unsigned i = 0; i < sizeof(data); i++) {
         struct segment *s = &v->seg[data[i]];
         unsigned dpl = (s->attr & X86_SEG_DPL) >> X86_SEG_DPL_SHIFT;
-        bool conforming =
-            (s->attr & (X86_SEG_CODE | X86_SEG_C)) == (X86_SEG_CODE | X86_SEG_C);
+        bool conforming = (s->attr & (X86_SEG_CODE | X86_SEG_C)) == (X86_SEG_CODE | X86_SEG_C);
         if (!s->unusable && dpl < cpl && !conforming)
             seg_make_null(s, 0);
     }

@@ -92,7 +92,8 @@ static inline unsigned selector_rpl(uint16_t selector)
     return selector & X86_SEL_RPL;
 }
 
-/* ---- Reading and loading (segment.c) --------------------------------------------------------------------- */
+/* ---- Reading and loading (segment.c) ---------------------------------------------------------------------
+ */
 
 /* Error code that names a selector: SDM 3A, "Error Code"; EXT while an event from outside is delivered. */
 uint32_t selector_error(const struct vcpu *v, uint16_t selector);
@@ -121,7 +122,8 @@ void seg_check_data(struct vcpu *v, uint16_t selector, unsigned cpl, uint8_t vec
 /* Real-mode style, into a segment that is not a register yet: what V86 has at `selector`. */
 void seg_fill_v86(struct vcpu *v, struct segment *s, uint16_t selector);
 
-/* Data segments a less privileged level may not keep become null: SDM 2B, "RET", RETURN-TO-OUTER-PRIVILEGE-LEVEL. */
+/* Data segments a less privileged level may not keep become null: SDM 2B, "RET",
+ * RETURN-TO-OUTER-PRIVILEGE-LEVEL. */
 void seg_drop_privileged(struct vcpu *v, unsigned cpl);
 /* Derived fields of all registers again, after CR0.PE changed. */
 void seg_derive_all(struct vcpu *v);
@@ -132,7 +134,8 @@ static inline bool seg_contains(const struct segment *s, uint32_t offset, uint32
     return offset >= s->min && offset <= s->max && size - 1 <= s->max - offset;
 }
 
-/* ---- I/O permission and interrupt redirection bitmaps of the TSS (tss.c) --------------------------------------- */
+/* ---- I/O permission and interrupt redirection bitmaps of the TSS (tss.c)
+ * --------------------------------------- */
 
 /* IN, OUT, INS, OUTS: raise #GP(0) unless IOPL or the I/O permission bitmap allows the ports. */
 void tss_check_io(struct vcpu *v, const struct uop *u, uint16_t port, unsigned size);

@@ -11,10 +11,11 @@
 enum source { SRC_NONE, SRC_GPR, SRC_MEM };   /* beside MMX and XMM registers */
 enum target { DST_NONE, DST_GPR, DST_FLAGS }; /* likewise */
 
-/* ---- The templates --------------------------------------------------------------------------------------- */
+/* ---- The templates ---------------------------------------------------------------------------------------
+ */
 
-static ALWAYS_INLINE void simd_execute(struct vcpu *v, const struct uop *u, enum target to, const void *operand,
-                                       uint32_t eax, bool careful)
+static ALWAYS_INLINE void simd_execute(struct vcpu *v, const struct uop *u, enum target to,
+                                       const void *operand, uint32_t eax, bool careful)
 {
     struct simd_result r = { .eax = eax, .arith = v->arith };
     if (careful)
@@ -31,8 +32,8 @@ static ALWAYS_INLINE void simd_execute(struct vcpu *v, const struct uop *u, enum
 
 /* Everything but stores. */
 static ALWAYS_INLINE const struct uop *simd_compute(struct vcpu *v, const struct uop *u, enum source from,
-                                                    enum target to, enum ea_form form, unsigned size, bool aligned,
-                                                    uop_fn *slow)
+                                                    enum target to, enum ea_form form, unsigned size,
+                                                    bool aligned, uop_fn *slow)
 {
     bool careful = false;
     if (unlikely(v->fpu.guard & u->aux)) {
@@ -91,7 +92,7 @@ static ALWAYS_INLINE const struct uop *simd_store(struct vcpu *v, const struct u
     NEXT(v, u);
 }
 
-/* ---- The handlers ------------------------------------------------------------------------------------------ */
+/* ---- The handlers -------------------------------------------------------------------------------------- */
 
 HANDLER_PAIR(simd_reg, simd_compute(v, u, SRC_NONE, DST_NONE, EA_FLAT, 0, false, slow))
 HANDLER_PAIR(simd_reg_to_gpr, simd_compute(v, u, SRC_NONE, DST_GPR, EA_FLAT, 0, false, slow))
@@ -125,7 +126,10 @@ SIMD_STORE(simd_store16u, 16, false)
 
 /* By operand size (1, 2, 4, 8, 16 aligned, 16 at any address) and form (checked, flat). */
 enum { SIZE_ROWS = 6 };
-#define BOTH_FORMS(name) { name##_checked, name##_flat }
+#define BOTH_FORMS(name)                                                                                     \
+    {                                                                                                        \
+        name##_checked, name##_flat                                                                          \
+    }
 
 static uop_fn *const loads[SIZE_ROWS][2] = {
     BOTH_FORMS(simd_load1), BOTH_FORMS(simd_load2),  BOTH_FORMS(simd_load4),
@@ -145,7 +149,7 @@ static uop_fn *const stores[SIZE_ROWS][2] = {
     BOTH_FORMS(simd_store8), BOTH_FORMS(simd_store16), BOTH_FORMS(simd_store16u),
 };
 
-/* ---- What an instruction is -------------------------------------------------------------------------------- */
+/* ---- What an instruction is ---------------------------------------------------------------------------- */
 
 /* Index of the operand of that kind, or -1. */
 static int find_operand(const struct insn *in, unsigned kind)
@@ -170,6 +174,7 @@ static bool sets_flags(unsigned op)
 /* Can it raise a SIMD floating-point exception? SDM 1, "SIMD Floating-Point Exceptions". */
 static bool is_math(unsigned op)
 {
+    /* clang-format off */
     switch (op) {
     case X86_UCOMISS: case X86_UCOMISD: case X86_COMISS: case X86_COMISD:
     case X86_SQRTPS: case X86_SQRTPD: case X86_SQRTSS: case X86_SQRTSD:
@@ -192,13 +197,16 @@ static bool is_math(unsigned op)
     default:
         return false;
     }
+    /* clang-format on */
 }
 
 static uint8_t classes(const struct insn *in)
 {
     unsigned c = 0;
-    if (find_operand(in, X86_OPND_XMM) >= 0)
-        c |= is_math(in->op) ? FPU_SSE_MATH : FPU_SSE;
+    if (is_math(in->op))
+        c |= FPU_SSE_MATH; /* even if no XMM register takes part: CVTTSS2SI from memory */
+    else if (find_operand(in, X86_OPND_XMM) >= 0)
+        c |= FPU_SSE;
     /* CVTPI2PS takes part in the x87/MMX rules even when its source is memory; CVTPI2PD does not. */
     if (find_operand(in, X86_OPND_MMX) >= 0 || in->op == X86_EMMS || in->op == X86_CVTPI2PS)
         c |= FPU_MMX;
@@ -207,6 +215,7 @@ static uint8_t classes(const struct insn *in)
 
 static enum simd_kind kind_of(unsigned op)
 {
+    /* clang-format off */
     switch (op) {
     case X86_ADDPS: case X86_ADDPD: case X86_ADDSS: case X86_ADDSD:
         return SIMD_ADD;
@@ -231,13 +240,15 @@ static enum simd_kind kind_of(unsigned op)
     default:
         return SIMD_PLAIN;
     }
+    /* clang-format on */
 }
 
 /* uop.imm for simd_careful(). Element type and scalar form follow from the mandatory prefix. */
 static uint32_t describe(const struct insn *in, unsigned c)
 {
     uint32_t d = kind_of(in->op);
-    bool two_forms = in->op == X86_ADDSUBPS || in->op == X86_HADDPS || in->op == X86_HSUBPS || in->op == X86_DPPS;
+    bool two_forms =
+        in->op == X86_ADDSUBPS || in->op == X86_HADDPS || in->op == X86_HSUBPS || in->op == X86_DPPS;
     if ((in->simd_prefix == 0x66 || in->simd_prefix == 0xf2) && !two_forms)
         d |= SIMD_DOUBLE;
     if (in->simd_prefix == 0xf3 || (in->simd_prefix == 0xf2 && !two_forms))
@@ -249,13 +260,13 @@ static uint32_t describe(const struct insn *in, unsigned c)
     return d | (in->modrm >> 3 & 7u) << 8 | (in->modrm & 7u) << 12 | (in->imm & 0xff) << 16;
 }
 
-/* ---- Binding ------------------------------------------------------------------------------------------------ */
+/* ---- Binding ------------------------------------------------------------------------------------------- */
 
 /* The general register, if any, is in ModRM.reg for these and in ModRM.rm for all others. */
 static bool gpr_in_reg_field(const struct insn *in)
 {
-    return in->map == 1 && (in->opcode == 0x50 || in->opcode == 0x2c || in->opcode == 0x2d || in->opcode == 0xc5 ||
-                            in->opcode == 0xd7);
+    return in->map == 1 && (in->opcode == 0x50 || in->opcode == 0x2c || in->opcode == 0x2d ||
+                            in->opcode == 0xc5 || in->opcode == 0xd7);
 }
 
 /* ModRM of the host's instruction: memory at [rsi], general register EAX. */
@@ -312,7 +323,10 @@ static uop_fn *choose(const struct insn *in, unsigned mode, const struct uop *u)
             return simd_reg_to_flags;
         return find_operand(in, X86_OPND_GPR) >= 0 ? simd_gpr_to_reg : simd_reg;
     }
-    uop_fn *const(*table)[2] = mem == 0 ? stores : to_gpr ? loads_to_gpr : sets_flags(in->op) ? loads_to_flags : loads;
+    uop_fn *const(*table)[2] = mem == 0             ? stores
+                               : to_gpr             ? loads_to_gpr
+                               : sets_flags(in->op) ? loads_to_flags
+                                                    : loads;
     return table[size_row(in, in->opnd[mem].size)][ea_is_flat(u, mode)];
 }
 

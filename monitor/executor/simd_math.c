@@ -25,15 +25,15 @@ enum {
 /* The scalar operations an instruction is made of. */
 struct lanes {
     unsigned n;
-    bool is_double;  /* operands have 64 bits */
-    bool to_single;  /* the result has 32 */
+    bool is_double; /* operands have 64 bits */
+    bool to_single; /* the result has 32 */
     struct {
         enum simd_kind op; /* SIMD_ADD .. SIMD_NARROW */
         uint64_t a, b;
     } lane[4];
 };
 
-/* ---- One element on the x87 --------------------------------------------------------------------------- */
+/* ---- One element on the x87 ---------------------------------------------------------------------------- */
 
 struct extended {
     uint64_t mantissa;
@@ -159,7 +159,7 @@ static uint32_t masked_mxcsr(uint32_t mxcsr)
     return (mxcsr | MXCSR_MASKS) & ~MXCSR_FLAGS;
 }
 
-/* ---- The instruction as scalar operations ------------------------------------------------------------------ */
+/* ---- The instruction as scalar operations -------------------------------------------------------------- */
 
 static uint64_t element(const uint8_t *p, unsigned i, bool is_double)
 {
@@ -200,7 +200,7 @@ static void make_lanes(struct lanes *l, uint32_t d, const uint8_t *a, const uint
     }
 }
 
-/* ---- DPPS, DPPD: products, then sums, each with exceptions of its own --------------------------------------- */
+/* ---- DPPS, DPPD: products, then sums, each with exceptions of its own ---------------------------------- */
 
 /* Four singles or two doubles at once under the masked MXCSR; returns the flags. */
 static unsigned host_vector(enum simd_kind op, bool is_double, const uint8_t *a, const uint8_t *b, uint8_t *r,
@@ -208,12 +208,13 @@ static unsigned host_vector(enum simd_kind op, bool is_double, const uint8_t *a,
 {
     uint32_t old, flags;
 #define VECTOR(instruction)                                                                                  \
-    __asm__ volatile("stmxcsr %[old]\n\tldmxcsr %[mx]\n\tmovups (%[a]), %%xmm0\n\tmovups (%[b]), %%xmm1\n\t" \
-                     instruction " %%xmm1, %%xmm0\n\tmovups %%xmm0, (%[r])\n\tstmxcsr %[flags]\n\t"          \
-                     "ldmxcsr %[old]"                                                                        \
-                     : [old] "=m"(old), [flags] "=m"(flags)                                                  \
-                     : [mx] "m"(mxcsr), [a] "r"(a), [b] "r"(b), [r] "r"(r)                                   \
-                     : "memory")
+    __asm__ volatile(                                                                                        \
+        "stmxcsr %[old]\n\tldmxcsr %[mx]\n\tmovups (%[a]), %%xmm0\n\tmovups (%[b]), %%xmm1\n\t" instruction  \
+        " %%xmm1, %%xmm0\n\tmovups %%xmm0, (%[r])\n\tstmxcsr %[flags]\n\t"                                   \
+        "ldmxcsr %[old]"                                                                                     \
+        : [old] "=m"(old), [flags] "=m"(flags)                                                               \
+        : [mx] "m"(mxcsr), [a] "r"(a), [b] "r"(b), [r] "r"(r)                                                \
+        : "memory")
     if (op == SIMD_MUL && is_double)
         VECTOR("mulpd");
     else if (op == SIMD_MUL)
@@ -265,7 +266,23 @@ static bool dot_judge(uint32_t d, const uint8_t *dst, const uint8_t *src, uint32
     return false;
 }
 
-/* ---- The whole instruction ------------------------------------------------------------------------------------ */
+/* ---- The whole instruction ----------------------------------------------------------------------------- */
+
+/* As an MMX instruction leaves the x87: TOP 0, all registers in use. */
+static bool is_mmx_state(const uint8_t *image)
+{
+    return image[FX_FTW] == 0xff && !(fx_read16(image, FX_FSW) & FSW_TOP);
+}
+
+/* The image numbers registers from TOP, so they move when TOP does. */
+static void enter_mmx_state(uint8_t *image, const uint8_t *before)
+{
+    unsigned fsw = fx_read16(before, FX_FSW), top = (fsw & FSW_TOP) >> 11;
+    for (unsigned i = 0; i < 8; i++)
+        fpu_copy(image + FX_ST + 16 * ((top + i) & 7), before + FX_ST + 16 * i, 16);
+    image[FX_FTW] = 0xff;
+    fx_write16(image, FX_FSW, (uint16_t)(fsw & ~FSW_TOP));
+}
 
 /* Run it masked; the image has the state after it. Returns the flags it left. */
 static unsigned run_masked(struct vcpu *v, const struct uop *u, const void *operand, bool with_flags,
@@ -306,11 +323,10 @@ void simd_careful(struct vcpu *v, const struct uop *u, const void *operand, bool
         stop = judge(masked, &l, mxcsr, &flags);
     }
     if (stop) {
+        bool mmx = (d & SIMD_TO_MMX) && is_mmx_state(v->fpu.image);
         fpu_copy(v->fpu.image, before, FX_SIZE);
-        if (d & SIMD_TO_MMX) { /* the change to MMX state has happened all the same */
-            v->fpu.image[FX_FTW] = 0xff;
-            fx_write16(v->fpu.image, FX_FSW, fx_read16(before, FX_FSW) & (uint16_t)~FSW_TOP);
-        }
+        if (mmx) /* that much has happened all the same, as seen on a Zen 4 */
+            enter_mmx_state(v->fpu.image, before);
     }
     fx_write32(v->fpu.image, FX_MXCSR, mxcsr | flags);
     fpu_load(v);

@@ -7,7 +7,8 @@
  */
 #include "fpu.h"
 
-/* ---- MASKMOVQ, MASKMOVDQU ------------------------------------------------------------------------------- */
+/* ---- MASKMOVQ, MASKMOVDQU -------------------------------------------------------------------------------
+ */
 
 static void mask_move(struct vcpu *v, const void *native, uint8_t *to)
 {
@@ -53,7 +54,7 @@ HANDLER(simd_maskmovdqu)
     return mask_move_template(v, u, 16);
 }
 
-/* ---- PCMPESTRI, PCMPESTRM, PCMPISTRI, PCMPISTRM: lengths in EAX and EDX, index to ECX ------------------------ */
+/* ---- PCMPESTRI, PCMPESTRM, PCMPISTRI, PCMPISTRM: lengths in EAX and EDX, index to ECX ------------------ */
 
 HANDLER(simd_string_compare)
 {
@@ -78,7 +79,7 @@ HANDLER(simd_string_compare)
     NEXT(v, u);
 }
 
-/* ---- General registers and memory only: no FP state, no CR0 or CR4 bit matters ---------------------------------- */
+/* ---- General registers and memory only: no FP state, no CR0 or CR4 bit matters ------------------------- */
 
 HANDLER(simd_movnti)
 {
@@ -135,7 +136,7 @@ HANDLER(simd_clflush)
     NEXT(v, u);
 }
 
-/* ---- Binding -------------------------------------------------------------------------------------------------- */
+/* ---- Binding ------------------------------------------------------------------------------------------- */
 
 /* Host code with the guest's own bytes, register form or memory at [rsi]. */
 static const void *emit_string_compare(struct vcpu *v, const struct insn *in)

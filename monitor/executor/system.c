@@ -20,12 +20,12 @@ static bool bind_row(const struct system_table *table, const struct insn *in, st
 
 bool bind_system(const struct insn *in, unsigned mode, struct uop *u, bool *ends)
 {
-    static const struct system_table *const tables[] = {
-        &system_tables_table, &system_control_table, &system_msr_table, &system_far_table
-    };
+    static const struct system_table *const tables[] = { &system_tables_table, &system_control_table,
+                                                         &system_msr_table, &system_far_table };
     struct uop mine = *u;
 
     (void)mode;
+    mine.extra = in->imm2;
     mine.dst = in->opnd[0].reg;
     mine.src = in->opnd[1].reg;
     bool found = bind_sreg(in, &mine, ends) || bind_flags(in, &mine) || bind_io(in, &mine);

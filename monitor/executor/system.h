@@ -22,7 +22,10 @@ struct system_table {
     unsigned count;
 };
 
-#define SYSTEM_TABLE(rows) { (rows), sizeof(rows) / sizeof((rows)[0]) }
+#define SYSTEM_TABLE(rows)                                                                                   \
+    {                                                                                                        \
+        (rows), sizeof(rows) / sizeof((rows)[0])                                                             \
+    }
 
 extern const struct system_table system_tables_table;  /* LGDT .. ARPL: system_tables.c */
 extern const struct system_table system_control_table; /* MOV CR, DR, CLTS, HLT ..: system_control.c */
@@ -30,9 +33,9 @@ extern const struct system_table system_msr_table;     /* RDMSR .. SYSEXIT, CPUI
 extern const struct system_table system_far_table;     /* far transfers, INT: system_far.c */
 
 /* Files whose handler depends on more than the operation. false: not mine. */
-bool bind_sreg(const struct insn *in, struct uop *u, bool *ends);  /* system_sreg.c */
-bool bind_flags(const struct insn *in, struct uop *u);             /* system_flags.c */
-bool bind_io(const struct insn *in, struct uop *u);                /* system_io.c */
+bool bind_sreg(const struct insn *in, struct uop *u, bool *ends); /* system_sreg.c */
+bool bind_flags(const struct insn *in, struct uop *u);            /* system_flags.c */
+bool bind_io(const struct insn *in, struct uop *u);               /* system_io.c */
 
 static ALWAYS_INLINE unsigned operand_size(const struct uop *u)
 {

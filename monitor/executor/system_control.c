@@ -11,7 +11,8 @@
     (X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | \
      X86_CR0_CD | X86_CR0_PG)
 
-/* ---- CR0, CR3, CR4: loads work on a synced processor -------------------------------------------------------- */
+/* ---- CR0, CR3, CR4: loads work on a synced processor
+ * -------------------------------------------------------- */
 
 static NORETURN void fault(struct vcpu *v)
 {
@@ -55,9 +56,14 @@ uint32_t cr4_allowed(const struct vcpu *v)
         uint32_t bits;
         uint8_t feature;
     } needs[] = {
-        { X86_CR4_VME | X86_CR4_PVI, CPU_VME }, { X86_CR4_TSD, CPU_TSC },       { X86_CR4_DE, CPU_DE },
-        { X86_CR4_PSE, CPU_PSE },               { X86_CR4_PAE, CPU_PAE },       { X86_CR4_PGE, CPU_PGE },
-        { X86_CR4_OSFXSR, CPU_FXSR },           { X86_CR4_OSXMMEXCPT, CPU_SSE },
+        { X86_CR4_VME | X86_CR4_PVI, CPU_VME },
+        { X86_CR4_TSD, CPU_TSC },
+        { X86_CR4_DE, CPU_DE },
+        { X86_CR4_PSE, CPU_PSE },
+        { X86_CR4_PAE, CPU_PAE },
+        { X86_CR4_PGE, CPU_PGE },
+        { X86_CR4_OSFXSR, CPU_FXSR },
+        { X86_CR4_OSXMMEXCPT, CPU_SSE },
     };
     uint32_t mask = X86_CR4_PCE;
 
@@ -145,7 +151,8 @@ HANDLER(clts)
     return finish(v);
 }
 
-/* ---- Debug registers ------------------------------------------------------------------------------------------ */
+/* ---- Debug registers
+ * ------------------------------------------------------------------------------------------ */
 
 /*
  * The register a MOV DR means, after its checks; DR4 and DR5 are DR6 and DR7 unless CR4.DE is set.
@@ -193,7 +200,8 @@ HANDLER(mov_from_dr)
     NEXT(v, u);
 }
 
-/* ---- Caches, TLB, HLT -------------------------------------------------------------------------------------------- */
+/* ---- Caches, TLB, HLT
+ * -------------------------------------------------------------------------------------------- */
 
 /* The address is not checked against its segment. */
 HANDLER(invlpg)

@@ -98,16 +98,11 @@ HANDLER(into)
 }
 
 static const struct system_row rows[] = {
-    { X86_JMP_FAR, true, jmp_far },
-    { X86_JMP_FAR_IND, true, jmp_far_ind },
-    { X86_CALL_FAR, true, call_far },
-    { X86_CALL_FAR_IND, true, call_far_ind },
-    { X86_RETF, true, retf },
-    { X86_IRET, true, iret },
-    { X86_INT, true, int_n },
-    { X86_INT3, true, int3 },
-    { X86_INT1, true, int1 },
-    { X86_INTO, false, into },
+    { X86_JMP_FAR, true, jmp_far },   { X86_JMP_FAR_IND, true, jmp_far_ind },
+    { X86_CALL_FAR, true, call_far }, { X86_CALL_FAR_IND, true, call_far_ind },
+    { X86_RETF, true, retf },         { X86_IRET, true, iret },
+    { X86_INT, true, int_n },         { X86_INT3, true, int3 },
+    { X86_INT1, true, int1 },         { X86_INTO, false, into },
 };
 
 const struct system_table system_far_table = SYSTEM_TABLE(rows);

@@ -8,7 +8,8 @@
 #include "system.h"
 #include "transfer.h"
 
-/* ---- CLI, STI --------------------------------------------------------------------------------------------- */
+/* ---- CLI, STI ---------------------------------------------------------------------------------------------
+ */
 
 enum if_access { IF_REAL, IF_VIRTUAL, IF_FAULT };
 
@@ -54,7 +55,8 @@ HANDLER(sti)
     return finish(v);
 }
 
-/* ---- PUSHF ---------------------------------------------------------------------------------------------------- */
+/* ---- PUSHF
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* What an 8086 program with IOPL below 3 sees: its virtual IF, and IOPL 3. */
 static uint32_t flags_for_v86(struct vcpu *v, const struct uop *u, uint32_t flags, unsigned size)
@@ -85,7 +87,8 @@ HANDLER(pushf_4)
     return pushf(v, u, 4);
 }
 
-/* ---- POPF ------------------------------------------------------------------------------------------------------- */
+/* ---- POPF
+ * ------------------------------------------------------------------------------------------------------- */
 
 /* The same for POPF: IF goes to VIF, unless that would let a pending interrupt in or single-step. */
 static uint32_t flags_from_v86(struct vcpu *v, const struct uop *u, uint32_t image, unsigned size)

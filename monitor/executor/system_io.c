@@ -7,7 +7,8 @@
  */
 #include "system.h"
 
-/* ---- IN, OUT: aux is the size, src says whether the port is in DX -------------------------------------------- */
+/* ---- IN, OUT: aux is the size, src says whether the port is in DX
+ * -------------------------------------------- */
 
 static ALWAYS_INLINE uint16_t port_of(const struct vcpu *v, const struct uop *u)
 {
@@ -32,7 +33,8 @@ HANDLER(out_port)
     NEXT(v, u);
 }
 
-/* ---- INS, OUTS ----------------------------------------------------------------------------------------------------- */
+/* ---- INS, OUTS
+ * ----------------------------------------------------------------------------------------------------- */
 
 static uint32_t address_mask(const struct uop *u)
 {
@@ -117,9 +119,8 @@ static void ins_batch_ask(struct vcpu *v, const struct uop *u, uint16_t port, un
         return;
     cpu_sync(v, u);
     batch_exit(v, port, size, n, false);
-    v->bus.access[0] = (struct bus_access){
-        .pa = port, .size = (uint8_t)size, .is_port = true, .batch = (uint16_t)n
-    };
+    v->bus.access[0] =
+        (struct bus_access){ .pa = port, .size = (uint8_t)size, .is_port = true, .batch = (uint16_t)n };
     v->bus.count = 0;
     v->bus.waiting = true;
     exec_exit(v);
@@ -185,6 +186,19 @@ static uint32_t string_step(struct vcpu *v, const struct uop *u, bool is_in, uin
     return 1;
 }
 
+/*
+ * Between iterations: come back to this instruction. An event that comes now finds RF set, so that its
+ * return does not meet the instruction's breakpoint again (SDM 3B, "Instruction-Breakpoint Exception
+ * Condition").
+ */
+static const struct uop *interrupted(struct vcpu *v, const struct uop *u)
+{
+    cpu_sync(v, u);
+    if (v->debug.active)
+        v->eflags |= X86_RF;
+    return NULL;
+}
+
 static ALWAYS_INLINE const struct uop *io_string(struct vcpu *v, const struct uop *u, bool is_in)
 {
     uint16_t port = v->gpr.w[X86_EDX * 2];
@@ -210,10 +224,8 @@ static ALWAYS_INLINE const struct uop *io_string(struct vcpu *v, const struct uo
         if (count == 0)
             break;
         v->icount += n;
-        if (v->pending) { /* between iterations: come back to this instruction */
-            cpu_sync(v, u);
-            return NULL;
-        }
+        if (v->pending)
+            return interrupted(v, u);
     }
     NEXT(v, u);
 }

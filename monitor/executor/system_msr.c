@@ -55,9 +55,11 @@ HANDLER(cpuid)
     NEXT(v, u);
 }
 
-/* ---- SYSENTER, SYSEXIT ------------------------------------------------------------------------------------- */
+/* ---- SYSENTER, SYSEXIT
+ * ------------------------------------------------------------------------------------- */
 
-/* CS and SS as these instructions load them: flat, from consecutive selectors, without reading descriptors. */
+/* CS and SS as these instructions load them: flat, from consecutive selectors, without reading descriptors.
+ */
 static void load_flat(struct vcpu *v, uint16_t cs, unsigned cpl)
 {
     seg_fill_flat(v, &v->seg[X86_CS], cs, true, cpl);
@@ -97,8 +99,8 @@ HANDLER(sysexit)
 }
 
 static const struct system_row rows[] = {
-    { X86_RDMSR, false, rdmsr }, { X86_WRMSR, true, wrmsr },       { X86_RDTSC, false, rdtsc },
-    { X86_RDPMC, true, rdpmc },  { X86_CPUID, false, cpuid },      { X86_SYSENTER, true, sysenter },
+    { X86_RDMSR, false, rdmsr },    { X86_WRMSR, true, wrmsr },  { X86_RDTSC, false, rdtsc },
+    { X86_RDPMC, true, rdpmc },     { X86_CPUID, false, cpuid }, { X86_SYSENTER, true, sysenter },
     { X86_SYSEXIT, true, sysexit },
 };
 

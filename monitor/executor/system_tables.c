@@ -7,7 +7,8 @@
  */
 #include "system.h"
 
-/* ---- GDTR, IDTR -------------------------------------------------------------------------------------------- */
+/* ---- GDTR, IDTR
+ * -------------------------------------------------------------------------------------------- */
 
 static void load_table(struct vcpu *v, const struct uop *u, struct d86_table *table)
 {
@@ -58,7 +59,8 @@ HANDLER(sidt)
     NEXT(v, u);
 }
 
-/* ---- LDTR, TR ------------------------------------------------------------------------------------------------ */
+/* ---- LDTR, TR
+ * ------------------------------------------------------------------------------------------------ */
 
 HANDLER(sldt)
 {
@@ -126,7 +128,8 @@ HANDLER(ltr)
     NEXT(v, u);
 }
 
-/* ---- LAR, LSL, VERR, VERW ---------------------------------------------------------------------------------------- */
+/* ---- LAR, LSL, VERR, VERW
+ * ---------------------------------------------------------------------------------------- */
 
 /* System descriptor types LAR and LSL know: SDM 2A, "LAR", "LSL", tables of types. */
 #define LAR_TYPES                                                                                            \
@@ -226,21 +229,19 @@ HANDLER(arpl)
 {
     require_protected(v, u);
     uint16_t other = v->gpr.w[u->src * 2] & X86_SEL_RPL;
-    guest_la la = 0;
     uint16_t selector;
 
     if (u->flags & UOP_MEM) {
-        la = ea_checked(v, u, 2, true);
-        mem_probe_write(v, u, la, 2);
-        selector = (uint16_t)mem_read(v, u, la, 2);
+        selector = (uint16_t)mem_read(v, u, ea_checked(v, u, 2, false), 2);
     } else {
         selector = v->gpr.w[u->dst * 2];
     }
+    /* Only a selector that changes is written, so only then must the operand be writable. */
     bool lower = (selector & X86_SEL_RPL) < other;
     if (lower) {
         selector = (uint16_t)((selector & ~X86_SEL_RPL) | other);
         if (u->flags & UOP_MEM)
-            mem_write(v, u, la, 2, selector);
+            mem_write(v, u, ea_checked(v, u, 2, true), 2, selector);
         else
             v->gpr.w[u->dst * 2] = selector;
     }

@@ -4,13 +4,14 @@
  * Hardware task switching: by far JMP, CALL, task gate in the IDT, and IRET with NT set.
  * Everything up to committing TR is checked in the old task, where a fault leaves it intact; faults of the
  * LDT and the segment registers happen in the new one, with its state loaded and the registers not yet
- * loaded null. SDM 3A, "Task Switching", steps of the procedure and table "Exception Conditions Checked During
- * a Task Switch". Executor side.
+ * loaded null. SDM 3A, "Task Switching", steps of the procedure and table "Exception Conditions Checked
+ * During a Task Switch". Executor side.
  */
 #include "mem.h"
 #include "transfer.h"
 
-/* ---- The TSS in memory --------------------------------------------------------------------------------------- */
+/* ---- The TSS in memory
+ * --------------------------------------------------------------------------------------- */
 
 /* Where a TSS keeps what: SDM 3A, figures "32-Bit Task-State Segment (TSS)" and "16-Bit TSS Format". */
 struct tss_layout {
@@ -22,12 +23,26 @@ struct tss_layout {
 };
 
 static const struct tss_layout layout32 = {
-    .width = 4, .eip = 0x20, .eflags = 0x24, .gpr = 0x28, .sreg = 0x48, .sreg_count = 6, .sreg_stride = 4,
-    .ldt = 0x60, .end = 0x60,
+    .width = 4,
+    .eip = 0x20,
+    .eflags = 0x24,
+    .gpr = 0x28,
+    .sreg = 0x48,
+    .sreg_count = 6,
+    .sreg_stride = 4,
+    .ldt = 0x60,
+    .end = 0x60,
 };
 static const struct tss_layout layout16 = {
-    .width = 2, .eip = 0x0e, .eflags = 0x10, .gpr = 0x12, .sreg = 0x22, .sreg_count = 4, .sreg_stride = 2,
-    .ldt = 0x2a, .end = 0x2a,
+    .width = 2,
+    .eip = 0x0e,
+    .eflags = 0x10,
+    .gpr = 0x12,
+    .sreg = 0x22,
+    .sreg_count = 4,
+    .sreg_stride = 2,
+    .ldt = 0x2a,
+    .end = 0x2a,
 };
 
 enum { TSS32_CR3 = 0x1c, TSS32_TRAP = 0x64 };
@@ -77,11 +92,11 @@ static void tss_load(struct vcpu *v, const struct segment *tr, struct task_state
     }
 }
 
-/* ---- Checks in the old task ----------------------------------------------------------------------------------- */
+/* ---- Checks in the old task
+ * ----------------------------------------------------------------------------------- */
 
 /* The new TSS's descriptor: present, of the right kind for this way in, large enough. */
-static void check_descriptor(struct vcpu *v, uint16_t selector, enum task_source source,
-                             struct descriptor *d)
+static void check_descriptor(struct vcpu *v, uint16_t selector, enum task_source source, struct descriptor *d)
 {
     bool back = source == TASK_IRET;
     uint8_t vector = back ? X86_TS : X86_GP;
@@ -122,7 +137,8 @@ static void write_busy(struct vcpu *v, guest_la la, bool busy)
     mem_system_write(v, la + 5, 1, busy ? type | 2 : type & ~2u);
 }
 
-/* ---- In the new task ---------------------------------------------------------------------------------------------- */
+/* ---- In the new task
+ * ---------------------------------------------------------------------------------------------- */
 
 /* DR7.L0..L3 and LE belong to the old task: SDM 3B, "Debug Control Register (DR7)". */
 static void drop_local_breakpoints(struct vcpu *v)
@@ -213,7 +229,8 @@ static void push_error(struct vcpu *v, unsigned size, uint32_t error)
     frame_commit(v, &f);
 }
 
-/* ---- The switch ------------------------------------------------------------------------------------------------------ */
+/* ---- The switch
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* Steps that change memory and TR; all of it was checked to be there. Fills in the new task's state. */
 static void exchange(struct vcpu *v, const struct segment *tr, const struct descriptor *d,

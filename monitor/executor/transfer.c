@@ -9,7 +9,8 @@
 
 #include "mem.h"
 
-/* ---- Real mode and virtual-8086 mode -------------------------------------------------------------------- */
+/* ---- Real mode and virtual-8086 mode --------------------------------------------------------------------
+ */
 
 static void commit_real(struct vcpu *v, uint16_t selector, uint32_t eip)
 {
@@ -17,7 +18,8 @@ static void commit_real(struct vcpu *v, uint16_t selector, uint32_t eip)
     v->eip = eip;
 }
 
-/* ---- Where a far pointer leads in protected mode --------------------------------------------------------- */
+/* ---- Where a far pointer leads in protected mode ---------------------------------------------------------
+ */
 
 /* The selector and descriptor a far JMP or CALL names. */
 static void fetch_target(struct vcpu *v, uint16_t selector, struct descriptor *d)
@@ -79,7 +81,8 @@ static void transfer_to_task(struct vcpu *v, uint16_t selector, const struct des
     task_switch(v, desc_type(d) == X86_TASK_GATE ? gate_selector(d) : selector, source, false, 0);
 }
 
-/* ---- JMP ---------------------------------------------------------------------------------------------------- */
+/* ---- JMP
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void jump_through_gate(struct vcpu *v, uint16_t selector, const struct descriptor *gate)
 {
@@ -125,7 +128,8 @@ void far_jump(struct vcpu *v, uint16_t selector, uint32_t offset, unsigned opsiz
     }
 }
 
-/* ---- CALL ----------------------------------------------------------------------------------------------------- */
+/* ---- CALL
+ * ----------------------------------------------------------------------------------------------------- */
 
 /* CS and EIP of the next instruction. */
 static void push_return(struct vcpu *v, struct frame *f, unsigned size)

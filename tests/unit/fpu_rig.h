@@ -15,8 +15,8 @@ enum { RIG_MEMORY = 4096 * 3 }; /* the third page is never mapped: accesses faul
 
 struct rig_state {
     _Alignas(16) uint8_t fx[512];
-    uint32_t gpr[8];   /* EAX, ECX, EDX, EBX, ESP (unused), EBP, ESI, EDI */
-    uint8_t flags_ah;  /* as LAHF has them */
+    uint32_t gpr[8];  /* EAX, ECX, EDX, EBX, ESP (unused), EBP, ESI, EDI */
+    uint8_t flags_ah; /* as LAHF has them */
     uint8_t flags_of;
 };
 
@@ -49,7 +49,7 @@ struct rig_insn {
     unsigned length;
     uint8_t isa;
     uint8_t class_;
-    bool mine;       /* FP or SIMD by its row */
+    bool mine; /* FP or SIMD by its row */
     bool has_memory;
     bool uses_esp;
     const char *name;
@@ -58,6 +58,9 @@ struct rig_insn {
 bool rig_decode(const uint8_t bytes[15], struct rig_insn *insn);
 int rig_run_guest(const uint8_t bytes[15], const struct rig_controls *controls, struct rig_state *s);
 int rig_run_host(const uint8_t bytes[15], unsigned length, struct rig_state *s);
+/* Run the instruction `count` times (a multiple of 256) in straight lines of 256; for measuring. */
+void rig_repeat_guest(const uint8_t bytes[15], const struct rig_controls *controls, const struct rig_state *s,
+                      unsigned count);
 /* IGNNE# for the next runs. */
 void rig_ignne(void);
 /* Bytes of a stored environment or FXSAVE image; the guest's instruction pointer is always this. */

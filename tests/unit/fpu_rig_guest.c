@@ -6,7 +6,6 @@
  */
 #include "fpu_rig.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,17 +16,16 @@
 static struct vcpu *vcpu;
 static struct native_pool pool;
 static struct d86_exit exit_record;
-static void *landing[5]; /* for __builtin_setjmp: no signal mask, no FP state */
 static volatile int outcome;
 static bool keep_ignne;
 
 static NORETURN void leave(int code)
 {
     outcome = code;
-    __builtin_longjmp(landing, 1);
+    unwind_to(&vcpu->unwind, UNWIND_EXIT);
 }
 
-/* ---- What the handlers call -------------------------------------------------------------------------- */
+/* ---- What the handlers call ---------------------------------------------------------------------------- */
 
 void raise(struct vcpu *v, const struct uop *u, uint8_t vector)
 {
@@ -99,13 +97,14 @@ void mem_write_slow(struct vcpu *v, const struct uop *u, guest_la la, unsigned s
     mem_write_bytes(v, u, la, &value, size);
 }
 
-/* ---- The vCPU ---------------------------------------------------------------------------------------------- */
+/* ---- The vCPU ------------------------------------------------------------------------------------------ */
 
 uint8_t *rig_memory(void)
 {
     static uint8_t *memory;
     if (!memory) {
-        memory = mmap(NULL, RIG_MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+        memory =
+            mmap(NULL, RIG_MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
         if (memory == MAP_FAILED || mprotect(memory + RIG_MEMORY - 4096, 4096, PROT_NONE))
             abort();
     }
@@ -117,7 +116,8 @@ static struct vcpu *rig_vcpu(void)
     if (vcpu)
         return vcpu;
     pool.slots = 1 << 16;
-    pool.code = mmap(NULL, pool.slots * 8ul, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    pool.code =
+        mmap(NULL, pool.slots * 8ul, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     pool.text = pool.code;
     vcpu = aligned_alloc(64, (sizeof(*vcpu) + 63) & ~63ul);
     if (!vcpu || pool.code == MAP_FAILED)
@@ -127,7 +127,8 @@ static struct vcpu *rig_vcpu(void)
     vcpu->exit = &exit_record;
     vcpu->tlb = vcpu->tlb_user;
     for (unsigned i = 0; i < X86_SREG_COUNT; i++)
-        vcpu->seg[i] = (struct segment){ .selector = RIG_DS, .readable = true, .writable = true, .max = 0xffffffffu };
+        vcpu->seg[i] =
+            (struct segment){ .selector = RIG_DS, .readable = true, .writable = true, .max = 0xffffffffu };
     vcpu->seg[X86_CS].selector = RIG_CS;
     fpu_reset(vcpu);
     return vcpu;
@@ -153,9 +154,9 @@ bool rig_decode(const uint8_t bytes[15], struct rig_insn *insn)
     insn->length = in.length;
     insn->isa = in.isa;
     insn->class_ = in.class_;
-    insn->mine = in.class_ != X86_INVALID &&
-                 (in.isa == X86_ISA_X87 || in.isa == X86_ISA_FXSR || (in.isa >= X86_ISA_MMX && in.isa <= X86_ISA_POPCNT) ||
-                  (in.isa == X86_ISA_CMOV && in.map == 0));
+    insn->mine = in.class_ != X86_INVALID && (in.isa == X86_ISA_X87 || in.isa == X86_ISA_FXSR ||
+                                              (in.isa >= X86_ISA_MMX && in.isa <= X86_ISA_POPCNT) ||
+                                              (in.isa == X86_ISA_CMOV && in.map == 0));
     insn->has_memory = insn->uses_esp = false;
     for (unsigned i = 0; i < 3; i++) {
         insn->has_memory |= in.opnd[i].kind == X86_OPND_MEM;
@@ -192,9 +193,9 @@ static const struct uop *stop_here(struct vcpu *v, const struct uop *u)
 static __attribute__((noinline)) void run(struct vcpu *v, const struct uop *u)
 {
     outcome = RIG_OK;
-    if (__builtin_setjmp(landing))
+    if (unwind_save(&v->unwind))
         return;
-    for (const struct uop *next = u->run(v, u); next && next != u + 1; next = next->run(v, next))
+    for (const struct uop *next = u; next; next = next->run(v, next))
         ;
 }
 
@@ -203,11 +204,12 @@ void rig_ignne(void)
     keep_ignne = true;
 }
 
-int rig_run_guest(const uint8_t bytes[15], const struct rig_controls *controls, struct rig_state *s)
+/* The vCPU with these controls and this state, and the instruction bound to u[0]; negative: impossible. */
+static int prepare(const uint8_t bytes[15], const struct rig_controls *controls, const struct rig_state *s,
+                   struct uop *u)
 {
     struct vcpu *v = rig_vcpu();
     struct insn in;
-    struct uop u[2];
     bool ends;
 
     fill_tlb(v, controls->tlb);
@@ -218,14 +220,21 @@ int rig_run_guest(const uint8_t bytes[15], const struct rig_controls *controls, 
     if (x86_decode(bytes, 15, !controls->code16, &in) != X86_DECODE_OK)
         return -2;
     make_uop(&in, u);
-    u[1] = (struct uop){ .run = stop_here };
     if (!bind_fpu(v, &in, v->mode, u, &ends) || pool.full)
         return -3;
-
     memcpy(v->gpr.d, s->gpr, sizeof(s->gpr));
     v->arith = (uint16_t)(s->flags_ah << 8 | s->flags_of);
-    if (!fpu_import(v, s->fx))
-        return -4;
+    return fpu_import(v, s->fx) ? 0 : -4;
+}
+
+int rig_run_guest(const uint8_t bytes[15], const struct rig_controls *controls, struct rig_state *s)
+{
+    struct vcpu *v = rig_vcpu();
+    struct uop u[2];
+    int result = prepare(bytes, controls, s, u);
+    if (result < 0)
+        return result;
+    u[1] = (struct uop){ .run = stop_here };
     v->fpu.ignne = keep_ignne;
     run(v, u);
     fpu_leave(v);
@@ -235,4 +244,25 @@ int rig_run_guest(const uint8_t bytes[15], const struct rig_controls *controls, 
     s->flags_ah = (uint8_t)(v->arith >> 8);
     s->flags_of = (uint8_t)v->arith & 1;
     return outcome;
+}
+
+void rig_repeat_guest(const uint8_t bytes[15], const struct rig_controls *controls, const struct rig_state *s,
+                      unsigned count)
+{
+    enum { LINE = 256 };
+    static struct uop line[LINE + 1];
+    struct vcpu *v = rig_vcpu();
+    if (prepare(bytes, controls, s, line) < 0)
+        abort();
+    for (unsigned i = 1; i < LINE; i++)
+        line[i] = line[0];
+    line[LINE] = (struct uop){ .run = stop_here };
+    outcome = RIG_OK;
+    if (!unwind_save(&v->unwind))
+        for (unsigned i = 0; i < count; i += LINE)
+            for (const struct uop *next = line; next; next = next->run(v, next))
+                ;
+    fpu_leave(v);
+    if (outcome != RIG_OK)
+        abort();
 }

@@ -4,6 +4,7 @@
  * The host's side of the FP rig: the guest's instruction bytes, unchanged, between code that loads and
  * stores the registers. Exceptions arrive as signals; the state then is that of the signal frame.
  */
+#define _GNU_SOURCE /* REG_TRAPNO */
 #include "fpu_rig.h"
 
 #include <setjmp.h>
@@ -20,8 +21,11 @@ static struct rig_state host; /* FP state of this program, kept meanwhile */
 static void on_signal(int number, siginfo_t *info, void *context)
 {
     const ucontext_t *c = context;
+    (void)number, (void)info;
+    if (!current) /* not the instruction: this program's own mistake */
+        abort();
     memcpy(current->fx, c->uc_mcontext.fpregs, 512);
-    siglongjmp(landing, number == SIGSEGV && info->si_code != SI_KERNEL ? SIGBUS : number);
+    siglongjmp(landing, (int)c->uc_mcontext.gregs[REG_TRAPNO]);
 }
 
 static void catch_signals(void)
@@ -31,14 +35,6 @@ static void catch_signals(void)
     for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         if (sigaction(numbers[i], &action, NULL))
             abort();
-}
-
-/* The x87 tells its exceptions from those of SSE by the status word; SIGBUS stands for a page fault here. */
-static int outcome_of(int number, const struct rig_state *before)
-{
-    if (number == SIGFPE)
-        return before->fx[2] & 0x80 ? RIG_MF : RIG_XM;
-    return number == SIGILL ? RIG_UD : number == SIGBUS ? RIG_PF : RIG_GP;
 }
 
 /* code(s): everything into registers, the instruction, everything back. RBP and RBX are saved by hand. */
@@ -104,14 +100,14 @@ int rig_run_host(const uint8_t bytes[15], unsigned length, struct rig_state *s)
             abort();
         catch_signals();
     }
-    struct rig_state before = *s;
     memcpy(code, bytes, length);
     code[length] = 0xc3;
     current = s;
     __asm__ volatile("fxsave %0" : "=m"(host.fx));
-    int number = sigsetjmp(landing, 1);
-    if (!number)
+    int vector = sigsetjmp(landing, 1);
+    if (!vector)
         run(code, s);
+    current = NULL;
     __asm__ volatile("fninit\n\tfxrstor %0" : : "m"(host.fx));
-    return number ? outcome_of(number, &before) : RIG_OK;
+    return vector;
 }

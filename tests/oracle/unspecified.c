@@ -1,0 +1,290 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What the SDM leaves open: undefined status flags, and how far an instruction got that faults halfway.
+ * The interpreter lets the host's ALU compute nearly all flags, so these tables are asked only when a
+ * difference was found, and only about the one instruction after which the two sides first differ:
+ * nothing is masked beforehand.
+ */
+#include <capstone/capstone.h>
+#include <string.h>
+
+#include "oracle.h"
+
+/*
+ * Rows: instruction, flags it leaves undefined whatever its operands are. SDM 2, "Flags Affected" on the
+ * instruction's page; the same in SDM 1, appendix "EFLAGS Cross-Reference".
+ */
+static const struct {
+    unsigned id; /* capstone's */
+    uint32_t flags;
+    const char *where;
+} rows[] = {
+    { X86_INS_AAA, FL_OF | FL_SF | FL_ZF | FL_PF, "SDM 2A, \"AAA\"" },
+    { X86_INS_AAS, FL_OF | FL_SF | FL_ZF | FL_PF, "SDM 2A, \"AAS\"" },
+    { X86_INS_AAM, FL_OF | FL_AF | FL_CF, "SDM 2A, \"AAM\"" },
+    { X86_INS_AAD, FL_OF | FL_AF | FL_CF, "SDM 2A, \"AAD\"" },
+    { X86_INS_DAA, FL_OF, "SDM 2A, \"DAA\"" },
+    { X86_INS_DAS, FL_OF, "SDM 2A, \"DAS\"" },
+    { X86_INS_AND, FL_AF, "SDM 2A, \"AND\"" },
+    { X86_INS_OR, FL_AF, "SDM 2B, \"OR\"" },
+    { X86_INS_XOR, FL_AF, "SDM 2D, \"XOR\"" },
+    { X86_INS_TEST, FL_AF, "SDM 2B, \"TEST\"" },
+    { X86_INS_MUL, FL_SF | FL_ZF | FL_AF | FL_PF, "SDM 2B, \"MUL\"" },
+    { X86_INS_IMUL, FL_SF | FL_ZF | FL_AF | FL_PF, "SDM 2A, \"IMUL\"" },
+    { X86_INS_DIV, FL_STATUS, "SDM 2A, \"DIV\"" },
+    { X86_INS_IDIV, FL_STATUS, "SDM 2A, \"IDIV\"" },
+    { X86_INS_BSF, FL_CF | FL_OF | FL_SF | FL_AF | FL_PF, "SDM 2A, \"BSF\"" },
+    { X86_INS_BSR, FL_CF | FL_OF | FL_SF | FL_AF | FL_PF, "SDM 2A, \"BSR\"" },
+    { X86_INS_BT, FL_OF | FL_SF | FL_AF | FL_PF, "SDM 2A, \"BT\"" },
+    { X86_INS_BTS, FL_OF | FL_SF | FL_AF | FL_PF, "SDM 2A, \"BTS\"" },
+    { X86_INS_BTR, FL_OF | FL_SF | FL_AF | FL_PF, "SDM 2A, \"BTR\"" },
+    { X86_INS_BTC, FL_OF | FL_SF | FL_AF | FL_PF, "SDM 2A, \"BTC\"" },
+};
+
+/* The count of a shift or rotate as the processor masks it. */
+static unsigned shift_count(const cs_x86 *x, const struct regs *before)
+{
+    const cs_x86_op *last = &x->operands[x->op_count - 1];
+
+    if (x->op_count < 2)
+        return 1;
+    return (last->type == X86_OP_IMM ? (unsigned)last->imm : before->gpr[ECX]) & 31;
+}
+
+/* SDM 2B, "SAL/SAR/SHL/SHR", "RCL/RCR/ROL/ROR", "SHLD", "SHRD": undefined depending on the count. */
+static uint32_t shift_flags(unsigned id, const cs_x86 *x, const struct regs *before)
+{
+    unsigned count = shift_count(x, before), width = x->op_count ? x->operands[0].size * 8u : 32;
+
+    if (count == 0)
+        return 0;
+    switch (id) {
+    case X86_INS_SHL:
+    case X86_INS_SAL:
+    case X86_INS_SHR:
+    case X86_INS_SAR:
+        return FL_AF | (count > 1 ? FL_OF : 0) | (count >= width && id != X86_INS_SAR ? FL_CF : 0);
+    case X86_INS_SHLD:
+    case X86_INS_SHRD:
+        return count > width ? FL_STATUS : FL_AF | (count > 1 ? FL_OF : 0);
+    case X86_INS_ROL:
+    case X86_INS_ROR:
+    case X86_INS_RCL:
+    case X86_INS_RCR:
+        return count > 1 ? FL_OF : 0;
+    default:
+        return 0;
+    }
+}
+
+/* Decode the instruction at `code`; NULL if capstone does not know it. Free with cs_free(insn, 1). */
+static cs_insn *decode(const uint8_t *code, size_t avail, uint32_t eip)
+{
+    static csh handle;
+    cs_insn *insn;
+
+    if (!handle) {
+        if (cs_open(CS_ARCH_X86, CS_MODE_32, &handle) != CS_ERR_OK)
+            return NULL;
+        cs_option(handle, CS_OPT_DETAIL, CS_OPT_ON);
+    }
+    return cs_disasm(handle, code, avail, eip, 1, &insn) ? insn : NULL;
+}
+
+/* Decode the instruction of the case at `eip`; NULL if there is none. Free with cs_free(insn, 1). */
+static cs_insn *decode_at(const struct test_case *c, uint32_t eip)
+{
+    uint32_t offset = eip - c->code_la;
+
+    return offset < c->code_len ? decode(c->code + offset, c->code_len - offset, eip) : NULL;
+}
+
+/* A load of SS, after which no single-step trap is taken: SDM 3B, "Single-Step Exception Condition". */
+static bool loads_ss(const cs_insn *insn)
+{
+    const cs_x86 *x = &insn->detail->x86;
+
+    return (insn->id == X86_INS_MOV || insn->id == X86_INS_POP) && x->op_count &&
+           x->operands[0].type == X86_OP_REG && x->operands[0].reg == X86_REG_SS;
+}
+
+/* Status flags left undefined by what is done between two single-step traps, the first at before->eip. */
+static uint32_t undefined_flags(const struct test_case *c, const struct regs *before)
+{
+    cs_insn *insn = decode_at(c, before->eip);
+    uint32_t flags;
+
+    if (!insn)
+        return 0;
+    flags = shift_flags(insn->id, &insn->detail->x86, before);
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
+        if (rows[i].id == insn->id)
+            flags = rows[i].flags;
+    if (loads_ss(insn)) {
+        struct regs next = *before;
+        next.eip += insn->size;
+        flags |= undefined_flags(c, &next);
+    }
+    cs_free(insn, 1);
+    return flags;
+}
+
+bool undefined_adopt(const struct test_case *c, const struct regs *before, struct regs *guest,
+                     const struct regs *host)
+{
+    uint32_t differ = guest->eflags ^ host->eflags;
+
+    if (!differ || memcmp(guest->gpr, host->gpr, sizeof guest->gpr) != 0 || guest->eip != host->eip ||
+        (differ & ~undefined_flags(c, before)))
+        return false;
+    guest->eflags = host->eflags;
+    return true;
+}
+
+/* ---- Faults in the middle ------------------------------------------------------------------------ */
+
+/*
+ * Instructions with several accesses: in what order these are made, and so which one faults and what the
+ * earlier ones left behind, is not specified; only that the instruction can be restarted.
+ * SDM 3A, "Program or Task Restart".
+ */
+static const struct {
+    unsigned id;
+    unsigned may_differ; /* enum difference */
+    const char *what;
+} halfway[] = {
+    { X86_INS_PUSHAW, DIFF_MEMORY | DIFF_CR2, "PUSHA: order of the eight writes" },
+    { X86_INS_PUSHAL, DIFF_MEMORY | DIFF_CR2, "PUSHA: order of the eight writes" },
+    { X86_INS_POPAW, DIFF_GPR | DIFF_CR2, "POPA: registers loaded before the fault" },
+    { X86_INS_POPAL, DIFF_GPR | DIFF_CR2, "POPA: registers loaded before the fault" },
+    { X86_INS_ENTER, DIFF_MEMORY | DIFF_CR2 | DIFF_ERROR_CODE, "ENTER: order of the accesses" },
+    { X86_INS_CMPSB, DIFF_KIND | DIFF_ERROR_CODE | DIFF_CR2, "CMPS: which operand is read first" },
+    { X86_INS_CMPSW, DIFF_KIND | DIFF_ERROR_CODE | DIFF_CR2, "CMPS: which operand is read first" },
+    { X86_INS_CMPSD, DIFF_KIND | DIFF_ERROR_CODE | DIFF_CR2, "CMPS: which operand is read first" },
+    { X86_INS_FXSAVE, DIFF_MEMORY | DIFF_CR2 | DIFF_ERROR_CODE, "FXSAVE: order of the accesses" },
+    { X86_INS_FXRSTOR, DIFF_CR2 | DIFF_ERROR_CODE, "FXRSTOR: order of the accesses" },
+    { X86_INS_FNSAVE, DIFF_MEMORY | DIFF_CR2 | DIFF_ERROR_CODE, "FNSAVE: order of the accesses" },
+    { X86_INS_FRSTOR, DIFF_CR2 | DIFF_ERROR_CODE, "FRSTOR: order of the accesses" },
+    { X86_INS_FNSTENV, DIFF_MEMORY | DIFF_CR2 | DIFF_ERROR_CODE, "FNSTENV: order of the accesses" },
+    { X86_INS_FLDENV, DIFF_CR2 | DIFF_ERROR_CODE, "FLDENV: order of the accesses" },
+};
+
+static uint32_t register_value(unsigned id, const struct regs *r)
+{
+    static const unsigned ids[8] = { X86_REG_EAX, X86_REG_ECX, X86_REG_EDX, X86_REG_EBX,
+                                     X86_REG_ESP, X86_REG_EBP, X86_REG_ESI, X86_REG_EDI };
+
+    for (unsigned i = 0; i < 8; i++)
+        if (ids[i] == id)
+            return r->gpr[i];
+    return 0; /* none; 16-bit addresses do not get to the end of a segment */
+}
+
+/* Is `offset` so near an end of the segment that an operand there may wrap? FXSAVE's is the largest. */
+static bool near_end(uint32_t offset)
+{
+    return offset > 0u - FX_SIZE;
+}
+
+/* Does an operand of the instruction lie across the end of its 4 GiB segment? */
+static bool wraps(const cs_insn *insn, const struct regs *r)
+{
+    enum { PUSHA_SIZE = 32 };
+    const cs_x86 *x = &insn->detail->x86;
+
+    if (near_end(r->gpr[ESP] - PUSHA_SIZE) || near_end(r->gpr[ESP]) ||
+        (insn->id == X86_INS_LEAVE && near_end(r->gpr[EBP])))
+        return true;
+    for (unsigned i = 0; i < x->op_count; i++) {
+        const cs_x86_op *op = &x->operands[i];
+        if (op->type == X86_OP_MEM &&
+            near_end(register_value(op->mem.base, r) + register_value(op->mem.index, r) * op->mem.scale +
+                     (uint32_t)op->mem.disp))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * An access that wraps around the end of a 4 GiB segment may or may not raise #GP or #SS: SDM 3A, "Limit
+ * Checking". Is this the end of the side that did?
+ */
+static bool limit_fault(const struct test_case *c, const struct outcome *o)
+{
+    if (o->kind != OUTCOME_EXCEPTION || (o->vector != 12 && o->vector != 13) || o->error_code != 0)
+        return false;
+    cs_insn *insn = decode_at(c, o->regs.eip);
+    bool found = insn && wraps(insn, &o->regs);
+    if (insn)
+        cs_free(insn, 1);
+    return found;
+}
+
+/*
+ * CVTPI2PS from memory: the SDM has it look at the x87 state as from an MMX register (SDM 2A, "CVTPI2PS"),
+ * AMD's processors leave that alone. So #MF comes or not, and with #XM the x87 tags and TOP differ.
+ */
+static bool mmx_transition(const struct test_case *c, const struct outcome *o, unsigned difference)
+{
+    if (o->kind != OUTCOME_EXCEPTION || (o->vector != 16 && (o->vector != 19 || difference != DIFF_FPU)))
+        return false;
+    cs_insn *insn = decode_at(c, o->regs.eip);
+    bool found = insn && insn->id == X86_INS_CVTPI2PS && insn->detail->x86.operands[1].type == X86_OP_MEM;
+    if (insn)
+        cs_free(insn, 1);
+    return found;
+}
+
+/*
+ * Faults a processor may raise or not: #AC of 128-bit data and FXSAVE areas (SDM 3A, "Interrupt
+ * 17-Alignment Check Exception (#AC)", has no row for the former and leaves the latter to the
+ * implementation); #AC and #PF of bytes MASKMOVQ and MASKMOVDQU do not select (SDM 2B, their pages).
+ */
+static bool optional_fault(const struct test_case *c, const struct outcome *o)
+{
+    static const struct {
+        unsigned id;
+        bool page_fault;
+    } optional[] = {
+        { X86_INS_MOVUPS, false },    { X86_INS_MOVUPD, false },  { X86_INS_MOVDQU, false },
+        { X86_INS_FXSAVE, false },    { X86_INS_FXRSTOR, false }, { X86_INS_MASKMOVQ, true },
+        { X86_INS_MASKMOVDQU, true },
+    };
+    bool found = false;
+
+    if (o->kind != OUTCOME_EXCEPTION || (o->vector != 14 && o->vector != 17))
+        return false;
+    cs_insn *insn = decode_at(c, o->regs.eip);
+    if (!insn)
+        return false;
+    for (unsigned i = 0; i < ARRAY_SIZE(optional); i++)
+        found |= insn->id == optional[i].id && (o->vector == 17 || optional[i].page_fault);
+    cs_free(insn, 1);
+    return found;
+}
+
+bool unspecified_fault(const struct test_case *c, const struct outcome *native, const struct outcome *guest,
+                       unsigned difference)
+{
+    bool found = false;
+
+    if (optional_fault(c, native) || optional_fault(c, guest) || limit_fault(c, native) ||
+        limit_fault(c, guest) || mmx_transition(c, native, difference) ||
+        mmx_transition(c, guest, difference))
+        return true;
+    if (native->kind != OUTCOME_EXCEPTION || guest->kind != OUTCOME_EXCEPTION ||
+        native->regs.eip != guest->regs.eip)
+        return false;
+    cs_insn *insn = decode_at(c, native->regs.eip);
+    if (!insn)
+        return false;
+    for (unsigned i = 0; i < ARRAY_SIZE(halfway); i++) {
+        if (halfway[i].id != insn->id || (difference & ~halfway[i].may_differ))
+            continue;
+        found =
+            (native->vector == 14 || native->vector == 17) && (guest->vector == 14 || guest->vector == 17);
+    }
+    cs_free(insn, 1);
+    return found;
+}
