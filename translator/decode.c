@@ -213,8 +213,12 @@ static bool decode_form(struct decoder *d, const struct form *form)
     insn->op = form->op;
     insn->class_ = form->class_;
     insn->isa = form->isa;
-    if (form->op == X86_BAD)
+    if (form->op == X86_BAD) {
+        /* Processors fetch the whole operand before they see that the group's row is empty (seen on a Zen 4). */
+        if (insn->has_modrm)
+            decoder_memory(d);
         return false;
+    }
     if (form->isa < X86_ISA_MMX)
         insn->simd_prefix = 0; /* a cell that is no MMX or SSE form, as PAUSE */
     if (form->modrm != FORM_NO_MODRM) {

@@ -64,9 +64,19 @@ static ALWAYS_INLINE const struct uop *mul_template(struct vcpu *v, const struct
             : "r"(b)                                                                                         \
             : "cc")
 
-static ALWAYS_INLINE const struct uop *imul_template(struct vcpu *v, const struct uop *u, bool three, unsigned size)
+/* Where the source is: a register, memory by the flat form, or anything. */
+enum imul_source { IMUL_REG, IMUL_FLAT, IMUL_ANY };
+
+static ALWAYS_INLINE const struct uop *imul_template(struct vcpu *v, const struct uop *u, bool three, unsigned size,
+                                                     enum imul_source source, uop_fn *slow)
 {
-    uint32_t a = opnd_read_src(v, u, size), f = v->arith;
+    uint32_t a, f = v->arith;
+    if (source == IMUL_REG)
+        a = gpr_read(v, u->src, size);
+    else if (source == IMUL_ANY)
+        a = opnd_read_src(v, u, size);
+    else if (!mem_try_read(v, u, ea_offset32(v, u), size, slow, &a))
+        return slow(v, u);
     uint32_t b = three ? u->imm : gpr_read(v, u->dst, size);
     if (size == 4)
         IMUL_SIZED("l", "k");
@@ -185,10 +195,14 @@ SIZED(mul_4, mul_template(v, u, false, 4))
 SIZED(imul1_1, mul_template(v, u, true, 1))
 SIZED(imul1_2, mul_template(v, u, true, 2))
 SIZED(imul1_4, mul_template(v, u, true, 4))
-SIZED(imul2_2, imul_template(v, u, false, 2))
-SIZED(imul2_4, imul_template(v, u, false, 4))
-SIZED(imul3_2, imul_template(v, u, true, 2))
-SIZED(imul3_4, imul_template(v, u, true, 4))
+SIZED(imul2_2, imul_template(v, u, false, 2, IMUL_ANY, NULL))
+SIZED(imul2_4, imul_template(v, u, false, 4, IMUL_ANY, NULL))
+SIZED(imul2_4_reg, imul_template(v, u, false, 4, IMUL_REG, NULL))
+HANDLER_PAIR(imul2_4_flat, imul_template(v, u, false, 4, IMUL_FLAT, slow))
+SIZED(imul3_2, imul_template(v, u, true, 2, IMUL_ANY, NULL))
+SIZED(imul3_4, imul_template(v, u, true, 4, IMUL_ANY, NULL))
+SIZED(imul3_4_reg, imul_template(v, u, true, 4, IMUL_REG, NULL))
+HANDLER_PAIR(imul3_4_flat, imul_template(v, u, true, 4, IMUL_FLAT, slow))
 SIZED(div_1, div_template(v, u, false, 1))
 SIZED(div_2, div_template(v, u, false, 2))
 SIZED(div_4, div_template(v, u, false, 4))
@@ -196,12 +210,25 @@ SIZED(idiv_1, div_template(v, u, true, 1))
 SIZED(idiv_2, div_template(v, u, true, 2))
 SIZED(idiv_4, div_template(v, u, true, 4))
 
+static void bind_imul(const struct insn *in, unsigned mode, struct uop *u)
+{
+    static uop_fn *const dword[2][3] = {
+        { imul2_4_reg, imul2_4_flat, imul2_4 },
+        { imul3_4_reg, imul3_4_flat, imul3_4 },
+    };
+    bool three = in->opnd[2].kind != X86_OPND_NONE;
+    enum imul_source source = !(u->flags & UOP_MEM) ? IMUL_REG : ea_is_flat(u, mode) ? IMUL_FLAT : IMUL_ANY;
+    if (in->opnd[0].size == 4)
+        u->run = dword[three][source];
+    else
+        u->run = three ? imul3_2 : imul2_2;
+}
+
 bool bind_muldiv(const struct insn *in, unsigned mode, struct uop *u)
 {
     static uop_fn *const mul[] = { mul_1, mul_2, mul_4 }, *const imul1[] = { imul1_1, imul1_2, imul1_4 };
     static uop_fn *const div[] = { div_1, div_2, div_4 }, *const idiv[] = { idiv_1, idiv_2, idiv_4 };
     unsigned size = size_log2(in->opnd[0].size);
-    (void)mode;
     switch (in->op) {
     case X86_MUL:
         u->run = mul[size];
@@ -209,10 +236,8 @@ bool bind_muldiv(const struct insn *in, unsigned mode, struct uop *u)
     case X86_IMUL:
         if (in->opnd[1].kind == X86_OPND_NONE)
             u->run = imul1[size];
-        else if (in->opnd[2].kind == X86_OPND_NONE)
-            u->run = size == 2 ? imul2_4 : imul2_2;
         else
-            u->run = size == 2 ? imul3_4 : imul3_2;
+            bind_imul(in, mode, u);
         return true;
     case X86_DIV:
         u->run = div[size];

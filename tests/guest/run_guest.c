@@ -1,0 +1,243 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Runs a test guest: a flat binary at 0000:7C00, entered there in real mode, on nothing but a processor, RAM
+ * and the ports below. The guest prints on port E9 and ends the run with its status on port F4.
+ *
+ *     run_guest [--cpu MODEL] [--expect shutdown] GUEST.bin
+ *
+ * Exit status: what the guest wrote (0: all its checks hold), 1 also for an end that was not expected.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "duplex86/duplex86.h"
+
+enum {
+    PORT_DEBUG = 0xe9,     /* out: a character to print */
+    PORT_INTERRUPT = 0xf0, /* out: raise an external interrupt with this vector as soon as possible */
+    PORT_NMI = 0xf1,       /* out: raise an NMI */
+    PORT_COUNT = 0xf2,     /* in: exits made by the string port since the last read, saturating */
+    PORT_STATUS = 0xf4,    /* out: end with this status */
+    PORT_STRING = 0x100,   /* in: bytes 0, 1, 2 ...; out: must be the same sequence; both start over at... */
+    PORT_RESTART = 0x110,  /* ... a write here */
+    MMIO_BASE = 0x2000000, /* reads FF bytes counting down from their address; writes vanish */
+    RAM_SIZE = 16 << 20,
+    LOAD_AT = 0x7c00,
+    EXITS_MAX = 2000000,
+};
+
+struct machine {
+    struct d86_vm *vm;
+    struct d86_vcpu *cpu;
+    struct d86_exit *exit;
+    int interrupt; /* waiting vector, or -1 */
+    uint8_t next_byte;
+    unsigned string_exits;
+    bool ended;
+    int status;
+};
+
+static void die(const char *what, int error)
+{
+    fprintf(stderr, "run_guest: %s: %s\n", what, error ? d86_last_error() : "");
+    exit(1);
+}
+
+static void end(struct machine *m, int status)
+{
+    m->ended = true;
+    m->status = status;
+}
+
+/* ---- Ports ------------------------------------------------------------------------------------------------
+ */
+
+static void port_out(struct machine *m, uint16_t port, uint8_t value)
+{
+    switch (port) {
+    case PORT_DEBUG:
+        putchar(value);
+        break;
+    case PORT_INTERRUPT:
+        m->interrupt = value;
+        break;
+    case PORT_NMI:
+        d86_vcpu_nmi(m->cpu);
+        break;
+    case PORT_STATUS:
+        end(m, value);
+        break;
+    case PORT_RESTART:
+        m->next_byte = 0;
+        m->string_exits = 0;
+        break;
+    default:
+        break;
+    }
+}
+
+/* Bytes of the string port come from and are compared with one sequence. */
+static void string_port(struct machine *m)
+{
+    struct d86_exit *e = m->exit;
+    size_t bytes = (size_t)e->io.count * e->io.size;
+
+    m->string_exits++;
+    for (size_t i = 0; i < bytes; i++) {
+        if (!e->io.is_out) {
+            e->io.data[i] = m->next_byte++;
+        } else if (e->io.data[i] != m->next_byte++) {
+            printf("string port: byte %zu is %#x\n", i, e->io.data[i]);
+            end(m, 1);
+        }
+    }
+}
+
+static void do_io(struct machine *m)
+{
+    struct d86_exit *e = m->exit;
+
+    if (e->io.port == PORT_STRING) {
+        string_port(m);
+    } else if (e->io.is_out) {
+        for (uint32_t i = 0; i < e->io.count; i++)
+            port_out(m, e->io.port, e->io.data[i * e->io.size]);
+    } else {
+        memset(e->io.data, 0xff, (size_t)e->io.count * e->io.size);
+        if (e->io.port == PORT_COUNT) {
+            e->io.data[0] = m->string_exits > 255 ? 255 : (uint8_t)m->string_exits;
+            m->string_exits = 0;
+        }
+    }
+}
+
+static void do_mmio(struct machine *m)
+{
+    struct d86_exit *e = m->exit;
+
+    for (unsigned i = 0; i < e->mmio.size && !e->mmio.is_write; i++)
+        e->mmio.data[i] = (uint8_t) ~(e->mmio.pa + i);
+}
+
+/* ---- The run
+ * ------------------------------------------------------------------------------------------------- */
+
+static void load(struct machine *m, const char *path)
+{
+    static uint8_t image[512 << 10];
+    FILE *f = fopen(path, "rb");
+
+    if (!f) {
+        perror(path);
+        exit(1);
+    }
+    size_t size = fread(image, 1, sizeof(image), f);
+    fclose(f);
+    if (d86_vm_write(m->vm, LOAD_AT, image, size))
+        die("cannot load the guest", 1);
+}
+
+static void start(struct machine *m, const char *model, const char *path)
+{
+    const struct d86_vcpu_config config = { .cpu = model };
+    struct d86_sregs s;
+    struct d86_regs r = { .eip = LOAD_AT, .esp = LOAD_AT, .eflags = 2 };
+
+    if (d86_vm_create(&m->vm) || d86_vm_add_ram(m->vm, 0, RAM_SIZE) ||
+        d86_vcpu_create(m->vm, &config, &m->cpu))
+        die("cannot create the machine", 1);
+    load(m, path);
+    m->exit = d86_vcpu_exit(m->cpu);
+    d86_vcpu_get_sregs(m->cpu, &s);
+    s.seg[D86_CS].base = 0;
+    s.seg[D86_CS].selector = 0;
+    if (d86_vcpu_set_sregs(m->cpu, &s))
+        die("cannot set the registers", 1);
+    d86_vcpu_set_regs(m->cpu, &r);
+}
+
+static void deliver_pending(struct machine *m)
+{
+    if (m->interrupt < 0)
+        return;
+    if (d86_vcpu_interrupt(m->cpu, (uint8_t)m->interrupt) == 0) {
+        m->interrupt = -1;
+        m->exit->request_interrupt_window = 0;
+    } else {
+        m->exit->request_interrupt_window = 1;
+    }
+}
+
+/* Whether the end is the expected one is for the caller. */
+static const char *run(struct machine *m)
+{
+    for (unsigned i = 0; i < EXITS_MAX && !m->ended; i++) {
+        deliver_pending(m);
+        if (d86_vcpu_run(m->cpu))
+            die("run failed", 1);
+        switch (m->exit->reason) {
+        case D86_EXIT_IO:
+            do_io(m);
+            break;
+        case D86_EXIT_MMIO:
+            do_mmio(m);
+            break;
+        case D86_EXIT_INTERRUPT_WINDOW:
+            break;
+        case D86_EXIT_HLT:
+            if (m->interrupt < 0)
+                return "halted";
+            break;
+        case D86_EXIT_SHUTDOWN:
+            return "shutdown";
+        case D86_EXIT_INTERNAL_ERROR:
+            return m->exit->error.text;
+        default:
+            return "an exit nobody asked for";
+        }
+    }
+    return m->ended ? "status" : "too many exits";
+}
+
+static void show_state(struct machine *m, const char *how)
+{
+    struct d86_regs r;
+    struct d86_sregs s;
+
+    d86_vcpu_get_regs(m->cpu, &r);
+    d86_vcpu_get_sregs(m->cpu, &s);
+    printf("\nended with: %s\n", how);
+    printf("cs:eip %04x:%08x ss:esp %04x:%08x eflags %08x cr0 %08x cr2 %08x\n", s.seg[D86_CS].selector, r.eip,
+           s.seg[D86_SS].selector, r.esp, r.eflags, s.cr0, s.cr2);
+    printf("eax %08x ebx %08x ecx %08x edx %08x esi %08x edi %08x ebp %08x\n", r.eax, r.ebx, r.ecx, r.edx,
+           r.esi, r.edi, r.ebp);
+}
+
+int main(int argc, char **argv)
+{
+    const char *model = NULL, *expect = "status";
+    struct machine m = { .interrupt = -1 };
+    int i = 1;
+
+    for (; i + 1 < argc && argv[i][0] == '-'; i += 2) {
+        if (!strcmp(argv[i], "--cpu"))
+            model = argv[i + 1];
+        else if (!strcmp(argv[i], "--expect"))
+            expect = argv[i + 1];
+        else
+            break;
+    }
+    if (i + 1 != argc) {
+        fprintf(stderr, "usage: run_guest [--cpu MODEL] [--expect shutdown] GUEST.bin\n");
+        return 1;
+    }
+    start(&m, model, argv[i]);
+    const char *how = run(&m);
+    bool expected = !strcmp(how, expect);
+    if (!expected || m.status)
+        show_state(&m, how);
+    d86_vm_destroy(m.vm);
+    return expected ? m.status : 1;
+}
