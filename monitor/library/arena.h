@@ -55,10 +55,10 @@ struct d86_vm {
     struct memory_map map; /* copied to the vCPU whenever it changes */
     struct d86_vcpu vcpu;
     bool has_vcpu;
-    bool in_process; /* the vCPU runs in the caller, not in a process of its own */
-    int executor;    /* process number, 0: none */
-    int executor_cpu;
-    int lifeline;    /* pipe end whose closing ends the executor */
+    bool sandboxed;   /* the vCPU runs in a process of its own */
+    int executor;     /* its process number; 0: it died */
+    int executor_cpu; /* the CPU it is kept on */
+    int lifeline;     /* pipe end whose closing ends it */
 };
 
 /* error.c: remember one sentence for d86_last_error() and return `error` (a negative errno value). */
@@ -71,7 +71,7 @@ void arena_destroy(struct d86_vm *vm);
 /* Make the RAM file `size` bytes (a multiple of 4096) and map it. */
 int arena_grow_ram(struct d86_vm *vm, uint64_t size);
 
-/* carrier.c: start the executor process (or decide to do without); end it; run the vCPU until an exit. */
+/* carrier.c: start an executor process for the vCPU; end it, if any; run the vCPU, wherever it is, until an exit. */
 int carrier_start(struct d86_vm *vm);
 void carrier_stop(struct d86_vm *vm);
 int carrier_run(struct d86_vm *vm);

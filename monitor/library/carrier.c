@@ -8,12 +8,14 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/select.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -23,6 +25,13 @@
 
 /* How often a sleeper makes sure that the executor still lives. */
 enum { WATCH_NS = 50 * 1000 * 1000 };
+
+static int run_here(struct d86_vm *vm)
+{
+    exec_take_writes(&vm->arena->vcpu, &vm->arena->channel);
+    exec_run(&vm->arena->vcpu);
+    return 0;
+}
 
 #ifndef D86_SANITIZED
 extern const uint8_t executor_image[], executor_image_end[];
@@ -49,6 +58,21 @@ static int image_file(int *fd)
     return 0;
 }
 
+/* Whatever files the caller has open are none of the executor's business. `program` closes when it runs. */
+static void close_all_but(int program)
+{
+    close(0);
+    close(1);
+    close(2);
+    if (syscall(SYS_close_range, CHANNEL_FD_LIFELINE + 1u, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
+        return;
+    /* Before Linux 5.11. */
+    for (int fd = CHANNEL_FD_LIFELINE + 1; fd < FD_SETSIZE; fd++) {
+        if (fd != program)
+            close(fd);
+    }
+}
+
 /* In the child, between fork and exec: only async-signal-safe calls. */
 static void become_executor(const struct d86_vm *vm, int image, int lifeline)
 {
@@ -67,10 +91,7 @@ static void become_executor(const struct d86_vm *vm, int image, int lifeline)
     if (dup2(arena, CHANNEL_FD_ARENA) < 0 || dup2(ram, CHANNEL_FD_RAM) < 0 ||
         dup2(line, CHANNEL_FD_LIFELINE) < 0 || program < 0)
         _exit(126);
-    syscall(SYS_close_range, 6u, (unsigned)program - 1, 0u);
-    close(0);
-    close(1);
-    close(2);
+    close_all_but(program);
     syscall(SYS_execveat, program, "", argv, envp, AT_EMPTY_PATH);
     _exit(127);
 }
@@ -143,6 +164,7 @@ int carrier_start(struct d86_vm *vm)
         close(line[1]);
     } else {
         vm->lifeline = line[1];
+        vm->sandboxed = true;
     }
     close(line[0]);
 close_image:
@@ -153,13 +175,16 @@ close_image:
 void carrier_stop(struct d86_vm *vm)
 {
     int status;
-    if (!vm->executor)
+    if (!vm->sandboxed)
         return;
-    kill(vm->executor, SIGKILL);
-    while (waitpid(vm->executor, &status, 0) < 0 && errno == EINTR)
-        ;
+    if (vm->executor) {
+        kill(vm->executor, SIGKILL);
+        while (waitpid(vm->executor, &status, 0) < 0 && errno == EINTR)
+            ;
+    }
     close(vm->lifeline);
     vm->executor = 0;
+    vm->sandboxed = false;
 }
 
 /* ---- Running --------------------------------------------------------------------------------------------------- */
@@ -195,11 +220,8 @@ int carrier_run(struct d86_vm *vm)
 {
     struct channel *c = &vm->arena->channel;
     int status = 0;
-    if (vm->in_process) {
-        exec_take_writes(&vm->arena->vcpu, c);
-        exec_run(&vm->arena->vcpu);
-        return 0;
-    }
+    if (!vm->sandboxed)
+        return run_here(vm);
     if (!vm->executor)
         return report_death(vm, status);
     follow_caller(vm);
@@ -212,11 +234,11 @@ int carrier_run(struct d86_vm *vm)
 
 #else /* D86_SANITIZED */
 
-/* The image cannot hold a sanitizer's run-time library: the vCPU runs in the caller. */
+/* The image cannot hold a sanitizer's run-time library. */
 int carrier_start(struct d86_vm *vm)
 {
-    vm->in_process = true;
-    return 0;
+    (void)vm;
+    return error_set(-ENOTSUP, "the library was built with a sanitizer, and then has no executor process");
 }
 
 void carrier_stop(struct d86_vm *vm)
@@ -226,9 +248,7 @@ void carrier_stop(struct d86_vm *vm)
 
 int carrier_run(struct d86_vm *vm)
 {
-    exec_take_writes(&vm->arena->vcpu, &vm->arena->channel);
-    exec_run(&vm->arena->vcpu);
-    return 0;
+    return run_here(vm);
 }
 
 #endif

@@ -57,8 +57,7 @@ int d86_vcpu_create(struct d86_vm *vm, const struct d86_vcpu_config *config, str
     if (!cpu_model_select(v, model, &missing))
         return error_set(-ENOTSUP, "the processor model '%s' needs %s, which this host lacks", model->name, missing);
 
-    vm->in_process = config->in_process;
-    if (!vm->in_process) {
+    if (config->sandbox) {
         int result = carrier_start(vm);
         if (result < 0)
             return result;
