@@ -51,7 +51,7 @@ static const char DESCRIPTION[] =
 struct raw_options {
     char *ram, *kernel, *append, *bios, *debugcon, *engine, *cpu, *exit_port, *rtc;
     char **initrds, **serial, **trace, **rest;
-    gboolean reboot, no_reboot, keep_halted, stats, version;
+    gboolean reboot, no_reboot, keep_halted, sandbox, stats, version;
 };
 
 static gboolean fail_usage(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -182,6 +182,7 @@ static gboolean take_machine(struct options *options, const struct raw_options *
         return fail_usage(error, "--rtc '%s' is unknown: give utc or local", raw->rtc);
     options->local_time = raw->rtc && !strcmp(raw->rtc, "local");
     options->keep_halted = raw->keep_halted;
+    options->sandbox = raw->sandbox;
     options->stats = raw->stats;
     options->trace = g_strdupv(raw->trace);
     return TRUE;
@@ -248,6 +249,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
         { "debugcon", 'd', 0, G_OPTION_ARG_FILENAME, &raw->debugcon,
           "Connect the debug console, port 0xe9 (none)", "BACKEND" },
         { "engine", 0, 0, G_OPTION_ARG_FILENAME, &raw->engine, "How guest code is run: interp", "NAME" },
+        { "sandbox", 0, 0, G_OPTION_ARG_NONE, &raw->sandbox,
+          "Run the processor in a confined process of its own (about 5 us a device access)", NULL },
         { "cpu", 0, 0, G_OPTION_ARG_FILENAME, &raw->cpu, "Processor model; 'help' lists them", "MODEL" },
         { "rtc", 0, 0, G_OPTION_ARG_FILENAME, &raw->rtc, "Clock of the guest: utc or local (utc)", "ZONE" },
         { "exit-port", 0, 0, G_OPTION_ARG_FILENAME, &raw->exit_port,

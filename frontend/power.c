@@ -65,7 +65,11 @@ static gboolean build_vm(struct machine *m, GError **error)
         if (!add_region(m, &regions[i], error))
             return FALSE;
     }
-    struct d86_vcpu_config config = { .cpu = m->options->cpu, .engine = m->options->engine };
+    struct d86_vcpu_config config = {
+        .cpu = m->options->cpu,
+        .engine = m->options->engine,
+        .sandbox = m->options->sandbox,
+    };
     ret = d86_vcpu_create(m->vm, &config, &m->vcpu);
     if (ret < 0)
         return fail_errno(error, ret, d86_last_error(), "cannot create the virtual processor");

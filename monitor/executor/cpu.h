@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cpu_model.h"
 #include "duplex86/duplex86.h"
 #include "translator/decode.h"
 #include "x86/x86.h"
@@ -251,7 +252,7 @@ struct vcpu {
         uint64_t pat, apic_base, misc_enable;
         int64_t tsc_offset; /* guest TSC = host TSC + offset */
     } msr;
-    const struct cpu_model *model;
+    struct cpu_model model;
     uint32_t features[4]; /* what CPUID advertises: words as in enum cpu_feature; set by cpu_model_select() */
     guest_pa pa_mask; /* physical address lines, A20 included */
 

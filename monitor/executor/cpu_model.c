@@ -126,7 +126,7 @@ bool cpu_model_select(struct vcpu *v, const struct cpu_model *model, const char 
             return false;
         }
     }
-    v->model = model;
+    v->model = *model;
     for (unsigned i = 0; i < CPU_FEATURE_WORDS; i++)
         v->features[i] = model->feature[i];
     if (model == model_max)

@@ -6,7 +6,10 @@
  */
 #pragma once
 
-#include "cpu.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vcpu;
 
 /*
  * Feature numbers are 32 * word + bit, the words being CPUID.1:EDX, CPUID.1:ECX and CPUID.80000001H:EDX.
@@ -47,12 +50,13 @@ struct cpu_cache {
     uint16_t ways, sets; /* line size is 64 */
 };
 
+/* Plain data without pointers: the vCPU keeps a copy in the arena. */
 struct cpu_model {
-    const char *name, *description;
+    char name[16], description[80];
     uint32_t signature; /* CPUID.1:EAX */
     uint32_t feature[CPU_FEATURE_WORDS];
     uint8_t descriptors[16];    /* CPUID.2: the bytes of EAX, EBX, ECX, EDX */
-    const char *brand;          /* CPUID.80000002H..4H, or NULL: no extended leaves */
+    char brand[48];             /* CPUID.80000002H..4H; empty: no extended leaves */
     struct cpu_cache caches[3]; /* CPUID.4, or all zero: no such leaf */
     uint16_t l2_kib;            /* CPUID.80000006H */
     bool has_misc_enable;       /* IA32_MISC_ENABLE exists */

@@ -18,14 +18,14 @@ struct regs {
 
 static uint32_t max_basic(const struct vcpu *v)
 {
-    uint32_t max = v->model->caches[0].type ? 4 : 2;
+    uint32_t max = v->model.caches[0].type ? 4 : 2;
     return max > 3 && (v->msr.misc_enable & MISC_ENABLE_LIMIT_CPUID) ? 3 : max;
 }
 
 /* Highest extended leaf, 0: none. */
 static uint32_t max_extended(const struct vcpu *v)
 {
-    return v->model->brand ? EXT_BASE + 8 : 0;
+    return v->model.brand[0] ? EXT_BASE + 8 : 0;
 }
 
 static uint32_t bytes_at(const uint8_t *p)
@@ -35,7 +35,7 @@ static uint32_t bytes_at(const uint8_t *p)
 
 static struct regs leaf_signature(const struct vcpu *v)
 {
-    struct regs r = { .eax = v->model->signature, .ecx = v->features[1], .edx = v->features[0] };
+    struct regs r = { .eax = v->model.signature, .ecx = v->features[1], .edx = v->features[0] };
     if (cpu_has(v, CPU_CLFSH))
         r.ebx = 64 / 8 << 8; /* CLFLUSH line size in units of 8 bytes */
     return r;
@@ -43,7 +43,7 @@ static struct regs leaf_signature(const struct vcpu *v)
 
 static struct regs leaf_caches(const struct vcpu *v, uint32_t index)
 {
-    const struct cpu_model *m = v->model;
+    const struct cpu_model *m = &v->model;
     if (index >= sizeof(m->caches) / sizeof(m->caches[0]) || !m->caches[index].type)
         return (struct regs){ 0 };
     const struct cpu_cache *c = &m->caches[index];
@@ -58,8 +58,8 @@ static struct regs leaf_caches(const struct vcpu *v, uint32_t index)
 static struct regs leaf_brand(const struct vcpu *v, unsigned part)
 {
     uint8_t text[48] = { 0 };
-    for (unsigned i = 0; i < sizeof(text) - 1 && v->model->brand[i]; i++)
-        text[i] = (uint8_t)v->model->brand[i];
+    for (unsigned i = 0; i < sizeof(text) - 1 && v->model.brand[i]; i++)
+        text[i] = (uint8_t)v->model.brand[i];
     const uint8_t *p = text + part * 16;
     return (struct regs){ bytes_at(p), bytes_at(p + 4), bytes_at(p + 8), bytes_at(p + 12) };
 }
@@ -80,8 +80,7 @@ static struct regs leaf_extended(const struct vcpu *v, uint32_t leaf)
     case EXT_BASE + 4:
         return leaf_brand(v, leaf - EXT_BASE - 2);
     case EXT_BASE + 6:
-        return (struct regs){ .ecx = (uint32_t)v->model->l2_kib << 16 | 6u << 12 |
-                                     64 }; /* 8-way, 64-byte line */
+        return (struct regs){ .ecx = (uint32_t)v->model.l2_kib << 16 | 6u << 12 | 64 }; /* 8-way, 64-byte line */
     case EXT_BASE + 8:
         return (struct regs){ .eax = 32u << 8 | 36 }; /* linear and physical address bits */
     default:
@@ -97,7 +96,7 @@ static struct regs leaf_basic(const struct vcpu *v, uint32_t leaf, uint32_t inde
     case 1:
         return leaf_signature(v);
     case 2: {
-        const uint8_t *d = v->model->descriptors;
+        const uint8_t *d = v->model.descriptors;
         return (struct regs){ bytes_at(d), bytes_at(d + 4), bytes_at(d + 8), bytes_at(d + 12) };
     }
     case 4:

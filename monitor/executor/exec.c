@@ -7,6 +7,7 @@
  * Executor side. SDM 3A, "Priority Among Concurrent Events".
  */
 #include "block.h"
+#include "channel.h"
 #include "executor.h"
 
 /* ---- Mode -------------------------------------------------------------------------------------------------- */
@@ -245,6 +246,17 @@ static void run_once(struct vcpu *v)
         step(v);
     else
         run_uops(v, block_lookup(v, false));
+}
+
+void exec_take_writes(struct vcpu *v, struct channel *c)
+{
+    if (c->write_count > CHANNEL_WRITES_MAX) {
+        block_flush(v);
+    } else {
+        for (uint32_t i = 0; i < c->write_count; i++)
+            block_written(v, c->write[i].frame, c->write[i].offset, c->write[i].size);
+    }
+    c->write_count = 0;
 }
 
 void exec_run(struct vcpu *v)

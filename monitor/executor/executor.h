@@ -21,8 +21,6 @@ NORETURN void unwind_to(struct unwind_buffer *b, int code);
 
 /* ---- exec.c: the run loop ------------------------------------------------------------------------------ */
 
-/* Run until an exit; v->exit is filled in. */
-void exec_run(struct vcpu *v);
 /* Would an external interrupt be taken before the next instruction? */
 bool exec_can_interrupt(const struct vcpu *v);
 /* Leave to the caller now; v->exit->reason is set. The instruction in progress is executed again later. */

@@ -56,7 +56,7 @@ static bool exists(const struct vcpu *v, uint32_t index)
     case X86_MSR_PAT:
         return cpu_has(v, CPU_PAT);
     case X86_MSR_MISC_ENABLE:
-        return v->model->has_misc_enable;
+        return v->model.has_misc_enable;
     case X86_MSR_EFER:
         return cpu_has(v, CPU_NX);
     default:

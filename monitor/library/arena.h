@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "../executor/block.h"
+#include "../executor/channel.h"
 
 enum { ARENA_SLOTS = 8 };
 
@@ -33,6 +34,7 @@ enum { ARENA_SLOTS = 8 };
 struct arena {
     struct vcpu vcpu;
     struct d86_exit exit;
+    struct channel channel;
     struct block_cache blocks;
     struct native_pool native;
     _Alignas(4096) uint64_t native_code[ARENA_NATIVE_SLOTS];
@@ -53,6 +55,10 @@ struct d86_vm {
     struct memory_map map; /* copied to the vCPU whenever it changes */
     struct d86_vcpu vcpu;
     bool has_vcpu;
+    bool sandboxed;   /* the vCPU runs in a process of its own */
+    int executor;     /* its process number; 0: it died */
+    int executor_cpu; /* the CPU it is kept on */
+    int lifeline;     /* pipe end whose closing ends it */
 };
 
 /* error.c: remember one sentence for d86_last_error() and return `error` (a negative errno value). */
@@ -64,6 +70,11 @@ int arena_create(struct d86_vm *vm);
 void arena_destroy(struct d86_vm *vm);
 /* Make the RAM file `size` bytes (a multiple of 4096) and map it. */
 int arena_grow_ram(struct d86_vm *vm, uint64_t size);
+
+/* carrier.c: start an executor process for the vCPU; end it, if any; run the vCPU, wherever it is, until an exit. */
+int carrier_start(struct d86_vm *vm);
+void carrier_stop(struct d86_vm *vm);
+int carrier_run(struct d86_vm *vm);
 
 /* vcpu.c: the memory map changed. */
 void vcpu_memory_changed(struct d86_vm *vm);

@@ -42,7 +42,7 @@ static void reset_segments(struct vcpu *v)
 void state_reset(struct vcpu *v)
 {
     memset(&v->gpr, 0, sizeof(v->gpr));
-    v->gpr.d[X86_EDX] = v->model->signature;
+    v->gpr.d[X86_EDX] = v->model.signature;
     v->eip = 0xfff0;
     v->cr0 = X86_CR0_ET | X86_CR0_NW | X86_CR0_CD;
     v->cr2 = v->cr3 = v->cr4 = 0;

@@ -57,6 +57,11 @@ int d86_vcpu_create(struct d86_vm *vm, const struct d86_vcpu_config *config, str
     if (!cpu_model_select(v, model, &missing))
         return error_set(-ENOTSUP, "the processor model '%s' needs %s, which this host lacks", model->name, missing);
 
+    if (config->sandbox) {
+        int result = carrier_start(vm);
+        if (result < 0)
+            return result;
+    }
     vm->has_vcpu = true;
     vm->vcpu = (struct d86_vcpu){ .vm = vm, .cpu = v };
     v->pa_mask = PA_MASK;
@@ -86,8 +91,7 @@ void vcpu_memory_changed(struct d86_vm *vm)
 int d86_vcpu_run(struct d86_vcpu *vcpu)
 {
     error_clear();
-    exec_run(vcpu->cpu);
-    return 0;
+    return carrier_run(vcpu->vm);
 }
 
 struct d86_exit *d86_vcpu_exit(struct d86_vcpu *vcpu)

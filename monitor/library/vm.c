@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../executor/executor.h"
 #include "arena.h"
 
 #define PA_LIMIT (64ull << 30)
@@ -32,6 +31,7 @@ void d86_vm_destroy(struct d86_vm *vm)
 {
     if (!vm)
         return;
+    carrier_stop(vm);
     arena_destroy(vm);
     free(vm);
 }
@@ -162,6 +162,25 @@ static size_t piece(const struct d86_vm *vm, uint64_t pa, size_t size, const str
     return n < size ? n : size;
 }
 
+/* The executor drops what it has cached from there before it runs again. Adjacent writes become one note. */
+static void note_write(struct channel *c, uint64_t offset, size_t size)
+{
+    uint64_t frame = offset >> 12;
+    uint16_t start = (uint16_t)(offset & 0xfff);
+    if (c->write_count > CHANNEL_WRITES_MAX)
+        return;
+    if (c->write_count > 0) {
+        struct channel_write *last = &c->write[c->write_count - 1];
+        if (last->frame == frame && last->offset + last->size == start) {
+            last->size = (uint16_t)(last->size + size);
+            return;
+        }
+    }
+    if (c->write_count < CHANNEL_WRITES_MAX)
+        c->write[c->write_count] = (struct channel_write){ frame, start, (uint16_t)size };
+    c->write_count++;
+}
+
 int d86_vm_read(struct d86_vm *vm, uint64_t pa, void *data, size_t size)
 {
     error_clear();
@@ -186,8 +205,7 @@ int d86_vm_write(struct d86_vm *vm, uint64_t pa, const void *data, size_t size)
         size_t n = piece(vm, pa, size, &r, &offset);
         if (!r->read_only) {
             memcpy(vm->map.ram + offset, from, n);
-            if (vm->has_vcpu)
-                block_written(vm->vcpu.cpu, offset >> 12, (unsigned)(offset & 0xfff), (unsigned)n);
+            note_write(&vm->arena->channel, offset, n);
         }
         from += n, pa += n, size -= n;
     }
