@@ -16,7 +16,7 @@
 
 HANDLER(block_invalid_opcode)
 {
-    raise(v, u, X86_UD);
+    raise_exception(v, u, X86_UD);
 }
 
 HANDLER(block_too_long)
@@ -24,7 +24,7 @@ HANDLER(block_too_long)
     raise_error(v, u, X86_GP, 0);
 }
 
-/* Closing uop: fall through to what follows the block. imm: size of the block; n: as if it were one more instruction. */
+/* Closing uop: fall through to what follows the block. imm: size of the block; n counts it as one more. */
 HANDLER(block_fall)
 {
     v->eip += u->imm;

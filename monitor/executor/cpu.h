@@ -103,8 +103,7 @@ enum mode {
 /* Reasons to come back to the run loop at the next block boundary (vcpu.pending). */
 enum {
     PENDING_KICK = 1 << 0,  /* set by any thread */
-    PENDING_EVENT = 1 << 1, /* NMI or an injected interrupt waits */
-    PENDING_STEP = 1 << 2,  /* a MODE_STEP block runs */
+    PENDING_STEP = 1 << 1,  /* a MODE_STEP block runs */
 };
 
 /* ---- Bus accesses that need the caller -------------------------------------------------------------- */

@@ -65,7 +65,7 @@ NORETURN static void raise_event(struct vcpu *v, const struct uop *u, struct eve
     unwind_to(&v->unwind, UNWIND_EXCEPTION);
 }
 
-void raise(struct vcpu *v, const struct uop *u, uint8_t vector)
+void raise_exception(struct vcpu *v, const struct uop *u, uint8_t vector)
 {
     raise_event(v, u, (struct event){ EVENT_EXCEPTION, vector, false, 0 });
 }

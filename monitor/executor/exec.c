@@ -193,7 +193,7 @@ static void step(struct vcpu *v)
         uint32_t hit = breakpoints_here(v);
         if (hit) {
             v->debug.dr[6] |= hit;
-            raise(v, NULL, X86_DB);
+            raise_exception(v, NULL, X86_DB);
         }
     }
     const struct uop *u = block_lookup(v, true);

@@ -68,7 +68,7 @@ void exec_mode_changed(struct vcpu *v);
 /* ---- event.c: exceptions and interrupts ----------------------------------------------------------------- */
 
 /* Raise an exception at the current instruction (u as for cpu_sync()). Error-code form: raise_error(). */
-NORETURN void raise(struct vcpu *v, const struct uop *u, uint8_t vector);
+NORETURN void raise_exception(struct vcpu *v, const struct uop *u, uint8_t vector);
 NORETURN void raise_error(struct vcpu *v, const struct uop *u, uint8_t vector, uint32_t error);
 /* Deliver v->event (set by raise*) in the guest; nested faults become #DF or shutdown (SDM 3A, "Interrupt 8"). */
 void event_deliver_exception(struct vcpu *v);

@@ -146,7 +146,7 @@ static void stop_if_pending(struct vcpu *v, const struct uop *u)
         return;
     }
     if (v->cr0 & X86_CR0_NE)
-        raise(v, u, X86_MF);
+        raise_exception(v, u, X86_MF);
     if (v->fpu.ignne) {
         hide_pending(v);
         return;
@@ -162,15 +162,15 @@ static __attribute__((noinline, cold)) void check_controls(struct vcpu *v, const
 {
     if (classes & FPU_WAIT) {
         if ((v->cr0 & X86_CR0_MP) && (v->cr0 & X86_CR0_TS))
-            raise(v, u, X86_NM);
+            raise_exception(v, u, X86_NM);
         return;
     }
     if ((v->cr0 & X86_CR0_EM))
-        raise(v, u, classes & (FPU_X87 | FPU_CONTROL) ? X86_NM : X86_UD);
+        raise_exception(v, u, classes & (FPU_X87 | FPU_CONTROL) ? X86_NM : X86_UD);
     if ((classes & (FPU_SSE | FPU_SSE_MATH)) && !(v->cr4 & X86_CR4_OSFXSR))
-        raise(v, u, X86_UD);
+        raise_exception(v, u, X86_UD);
     if (v->cr0 & X86_CR0_TS)
-        raise(v, u, X86_NM);
+        raise_exception(v, u, X86_NM);
 }
 
 bool fpu_admit(struct vcpu *v, const struct uop *u, unsigned classes)
@@ -325,7 +325,7 @@ void fpu_probe_write(struct vcpu *v, const struct uop *u, guest_la la, unsigned 
 
 const struct uop *fpu_undefined(struct vcpu *v, const struct uop *u)
 {
-    raise(v, u, X86_UD);
+    raise_exception(v, u, X86_UD);
 }
 
 /* The CPUID feature that goes with the decoder's row. */

@@ -145,7 +145,7 @@ static ALWAYS_INLINE const struct uop *div_template(struct vcpu *v, const struct
     else
         fits = signed_fits(size, (int16_t)dividend, (int8_t)b);
     if (unlikely(!fits))
-        raise(v, u, X86_DE);
+        raise_exception(v, u, X86_DE);
     divide(is_signed, size, &a, &d, b, &v->arith);
     gpr_write(v, gpr_index(X86_EAX, size == 1 ? 2 : size), size == 1 ? 2 : size, a);
     if (size != 1)
@@ -165,7 +165,7 @@ HANDLER(aam)
 {
     uint8_t base = (uint8_t)u->imm, al = v->gpr.b[X86_EAX];
     if (base == 0)
-        raise(v, u, X86_DE);
+        raise_exception(v, u, X86_DE);
     v->gpr.b[X86_EAX * 4 + 1] = al / base;
     v->gpr.b[X86_EAX * 4] = al % base;
     flags_by_al(v);

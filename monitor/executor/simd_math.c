@@ -331,5 +331,5 @@ void simd_careful(struct vcpu *v, const struct uop *u, const void *operand, bool
     fx_write32(v->fpu.image, FX_MXCSR, mxcsr | flags);
     fpu_load(v);
     if (stop)
-        raise(v, u, v->cr4 & X86_CR4_OSXMMEXCPT ? X86_XM : X86_UD);
+        raise_exception(v, u, v->cr4 & X86_CR4_OSXMMEXCPT ? X86_XM : X86_UD);
 }

@@ -186,7 +186,7 @@ HANDLER(bound)
     if (size == 2)
         index = (int16_t)index, lower = (int16_t)low, upper = (int16_t)high;
     if (index < lower || index > upper)
-        raise(v, u, X86_BR);
+        raise_exception(v, u, X86_BR);
     NEXT(v, u);
 }
 

@@ -72,7 +72,7 @@ static ALWAYS_INLINE void require_cpl0(struct vcpu *v, const struct uop *u)
 static ALWAYS_INLINE void require_protected(struct vcpu *v, const struct uop *u)
 {
     if (unlikely(cpu_real_segments(v)))
-        raise(v, u, X86_UD);
+        raise_exception(v, u, X86_UD);
 }
 
 /* A 16-bit operand that is memory or the register in u->dst (or in u->src). */

@@ -91,7 +91,7 @@ HANDLER(mov_to_cr)
     uint32_t value = v->gpr.d[u->src];
 
     if (u->dst == 1 || u->dst > 4)
-        raise(v, u, X86_UD);
+        raise_exception(v, u, X86_UD);
     require_cpl0(v, u);
     cpu_sync(v, u);
     switch (u->dst) {
@@ -116,7 +116,7 @@ HANDLER(mov_from_cr)
     const uint32_t *const registers[] = { &v->cr0, NULL, &v->cr2, &v->cr3, &v->cr4 };
 
     if (u->src == 1 || u->src > 4)
-        raise(v, u, X86_UD);
+        raise_exception(v, u, X86_UD);
     require_cpl0(v, u);
     v->gpr.d[u->dst] = *registers[u->src];
     NEXT(v, u);
@@ -162,7 +162,7 @@ static unsigned check_debug_access(struct vcpu *v, const struct uop *u, unsigned
 {
     if (number == 4 || number == 5) {
         if (v->cr4 & X86_CR4_DE)
-            raise(v, u, X86_UD);
+            raise_exception(v, u, X86_UD);
         number += 2;
     }
     require_cpl0(v, u);
@@ -170,7 +170,7 @@ static unsigned check_debug_access(struct vcpu *v, const struct uop *u, unsigned
         cpu_sync(v, u);
         v->debug.dr[6] |= X86_DR6_BD;
         v->eflags |= X86_RF; /* a fault: the pushed image has RF set */
-        raise(v, NULL, X86_DB);
+        raise_exception(v, NULL, X86_DB);
     }
     return number;
 }

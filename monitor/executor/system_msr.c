@@ -71,7 +71,7 @@ static void load_flat(struct vcpu *v, uint16_t cs, unsigned cpl)
 static void require_sysenter(struct vcpu *v, const struct uop *u)
 {
     if (!cpu_has(v, CPU_SEP))
-        raise(v, u, X86_UD);
+        raise_exception(v, u, X86_UD);
     if (!cpu_protected(v) || !(v->msr.sysenter_cs & 0xfffc))
         raise_error(v, u, X86_GP, 0);
 }

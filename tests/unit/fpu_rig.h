@@ -3,8 +3,7 @@
  *
  * One FP or SIMD instruction twice: through the executor's handlers on a vCPU that consists of little else
  * (fpu_rig_guest.c), and as it stands on the host in 64-bit mode (fpu_rig_host.c). Both work on the same
- * memory, below 4 GiB, so one set of register values serves both. The two sides share this file only, because
- * the executor's raise() and the C library's are different functions.
+ * memory, below 4 GiB, so one set of register values serves both.
  */
 #pragma once
 

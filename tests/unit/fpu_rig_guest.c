@@ -27,7 +27,7 @@ static NORETURN void leave(int code)
 
 /* ---- What the handlers call ---------------------------------------------------------------------------- */
 
-void raise(struct vcpu *v, const struct uop *u, uint8_t vector)
+void raise_exception(struct vcpu *v, const struct uop *u, uint8_t vector)
 {
     (void)v, (void)u;
     leave(vector);
@@ -36,12 +36,12 @@ void raise(struct vcpu *v, const struct uop *u, uint8_t vector)
 void raise_error(struct vcpu *v, const struct uop *u, uint8_t vector, uint32_t error)
 {
     (void)error;
-    raise(v, u, vector);
+    raise_exception(v, u, vector);
 }
 
 void seg_fault(struct vcpu *v, const struct uop *u, unsigned sreg)
 {
-    raise(v, u, sreg == X86_SS ? X86_VEC_SS : X86_GP);
+    raise_exception(v, u, sreg == X86_SS ? X86_VEC_SS : X86_GP);
 }
 
 void exec_exit(struct vcpu *v)
@@ -66,7 +66,7 @@ static uint8_t *translate(struct vcpu *v, const struct uop *u, guest_la la, unsi
 {
     uint32_t start = (uint32_t)(uintptr_t)rig_memory();
     if (la < start || la + size > start + RIG_MEMORY - 4096)
-        raise(v, u, X86_VEC_PF);
+        raise_exception(v, u, X86_VEC_PF);
     return (uint8_t *)(uintptr_t)la;
 }
 

@@ -20,14 +20,4 @@ if(TARGET d86-translator)
         set_tests_properties(${suite}_long PROPERTIES
             LABELS long TIMEOUT 1800 ENVIRONMENT "D86_LONG=1")
     endforeach()
-
-    # Freestanding: linked by itself, the translator needs nothing but mem* (style guide, executor side).
-    add_test(NAME translator_is_freestanding
-        COMMAND sh -c "ld -r --whole-archive -o translator.o \"$1\" && \
-! nm -u translator.o | grep -Ev ' (memcpy|memmove|memset|memcmp|_GLOBAL_OFFSET_TABLE_)$' | grep ."
-                sh $<TARGET_FILE:d86-translator>)
-    set_tests_properties(translator_is_freestanding PROPERTIES LABELS unit)
-
-    add_executable(decode_bench bench/decode_bench.c)
-    target_link_libraries(decode_bench PRIVATE d86-warnings d86-translator)
 endif()
