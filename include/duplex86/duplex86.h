@@ -261,7 +261,7 @@ D86_API void d86_vcpu_nmi(struct d86_vcpu *vcpu);
 /* Make a run in progress, or else the next one, return D86_EXIT_KICKED soon. Any thread, any signal. */
 D86_API void d86_vcpu_kick(struct d86_vcpu *vcpu);
 
-/* The A20 gate: off, bit 20 of every guest-physical address reads as 0. On after reset of the VM. */
+/* The A20 gate: off, bit 20 of every guest-physical address reads as 0. On at creation; a reset keeps it. */
 D86_API void d86_vcpu_set_a20(struct d86_vcpu *vcpu, bool enabled);
 
 /* ---- Debugging and statistics -------------------------------------------------------------------- */
