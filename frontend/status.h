@@ -8,7 +8,7 @@
 #pragma once
 
 enum status {
-    STATUS_HALTED = 0,     /* powered off, or HLT with interrupts off */
+    STATUS_HALTED = 0,     /* powered off, or HLT or a pending x87 error with interrupts off */
     STATUS_HOST_ERROR = 1, /* wrong usage, a file that cannot be used, the host refused something */
     STATUS_REBOOT = 2,
     STATUS_TRIPLE_FAULT = 4,

@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "oracle.h"
+#include "segments.h"
 
 struct setting {
     uint8_t reg; /* number of a general register */
@@ -32,6 +32,7 @@ struct row {
     uint16_t fault_at; /* offset of the faulting instruction */
     uint32_t code_la;  /* 0: the usual place */
     bool no_int3;
+    uint16_t cs, ss, ds; /* selectors of the LDT, or 0: the flat ones */
     bool trap; /* EIP is not that of the instruction at fault_at: unchecked */
 };
 
@@ -44,6 +45,8 @@ struct row {
 
 #define DEFAULT_CODE (CODE_LA + 0x100)
 #define MEM          (DATA_LA + 0x800) /* EBX */
+#define LE16(v)        (uint8_t)(v), (uint8_t)((v) >> 8)
+#define CODE16         .cs = SEL_LDT(LDT_CODE16)
 #define LE32(v)      (uint8_t)(v), (uint8_t)((v) >> 8), (uint8_t)((v) >> 16), (uint8_t)((v) >> 24)
 
 static const struct regs default_regs = {
@@ -265,6 +268,42 @@ static const struct row rows[] = {
       0x41, 0x41), IN({ ECX, 0 }),
       OUT({ ECX, 1 }), FAULT(DB, 0), .trap = true },
 
+    /* ---- Segments of the LDT ---- */
+    { "16-bit code pushes words", CODE(0x68, LE16(0x1234), 0x66, 0x58), IN({ ESP, 0x1000 }),
+      .ss = SEL_LDT(LDT_STACK16), CODE16, OUT({ ESP, 0x1002 }) },
+    { "sp wraps, the upper half of esp stays", CODE(0x50), IN({ ESP, 0x12340000 }), CODE16,
+      .ss = SEL_LDT(LDT_STACK16_WRAP), OUT({ ESP, 0x1234fffe }) },
+    { "int3 at the end of 64 KiB does not wrap IP", CODE(0xcc), .cs = SEL_LDT(LDT_CODE16_HIGH),
+      .code_la = CODE_LA + PAGE - 1, .no_int3 = true },
+    { "bound reads its second word at 0 after FFFE", CODE(0xc7, 0x06, LE16(0xfffe), LE16(1), 0xc7, 0x06, LE16(0),
+      LE16(5), 0xb8, LE16(3), 0x62, 0x06, LE16(0xfffe)), CODE16, .ds = SEL_LDT(LDT_STACK16_WRAP) },
+    { "les reads its selector at 0 after FFFE", CODE(0xc7, 0x06, LE16(0xfffe), LE16(0x1234), 0xc7, 0x06, LE16(0),
+      LE16(SEL_DATA), 0xc4, 0x06, LE16(0xfffe)), CODE16, .ds = SEL_LDT(LDT_STACK16_WRAP),
+      OUT({ EAX, 0x11111234 }) },
+    { "word across the stack's limit", CODE(0x8b, 0x46, 0x00), IN({ EBP, 0x1fff }), CODE16,
+      .ss = SEL_LDT(LDT_STACK16), FAULT(SS, 0) },
+    { "last byte below an expand-down segment", CODE(0xa0, LE16(0xf1ff)), CODE16,
+      .ds = SEL_LDT(LDT_DATA_DOWN16), FAULT(GP, 0) },
+    { "first byte of an expand-down segment", CODE(0xa0, LE16(0xf200)), CODE16, .ds = SEL_LDT(LDT_DATA_DOWN16) },
+    { "32-bit expand-down segment beyond 64 KiB", CODE(0x67, 0x66, 0xa1, LE32(0x10000)), CODE16,
+      .ds = SEL_LDT(LDT_DATA_DOWN32), FAULT(PF, 0), .error_code = 4, .cr2 = DATA_LA + 0x10000 },
+    { "16-bit expand-down segment beyond 64 KiB", CODE(0x67, 0x66, 0xa1, LE32(0x10000)), CODE16,
+      .ds = SEL_LDT(LDT_DATA_DOWN16), FAULT(GP, 0) },
+    { "jump to the last byte within the limit", CODE(0xe9, LE16(0xa7f - 0x103)), FAULT(BP, 0), .trap = true,
+      .cs = SEL_LDT(LDT_CODE16_SHORT) },
+    { "jump beyond the limit faults at the jump", CODE(0xe9, LE16(0xa80 - 0x103)), FAULT(GP, 0),
+      .cs = SEL_LDT(LDT_CODE16_SHORT) },
+    { "absent segment", CODE(0xb8, LE16(SEL_LDT(LDT_DATA_ABSENT)), 0x8e, 0xd8), CODE16, FAULT(NP, 3),
+      .error_code = SEL_LDT(LDT_DATA_ABSENT) & ~3 },
+    { "absent stack segment", CODE(0xb8, LE16(SEL_LDT(LDT_DATA_ABSENT)), 0x8e, 0xd0), CODE16, FAULT(SS, 3),
+      .error_code = SEL_LDT(LDT_DATA_ABSENT) & ~3 },
+    { "write to a read-only segment", CODE(0xa2, LE16(0x800)), CODE16, .ds = SEL_LDT(LDT_DATA_READ),
+      FAULT(GP, 0) },
+    { "execute-only segment as data", CODE(0xb8, LE16(SEL_LDT(LDT_CODE16_EXECUTE)), 0x8e, 0xd8), CODE16,
+      FAULT(GP, 3), .error_code = SEL_LDT(LDT_CODE16_EXECUTE) & ~3 },
+    { "offset and base wrap at 4 GiB", CODE(0x67, 0x66, 0xc7, 0x05, LE32(0xf0000800), LE32(7), 0x66, 0x67, 0xa1,
+      LE32(0xf0000800)), CODE16, .ds = SEL_LDT(LDT_DATA_AROUND), OUT({ EAX, 7 }) },
+
     /* ---- x87 ---- */
     { "1 + 1", CODE(0xd9, 0xe8, 0xd9, 0xe8, 0xde, 0xc1, 0xdb, 0x1b, 0x8b, 0x03), OUT({ EAX, 2 }) },
     { "fldpi as single", CODE(0xd9, 0xeb, 0xd9, 0x1b, 0x8b, 0x03), OUT({ EAX, 0x40490fdb }) },
@@ -310,6 +349,11 @@ const char *directed_name(unsigned n)
     return rows[n].name;
 }
 
+bool directed_needs_ldt(unsigned n)
+{
+    return rows[n].cs || rows[n].ss || rows[n].ds;
+}
+
 static void default_fpu(uint8_t *fx)
 {
     static const uint8_t fcw[] = { 0x7f, 0x03 }, mxcsr[] = { 0x80, 0x1f };
@@ -328,10 +372,17 @@ void directed_case(unsigned n, struct test_case *c)
     c->pae = true; /* error codes show instruction fetches */
     c->regs = default_regs;
     memcpy(c->sreg, flat_sregs, sizeof c->sreg);
+    if (r->cs)
+        c->sreg[1] = c->regs.cs = r->cs;
+    if (r->ss)
+        c->sreg[2] = r->ss;
+    if (r->ds)
+        c->sreg[3] = r->ds;
     for (unsigned i = 0; i < r->in_count; i++)
         c->regs.gpr[r->in[i].reg] = r->in[i].value;
     c->regs.eflags |= r->flags_in;
-    c->code_la = c->regs.eip = r->code_la ? r->code_la : DEFAULT_CODE;
+    c->code_la = r->code_la ? r->code_la : DEFAULT_CODE;
+    c->regs.eip = c->code_la - selector_base(c->regs.cs);
     memcpy(c->code, r->code, r->code_len);
     c->code_len = r->code_len;
     c->piece_count = 1;
@@ -361,15 +412,15 @@ bool directed_check(unsigned n, const struct test_case *c, const struct outcome 
     bool ok = check_value(r->name, "kind of end", o->kind, OUTCOME_EXCEPTION, out) &&
               check_value(r->name, "vector", o->vector, expected_vector(r), out);
 
-    if (r->error_code || o->vector == GP || o->vector == PF)
+    if (r->error_code || o->vector == GP || o->vector == PF || o->vector == SS)
         ok &= check_value(r->name, "error code", o->error_code, r->error_code, out);
     ok &= check_value(r->name, "CR2", o->cr2, r->cr2, out);
     for (unsigned i = 0; i < r->out_count; i++)
         ok &= check_value(r->name, gpr[r->out[i].reg], o->regs.gpr[r->out[i].reg], r->out[i].value, out);
     ok &= check_value(r->name, "EFLAGS (known)", o->regs.eflags & r->flags_known, r->flags, out);
     if (r->vector == 0 && !r->divide_error)
-        ok &= check_value(r->name, "EIP", o->regs.eip, c->code_la + c->code_len, out);
+        ok &= check_value(r->name, "EIP", o->regs.eip, c->regs.eip + c->code_len, out);
     else if (!r->trap)
-        ok &= check_value(r->name, "EIP", o->regs.eip, c->code_la + r->fault_at, out);
+        ok &= check_value(r->name, "EIP", o->regs.eip, c->regs.eip + r->fault_at, out);
     return ok;
 }

@@ -5,84 +5,47 @@
  * of all kinds. Memory operands are aimed by segment and offset: mostly within the limit and at mapped
  * memory, often across the limit or across 64 KiB. SDM 3A, "Limit Checking", "Stack-Fault Exception (#SS)".
  */
-#include "gen.h"
-
-#include "image.h"
-#include "segments.h"
-
-enum { SREG_ES, SREG_CS, SREG_SS, SREG_DS, SREG_FS, SREG_GS };
+#include "gen_seg16.h"
 
 #define PREFIX_ADDRESS 0x67
 #define PREFIX_OPERAND 0x66
 
-/* ---- Segments ------------------------------------------------------------------------------------------ */
+/* ---- Segments ---- */
 
-static const uint16_t code_choices[] = {
-    SEL_LDT(LDT_CODE16),         SEL_LDT(LDT_CODE16),
-    SEL_LDT(LDT_CODE16),         SEL_LDT(LDT_CODE16_SHORT),
-    SEL_LDT(LDT_CODE16_SHORT),   SEL_LDT(LDT_CODE16_HIGH),
-    SEL_LDT(LDT_CODE16_EXECUTE), SEL_LDT(LDT_CODE32_SHORT),
-    SEL_LDT(LDT_CODE32_SHORT),   SEL_CODE,
+/* clang-format off */
+#define L(name) SEL_LDT(LDT_##name)
+
+const uint16_t seg16_code[SEG16_CODE_COUNT] = {
+    L(CODE16), L(CODE16), L(CODE16), L(CODE16_SHORT), L(CODE16_SHORT), L(CODE16_HIGH), L(CODE16_EXECUTE),
+    L(CODE32_SHORT), L(CODE32_SHORT), SEL_CODE,
 };
 
-static const uint16_t stack_choices[] = {
-    SEL_LDT(LDT_STACK16),
-    SEL_LDT(LDT_STACK16),
-    SEL_LDT(LDT_STACK16_WRAP),
-    SEL_LDT(LDT_STACK16_WRAP),
-    SEL_LDT(LDT_STACK16_DOWN),
-    SEL_LDT(LDT_STACK16_DOWN),
-    SEL_LDT(LDT_DATA_DOWN16),
-    SEL_LDT(LDT_DATA_DOWN32),
-    SEL_LDT(LDT_STACK32_SHORT),
-    SEL_LDT(LDT_DATA_AROUND),
-    SEL_DATA,
+const uint16_t seg16_stack[SEG16_STACK_COUNT] = {
+    L(STACK16), L(STACK16), L(STACK16_WRAP), L(STACK16_WRAP), L(STACK16_DOWN), L(STACK16_DOWN),
+    L(STACK32_SHORT), L(DATA_DOWN16), L(DATA_DOWN32), L(DATA_AROUND), SEL_DATA,
 };
 
-static const uint16_t data_choices[] = {
-    SEL_LDT(LDT_DATA_SHORT),
-    SEL_LDT(LDT_DATA_SHORT),
-    SEL_LDT(LDT_DATA_READ),
-    SEL_LDT(LDT_DATA_PAGES),
-    SEL_LDT(LDT_DATA_DOWN16),
-    SEL_LDT(LDT_DATA_DOWN32),
-    SEL_LDT(LDT_DATA_DOWN_PAGES),
-    SEL_LDT(LDT_DATA_AROUND),
-    SEL_LDT(LDT_STACK16_WRAP),
-    SEL_LDT(LDT_STACK16),
-    SEL_LDT(LDT_CODE16),
-    SEL_DATA,
-    SEL_DATA,
-    SEL_DATA,
-    0,
+const uint16_t seg16_data[SEG16_DATA_COUNT] = {
+    L(DATA_SHORT), L(DATA_SHORT), L(DATA_READ), L(DATA_PAGES), L(DATA_DOWN16), L(DATA_DOWN32),
+    L(DATA_DOWN_PAGES), L(DATA_AROUND), L(STACK16_WRAP), L(STACK16), L(CODE16), SEL_DATA, SEL_DATA, SEL_DATA, 0,
 };
 
 /* What a program might try to load besides: absent, of the wrong kind or privilege, not there. */
-static const uint16_t odd_choices[] = {
-    SEL_LDT(LDT_DATA_ABSENT),
-    SEL_LDT(LDT_CODE_ABSENT),
-    SEL_LDT(LDT_CONFORMING_ABSENT),
-    SEL_LDT(LDT_CODE16_EXECUTE),
-    SEL_LDT(LDT_CODE32_SHORT),
-    SEL_LDT(LDT_STACK16) & ~3,
-    SEL_LDT(LDT_STACK16) & ~2,
-    SEL_LDT(0),
-    SEL_LDT(LDT_COUNT),
-    SEL_CODE,
-    0,
+static const uint16_t odd[] = {
+    L(DATA_ABSENT), L(CODE_ABSENT), L(CONFORMING_ABSENT), L(CODE16_EXECUTE), L(CODE32_SHORT), L(STACK16) & ~3,
+    L(STACK16) & ~2, SEL_LDT(0), SEL_LDT(LDT_COUNT), SEL_CODE, 0,
 };
+/* clang-format on */
 
-#define PICK(g, list) ((list)[rng_below(&(g)->rng, ARRAY_SIZE(list))])
-
-static uint16_t any_selector(struct gen *g)
+uint16_t seg16_any(struct gen *g)
 {
     switch (rng_below(&g->rng, 4)) {
     case 0:
-        return PICK(g, odd_choices);
+        return PICK(g, odd);
     case 1:
-        return PICK(g, stack_choices);
+        return PICK(g, seg16_stack);
     default:
-        return PICK(g, data_choices);
+        return PICK(g, seg16_data);
     }
 }
 
@@ -127,8 +90,7 @@ static uint32_t aimed_offset(struct gen *g, unsigned sreg, unsigned size)
     }
 }
 
-/* ---- Memory operands -------------------------------------------------------------------------------------
- */
+/* ---- Memory operands ---- */
 
 static unsigned sreg_of_prefix(int prefix)
 {
@@ -235,27 +197,26 @@ void gen_seg16_modrm(struct gen *g, unsigned reg, const struct gen_address *a)
         modrm32(g, reg, a);
 }
 
-/* ---- Operand and address sizes ----------------------------------------------------------------------------
- */
+/* ---- Operand and address sizes ---- */
 
-static void operand16(struct gen *g, bool wanted)
+void seg16_operand(struct gen *g, bool wanted)
 {
     if (wanted != g->code16)
         gen_u8(g, PREFIX_OPERAND);
 }
 
-static void address16(struct gen *g, bool wanted)
+void seg16_address(struct gen *g, bool wanted)
 {
     if (wanted != g->code16)
         gen_u8(g, PREFIX_ADDRESS);
 }
 
-static bool mostly_default(struct gen *g)
+bool seg16_default(struct gen *g)
 {
     return rng_one_in(&g->rng, 4) != g->code16;
 }
 
-static void gen_z(struct gen *g, bool o16, uint32_t value)
+void seg16_imm(struct gen *g, bool o16, uint32_t value)
 {
     if (o16)
         gen_u16(g, value);
@@ -263,11 +224,18 @@ static void gen_z(struct gen *g, bool o16, uint32_t value)
         gen_u32(g, value);
 }
 
-/* ---- Stack -----------------------------------------------------------------------------------------------
- */
+/* PUSH imm of the given size. */
+void seg16_push(struct gen *g, bool o16, uint32_t value)
+{
+    seg16_operand(g, o16);
+    gen_u8(g, 0x68);
+    seg16_imm(g, o16, value);
+}
+
+/* ---- Stack ---- */
 
 /* A stack pointer: at an edge now and then; with a 16-bit stack the upper half of ESP means nothing. */
-static uint32_t stack_pointer(struct gen *g)
+uint32_t seg16_stack_pointer(struct gen *g)
 {
     struct rng *r = &g->rng;
     const struct ldt_entry *e = ldt_by_selector(g->sreg[SREG_SS]);
@@ -295,26 +263,25 @@ static uint32_t stack_pointer(struct gen *g)
 
 static void move_stack(struct gen *g)
 {
-    gen_mov_imm(g, rng_one_in(&g->rng, 5) ? EBP : ESP, stack_pointer(g));
+    gen_mov_imm(g, rng_one_in(&g->rng, 5) ? EBP : ESP, seg16_stack_pointer(g));
 }
 
 /* PUSHF; change it; POPF: TF and NT stay out of it. */
 static void flags(struct gen *g)
 {
-    bool o16 = mostly_default(g);
+    bool o16 = seg16_default(g);
 
-    operand16(g, o16);
+    seg16_operand(g, o16);
     gen_u8(g, 0x68);
-    gen_z(g, o16, rng_u32(&g->rng) & ~(uint32_t)(FL_TF | FL_NT | FL_AC));
-    operand16(g, o16);
+    seg16_imm(g, o16, rng_u32(&g->rng) & ~(uint32_t)(FL_TF | FL_NT | FL_AC));
+    seg16_operand(g, o16);
     gen_u8(g, 0x9d);
-    operand16(g, mostly_default(g));
+    seg16_operand(g, seg16_default(g));
     gen_u8(g, 0x9c);
     gen_forget(g, 1 << ESP);
 }
 
-/* ---- Strings ---------------------------------------------------------------------------------------------
- */
+/* ---- Strings ---- */
 
 static void string(struct gen *g)
 {
@@ -334,17 +301,16 @@ static void string(struct gen *g)
         gen_u8(g, override);
     if (!rng_one_in(r, 4))
         gen_u8(g, 0xf2 + rng_below(r, 2));
-    operand16(g, mostly_default(g));
-    address16(g, mostly_default(g));
+    seg16_operand(g, seg16_default(g));
+    seg16_address(g, seg16_default(g));
     gen_u8(g, PICK(g, opcode));
     gen_forget(g, 1 << ESI | 1 << EDI | 1 << ECX | 1 << EAX);
 }
 
-/* ---- Branches --------------------------------------------------------------------------------------------
- */
+/* ---- Branches ---- */
 
 /* Where the next byte will stand, as an offset in the code segment. */
-static uint32_t here(const struct gen *g)
+uint32_t seg16_here(const struct gen *g)
 {
     return g->c->code_la + g->c->code_len - selector_base(g->sreg[SREG_CS]);
 }
@@ -362,17 +328,17 @@ static uint32_t beyond(struct gen *g, bool o16)
         return rng_u32(r) | 0x40000000;
     if (rng_one_in(r, 4))
         return edge(e) + (o16 ? rng_below(r, 0x8000) : rng_u32(r) >> (1 + rng_below(r, 20)));
-    return edge(e) + rng_below(r, 4) - (here(g) + CODE_MAX < edge(e) ? 2 : 0);
+    return edge(e) + rng_below(r, 4) - (seg16_here(g) + CODE_MAX < edge(e) ? 2 : 0);
 }
 
 /* JMP, CALL, Jcc near to a place beyond the limit. */
 static void branch_beyond(struct gen *g)
 {
-    bool o16 = mostly_default(g);
+    bool o16 = seg16_default(g);
     unsigned size = o16 ? 2 : 4;
     uint32_t target = beyond(g, o16);
 
-    operand16(g, o16);
+    seg16_operand(g, o16);
     switch (rng_below(&g->rng, 4)) {
     case 0:
         gen_u8(g, 0xe9);
@@ -386,12 +352,12 @@ static void branch_beyond(struct gen *g)
         break;
     default: /* RET */
         gen_u8(g, 0x68);
-        gen_z(g, o16, target);
-        operand16(g, o16);
+        seg16_imm(g, o16, target);
+        seg16_operand(g, o16);
         gen_u8(g, 0xc3);
         return;
     }
-    gen_z(g, o16, target - (here(g) + size));
+    seg16_imm(g, o16, target - (seg16_here(g) + size));
     gen_forget(g, 1 << ESP);
 }
 
@@ -399,37 +365,37 @@ static void branch_beyond(struct gen *g)
 static void branch(struct gen *g)
 {
     struct rng *r = &g->rng;
-    bool o16 = mostly_default(g);
+    bool o16 = seg16_default(g);
     unsigned reg;
 
     switch (rng_below(r, 6)) {
     case 0:
-        operand16(g, o16);
+        seg16_operand(g, o16);
         gen_u8(g, 0x70 + rng_below(r, 16));
         gen_forward(g, 1, false);
         return;
     case 1:
-        operand16(g, o16);
+        seg16_operand(g, o16);
         gen_u8(g, 0x0f);
         gen_u8(g, 0x80 + rng_below(r, 16));
         gen_forward(g, o16 ? 2 : 4, false);
         return;
     case 2: /* LOOPcc, JCXZ: by CX or ECX */
-        address16(g, mostly_default(g));
+        seg16_address(g, seg16_default(g));
         gen_u8(g, 0xe0 + rng_below(r, 4));
         gen_forward(g, 1, false);
         gen_forget(g, 1 << ECX);
         return;
     case 3: /* JMP, CALL */
-        operand16(g, o16);
+        seg16_operand(g, o16);
         gen_u8(g, 0xe8 + rng_below(r, 2));
         gen_forward(g, o16 ? 2 : 4, false);
         break;
     case 4: /* RET, RET n */
-        operand16(g, o16);
+        seg16_operand(g, o16);
         gen_u8(g, 0x68);
         gen_forward(g, o16 ? 2 : 4, true);
-        operand16(g, o16);
+        seg16_operand(g, o16);
         if (rng_one_in(r, 2)) {
             gen_u8(g, 0xc3);
         } else {
@@ -439,188 +405,18 @@ static void branch(struct gen *g)
         break;
     default: /* through a register */
         reg = gen_reg(g, true);
-        operand16(g, false);
+        seg16_operand(g, false);
         gen_u8(g, 0xb8 + reg);
         gen_forward(g, 4, true);
         gen_forget(g, 1u << reg);
-        operand16(g, o16);
+        seg16_operand(g, o16);
         gen_u8(g, 0xff);
         gen_modrm_reg(g, rng_one_in(r, 2) ? 2 : 4, reg);
     }
     gen_forget(g, 1 << ESP);
 }
 
-/* ---- Far transfers
- * ----------------------------------------------------------------------------------------- */
-
-/* What a far transfer needs before its target is known: the place of the offset, to be patched. */
-struct far_target {
-    uint16_t at;
-    bool o16;
-};
-
-static struct far_target open_target(struct gen *g, bool o16)
-{
-    struct far_target t = { g->c->code_len, o16 };
-
-    gen_z(g, o16, 0);
-    return t;
-}
-
-static void close_target(struct gen *g, struct far_target t)
-{
-    uint32_t offset = here(g);
-    unsigned size = t.o16 ? 2 : 4;
-
-    for (unsigned i = 0; i < size && t.at + i < g->c->code_len; i++)
-        g->c->code[t.at + i] = offset >> 8 * i;
-}
-
-/* PUSH imm of the given size. */
-static void push_imm(struct gen *g, bool o16, uint32_t value)
-{
-    operand16(g, o16);
-    gen_u8(g, 0x68);
-    gen_z(g, o16, value);
-}
-
-/* To the next byte, in code segment `selector`; IRET takes the flags it has. */
-static void far_transfer(struct gen *g, uint16_t selector)
-{
-    bool o16 = selector_base(selector) && mostly_default(g); /* flat addresses have 32 bits */
-    struct far_target target;
-    unsigned how = rng_below(&g->rng, 4);
-
-    if (how <= 1) { /* JMP, CALL ptr16:z */
-        operand16(g, o16);
-        gen_u8(g, how ? 0x9a : 0xea);
-        target = open_target(g, o16);
-        gen_u16(g, selector);
-    } else {
-        if (how == 3) {
-            operand16(g, o16);
-            gen_u8(g, 0x9c);
-        }
-        push_imm(g, o16, selector);
-        operand16(g, o16);
-        gen_u8(g, 0x68);
-        target = open_target(g, o16);
-        operand16(g, o16);
-        gen_u8(g, how == 3 ? 0xcf : 0xcb);
-    }
-    g->sreg[SREG_CS] = selector;
-    g->code16 = !selector_big(selector);
-    close_target(g, target);
-    gen_forget(g, 1 << ESP);
-}
-
-/* A few instructions in another code segment, and back: one piece, so that no branch gets the mode wrong. */
-static void excursion(struct gen *g)
-{
-    uint16_t home = g->c->regs.cs;
-
-    far_transfer(g, PICK(g, code_choices));
-    for (unsigned n = rng_below(&g->rng, 3); n > 0; n--)
-        gen_random_form(g, rng_one_in(&g->rng, 2) ? forms_stack() : forms_int());
-    far_transfer(g, home);
-}
-
-/* A far jump that must fail: wrong kind, absent, or beyond the limit of a good one. */
-static void bad_far_transfer(struct gen *g)
-{
-    bool o16 = mostly_default(g);
-
-    operand16(g, o16);
-    gen_u8(g, rng_one_in(&g->rng, 2) ? 0xea : 0x9a);
-    gen_z(g, o16, 0x2000 + rng_below(&g->rng, 0x8000)); /* no code there in any of them */
-    gen_u16(g, rng_one_in(&g->rng, 2) ? SEL_LDT(LDT_CODE16) : any_selector(g));
-}
-
-/* ---- Segment registers
- * ------------------------------------------------------------------------------------- */
-
-static void load_segment(struct gen *g)
-{
-    static const uint8_t loadable[] = { SREG_ES, SREG_SS, SREG_DS, SREG_FS, SREG_GS, SREG_ES, SREG_DS };
-    static const uint8_t pop[6] = { 0x07, 0, 0x17, 0x1f, 0xa1, 0xa9 };
-    unsigned n = PICK(g, loadable);
-    bool o16 = mostly_default(g);
-    uint16_t selector = rng_one_in(&g->rng, 4) ? any_selector(g)
-                        : n == SREG_SS         ? PICK(g, stack_choices)
-                                               : PICK(g, data_choices);
-
-    if (rng_one_in(&g->rng, 2)) {
-        unsigned reg = gen_reg(g, true);
-        gen_mov_imm(g, reg, selector);
-        gen_u8(g, 0x8e);
-        gen_modrm_reg(g, n, reg);
-    } else {
-        push_imm(g, o16, selector);
-        operand16(g, o16);
-        if (n >= SREG_FS)
-            gen_u8(g, 0x0f);
-        gen_u8(g, pop[n]);
-        gen_forget(g, 1 << ESP);
-    }
-    g->sreg[n] = selector;
-    if (n == SREG_SS && !rng_one_in(&g->rng, 4))
-        gen_mov_imm(g, ESP, stack_pointer(g));
-}
-
-/*
- * What takes a far pointer from memory: LES LDS LSS LFS LGS, CALL and JMP. The pointer is pushed and read
- * back through BP or EBP, so that its selector means the same on both sides.
- */
-static void far_pointer(struct gen *g)
-{
-    static const struct {
-        uint8_t map, opcode, reg;
-    } form[] = { { 0, 0xc4, EAX }, { 0, 0xc5, ECX }, { 1, 0xb2, ESP }, { 1, 0xb4, EDX },
-                 { 1, 0xb5, EDX }, { 0, 0xff, 3 },   { 0, 0xff, 5 } };
-    unsigned n = rng_below(&g->rng, ARRAY_SIZE(form));
-    bool o16 = mostly_default(g), a16 = rng_one_in(&g->rng, 4) != !selector_big(g->sreg[SREG_SS]);
-    bool forward = form[n].opcode == 0xff && !rng_one_in(&g->rng, 4);
-
-    push_imm(g, o16, forward ? g->c->regs.cs : any_selector(g));
-    operand16(g, o16);
-    gen_u8(g, 0x68);
-    if (forward)
-        gen_forward(g, o16 ? 2 : 4, true);
-    else
-        gen_z(g, o16, form[n].reg == ESP ? stack_pointer(g) : 0x2000 + rng_below(&g->rng, 0x8000));
-    operand16(g, false);
-    gen_u8(g, 0x89); /* mov ebp, esp */
-    gen_modrm_reg(g, ESP, EBP);
-    address16(g, a16);
-    operand16(g, o16);
-    if (form[n].map)
-        gen_u8(g, 0x0f);
-    gen_u8(g, form[n].opcode);
-    gen_u8(g, 0x40 | form[n].reg << 3 | (a16 ? 6 : 5)); /* [bp + 0] or [ebp + 0] */
-    gen_u8(g, 0);
-    gen_forget(g, 1 << EAX | 1 << ECX | 1 << EDX | 1 << ESP | 1 << EBP);
-}
-
-/* LAR, LSL, VERR, VERW. */
-static void query_selector(struct gen *g)
-{
-    unsigned from = gen_reg(g, true), to = gen_reg(g, true), which = rng_below(&g->rng, 4);
-
-    gen_mov_imm(g, from, any_selector(g));
-    operand16(g, mostly_default(g));
-    gen_u8(g, 0x0f);
-    if (which < 2) {
-        gen_u8(g, 0x02 + which);
-        gen_modrm_reg(g, to, from);
-        gen_forget(g, 1u << to);
-    } else {
-        gen_u8(g, 0x00);
-        gen_modrm_reg(g, 2 + which, from);
-    }
-}
-
-/* ---- Cases
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Cases ---- */
 
 /* Mostly at the start of the segment's memory, sometimes so that execution runs into the limit. */
 static void place_code(struct gen *g)
@@ -640,29 +436,42 @@ void gen_seg16_begin(struct gen *g)
 {
     struct test_case *c = g->c;
 
-    c->regs.cs = c->sreg[SREG_CS] = PICK(g, code_choices);
-    c->sreg[SREG_SS] = PICK(g, stack_choices);
-    c->sreg[SREG_ES] = PICK(g, data_choices);
-    c->sreg[SREG_DS] = PICK(g, data_choices);
-    c->sreg[SREG_FS] = PICK(g, data_choices);
-    c->sreg[SREG_GS] = PICK(g, data_choices);
+    c->regs.cs = c->sreg[SREG_CS] = PICK(g, seg16_code);
+    c->sreg[SREG_SS] = PICK(g, seg16_stack);
+    c->sreg[SREG_ES] = PICK(g, seg16_data);
+    c->sreg[SREG_DS] = PICK(g, seg16_data);
+    c->sreg[SREG_FS] = PICK(g, seg16_data);
+    c->sreg[SREG_GS] = PICK(g, seg16_data);
     for (unsigned i = 0; i < 6; i++)
         g->sreg[i] = c->sreg[i];
     g->segmented = true;
     g->code16 = !selector_big(c->regs.cs);
     place_code(g);
-    c->regs.gpr[ESP] = g->value[ESP] = stack_pointer(g);
+    c->regs.gpr[ESP] = g->value[ESP] = seg16_stack_pointer(g);
     if (rng_one_in(&g->rng, 2))
-        c->regs.gpr[EBP] = g->value[EBP] = stack_pointer(g);
+        c->regs.gpr[EBP] = g->value[EBP] = seg16_stack_pointer(g);
     c->regs.eflags &= ~(uint32_t)FL_NT; /* IRET would mean a task switch, which long mode lacks */
 }
 
 void gen_seg16_piece(struct gen *g)
 {
     static void (*const kind[])(struct gen *) = {
-        branch,           branch,      branch,       branch_beyond, string,         string,    move_stack,
-        move_stack,       flags,       load_segment, load_segment,  query_selector, excursion, excursion,
-        bad_far_transfer, far_pointer,
+        branch,
+        branch,
+        branch,
+        branch_beyond,
+        string,
+        string,
+        move_stack,
+        move_stack,
+        flags,
+        seg16_load_segment,
+        seg16_load_segment,
+        seg16_query_selector,
+        seg16_excursion,
+        seg16_excursion,
+        seg16_bad_far_transfer,
+        seg16_far_pointer,
     };
 
     switch (rng_below(&g->rng, 8)) {

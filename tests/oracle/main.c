@@ -371,9 +371,9 @@ int main(int argc, char **argv)
         printf("oracle: skipped: %s\n", missing);
         return EXIT_SKIPPED;
     }
-    missing = opt.groups & 1u << GROUP_SEG16 ? native_no_ldt() : NULL;
-    if (missing) {
-        printf("oracle: group %s skipped: %s\n", group_name(GROUP_SEG16), missing);
+    const char *no_ldt = native_no_ldt();
+    if (no_ldt && opt.groups & 1u << GROUP_SEG16) {
+        printf("oracle: group %s skipped: %s\n", group_name(GROUP_SEG16), no_ldt);
         opt.groups &= ~(1u << GROUP_SEG16);
         if (!opt.groups)
             return EXIT_SKIPPED;
@@ -390,7 +390,8 @@ int main(int argc, char **argv)
     } else {
         if (opt.groups & 1u << GROUP_DIRECTED)
             for (unsigned n = 0; n < directed_count(); n++)
-                run_directed(&sides, &opt, n);
+                if (!no_ldt || !directed_needs_ldt(n))
+                    run_directed(&sides, &opt, n);
         if (opt.groups & ~(1u << GROUP_DIRECTED))
             run_random(&sides, &opt);
         status = summary(opt.native_only);

@@ -22,6 +22,7 @@ add_executable(oracle
     oracle/gen_case.c
     oracle/gen_fault.c
     oracle/gen_seg16.c
+    oracle/gen_seg16_far.c
     oracle/gen_flow.c
     oracle/gen_stack.c
     oracle/gen_x87.c

@@ -176,6 +176,7 @@ void generate_case(unsigned group, uint64_t seed, struct test_case *c);
 /* The directed cases: hand-written, with the expected outcome as far as it was computed by hand. */
 unsigned directed_count(void);
 const char *directed_name(unsigned n);
+bool directed_needs_ldt(unsigned n);
 void directed_case(unsigned n, struct test_case *c);
 /* True if `o` is what the row says; otherwise says to `out` what is not. */
 bool directed_check(unsigned n, const struct test_case *c, const struct outcome *o, FILE *out);

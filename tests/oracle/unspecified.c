@@ -175,7 +175,7 @@ static const struct {
     { X86_INS_FXSAVE, DIFF_MEMORY | DIFF_CR2 | DIFF_ERROR_CODE, "FXSAVE: order of the accesses" },
     { X86_INS_FXRSTOR, DIFF_CR2 | DIFF_ERROR_CODE, "FXRSTOR: order of the accesses" },
     { X86_INS_FNSAVE, DIFF_MEMORY | DIFF_CR2 | DIFF_ERROR_CODE, "FNSAVE: order of the accesses" },
-    { X86_INS_FRSTOR, DIFF_CR2 | DIFF_ERROR_CODE, "FRSTOR: order of the accesses" },
+    { X86_INS_FRSTOR, DIFF_CR2 | DIFF_ERROR_CODE | DIFF_FPU, "FRSTOR: registers loaded before the fault" },
     { X86_INS_FNSTENV, DIFF_MEMORY | DIFF_CR2 | DIFF_ERROR_CODE, "FNSTENV: order of the accesses" },
     { X86_INS_FLDENV, DIFF_CR2 | DIFF_ERROR_CODE, "FLDENV: order of the accesses" },
     { X86_INS_CALL, DIFF_KIND | DIFF_CR2, "CALL beyond the limit: push or target first" },
