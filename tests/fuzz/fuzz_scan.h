@@ -1,0 +1,20 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What an input of the scanner's fuzz target begins with; the rest is code, repeated to fill two pages.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { FUZZ_ENTRIES = 5 };
+
+struct fuzz_input {
+    uint16_t mode; /* struct scan_mode, bits */
+    uint8_t isa;
+    uint8_t small_table;
+    uint16_t entry[FUZZ_ENTRIES];
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

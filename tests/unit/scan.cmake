@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The scanner: its policy, its rules, the pages it makes of compiled code, its fuzz target and its tool.
+
+d86_unit_test(test_scan_policy
+    SOURCES unit/test_scan_policy.c unit/decode_cases.c
+    LIBRARIES d86-translator)
+d86_unit_test(test_scan
+    SOURCES unit/test_scan.c
+    LIBRARIES d86-translator)
+d86_unit_test(test_scan_guard
+    SOURCES unit/test_scan_guard.c
+    LIBRARIES d86-translator PkgConfig::CAPSTONE
+    TIMEOUT 600)
+
+if(TARGET d86-translator)
+    add_subdirectory(fuzz)
+endif()
+
+if(TARGET duplex86-scan)
+    add_test(NAME test_scan_tool
+        COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/unit/test_scan_tool.py"
+            $<TARGET_FILE:duplex86-scan> "${CMAKE_C_COMPILER}")
+    set_tests_properties(test_scan_tool PROPERTIES LABELS unit TIMEOUT 120)
+endif()
