@@ -2,7 +2,5 @@
 # The executor process. Sanitizer builds have none.
 if(NOT D86_SANITIZE)
     d86_unit_test(test_carrier SOURCES unit/test_carrier.c LIBRARIES d86-library)
-    if(TARGET test_carrier)
-        target_compile_definitions(test_carrier PRIVATE _GNU_SOURCE)
-    endif()
+    target_compile_definitions(test_carrier PRIVATE _GNU_SOURCE)
 endif()

@@ -7,12 +7,8 @@ d86_unit_test(test_loader_malformed SOURCES unit/test_loader_malformed.c LIBRARI
 d86_unit_test(test_firmware SOURCES unit/test_firmware.c LIBRARIES d86-loaders)
 d86_unit_test(test_escape SOURCES unit/test_escape.c LIBRARIES d86-host)
 d86_unit_test(test_backend SOURCES unit/test_backend.c LIBRARIES d86-host)
-if(TARGET test_backend)
-    target_compile_definitions(test_backend PRIVATE _GNU_SOURCE)
-endif()
+target_compile_definitions(test_backend PRIVATE _GNU_SOURCE)
 
-if(TARGET duplex86)
-    add_test(NAME test_cli
-        COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/unit/test_cli.py" $<TARGET_FILE:duplex86>)
-    set_tests_properties(test_cli PROPERTIES LABELS unit TIMEOUT 300)
-endif()
+add_test(NAME test_cli
+    COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/unit/test_cli.py" $<TARGET_FILE:duplex86>)
+set_tests_properties(test_cli PROPERTIES LABELS unit TIMEOUT 300)

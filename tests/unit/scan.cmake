@@ -12,13 +12,9 @@ d86_unit_test(test_scan_guard
     LIBRARIES d86-translator PkgConfig::CAPSTONE
     TIMEOUT 600)
 
-if(TARGET d86-translator)
-    add_subdirectory(fuzz)
-endif()
+add_subdirectory(fuzz)
 
-if(TARGET duplex86-scan)
-    add_test(NAME test_scan_tool
-        COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/unit/test_scan_tool.py"
-            $<TARGET_FILE:duplex86-scan> "${CMAKE_C_COMPILER}")
-    set_tests_properties(test_scan_tool PROPERTIES LABELS unit TIMEOUT 120)
-endif()
+add_test(NAME test_scan_tool
+    COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/unit/test_scan_tool.py"
+        $<TARGET_FILE:duplex86-scan> "${CMAKE_C_COMPILER}")
+set_tests_properties(test_scan_tool PROPERTIES LABELS unit TIMEOUT 120)

@@ -14,10 +14,8 @@ d86_unit_test(test_decode_operands
     SOURCES unit/test_decode_operands.c unit/decode_cases.c
     LIBRARIES d86-translator PkgConfig::CAPSTONE)
 
-if(TARGET d86-translator)
-    foreach(suite IN ITEMS test_decode test_decode_capstone)
-        add_test(NAME ${suite}_long COMMAND ${suite})
-        set_tests_properties(${suite}_long PROPERTIES
-            LABELS long TIMEOUT 1800 ENVIRONMENT "D86_LONG=1")
-    endforeach()
-endif()
+foreach(suite IN ITEMS test_decode test_decode_capstone)
+    add_test(NAME ${suite}_long COMMAND ${suite})
+    set_tests_properties(${suite}_long PROPERTIES
+        LABELS long TIMEOUT 1800 ENVIRONMENT "D86_LONG=1")
+endforeach()
