@@ -44,16 +44,9 @@ static ALWAYS_INLINE const struct uop *alu_memory(struct vcpu *v, const struct u
     uint8_t *p = write ? mem_hit_write(v, la, size) : mem_hit_read(v, la, size);
     if (unlikely(!p))
         return slow(v, u);
-    uint32_t a = size == 4 ? *(mem_u32 *)p : size == 2 ? *(mem_u16 *)p : *p;
-    a = alu_binary(op, size, a, b, &v->arith);
-    if (!write)
-        NEXT(v, u);
-    if (size == 4)
-        *(mem_u32 *)p = a;
-    else if (size == 2)
-        *(mem_u16 *)p = (uint16_t)a;
-    else
-        *p = (uint8_t)a;
+    uint32_t a = alu_binary(op, size, (uint32_t)mem_load(p, size), b, &v->arith);
+    if (write)
+        mem_store(p, size, a);
     NEXT(v, u);
 }
 

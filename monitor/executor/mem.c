@@ -105,41 +105,9 @@ static bool crosses_page(guest_la la, unsigned size)
     return (la & 0xfff) + size > 4096;
 }
 
-static uint64_t load(const uint8_t *p, unsigned size)
-{
-    switch (size) {
-    case 1:
-        return *p;
-    case 2:
-        return *(const mem_u16 *)p;
-    case 4:
-        return *(const mem_u32 *)p;
-    default:
-        return *(const mem_u64 *)p;
-    }
-}
-
-static void store(uint8_t *p, unsigned size, uint64_t value)
-{
-    switch (size) {
-    case 1:
-        *p = (uint8_t)value;
-        break;
-    case 2:
-        *(mem_u16 *)p = (uint16_t)value;
-        break;
-    case 4:
-        *(mem_u32 *)p = (uint32_t)value;
-        break;
-    default:
-        *(mem_u64 *)p = value;
-        break;
-    }
-}
-
 static uint64_t place_read(struct vcpu *v, const struct uop *u, struct place place, unsigned size)
 {
-    return place.host ? load(place.host, size) : bus_read(v, u, place.pa, size);
+    return place.host ? mem_load(place.host, size) : bus_read(v, u, place.pa, size);
 }
 
 static void place_write(struct vcpu *v, const struct uop *u, struct place place, unsigned size, uint64_t value)
@@ -148,7 +116,7 @@ static void place_write(struct vcpu *v, const struct uop *u, struct place place,
         bus_write(v, u, place.pa, size, value);
         return;
     }
-    store(place.host, size, value);
+    mem_store(place.host, size, value);
     if (block_frame_has_code(v, place.frame))
         block_written(v, place.frame, (unsigned)(place.pa & 0xfff), size);
 }
@@ -285,7 +253,7 @@ void mem_read_bytes(struct vcpu *v, const struct uop *u, guest_la la, void *to, 
         const uint8_t *p = mem_hit_read(v, la, n);
         if (!p && v->debug.active)
             watch(v, la, n, false);
-        store(out, n, p ? load(p, n) : read_in(v, u, la, n, cpl_access(v), v->tlb));
+        mem_store(out, n, p ? mem_load(p, n) : read_in(v, u, la, n, cpl_access(v), v->tlb));
         la += n, out += n, size -= n;
     }
 }
@@ -304,11 +272,11 @@ void mem_write_bytes(struct vcpu *v, const struct uop *u, guest_la la, const voi
         unsigned n = piece_size(la, size);
         uint8_t *p = mem_hit_write(v, la, n);
         if (p) {
-            store(p, n, load(in, n));
+            mem_store(p, n, mem_load(in, n));
         } else {
             if (v->debug.active)
                 watch(v, la, n, true);
-            write_in(v, u, la, n, load(in, n), cpl_access(v), v->tlb);
+            write_in(v, u, la, n, mem_load(in, n), cpl_access(v), v->tlb);
         }
         la += n, in += n, size -= n;
     }

@@ -41,12 +41,9 @@ static ALWAYS_INLINE uint8_t *mem_hit_write(const struct vcpu *v, guest_la la, u
     return NULL;
 }
 
-/* Read or write 1, 2, 4 or 8 bytes at a linear address with the rights of the CPL. size is a constant. */
-static ALWAYS_INLINE uint64_t mem_read(struct vcpu *v, const struct uop *u, guest_la la, unsigned size)
+/* 1, 2, 4 or 8 bytes at a host address, whatever its alignment. */
+static ALWAYS_INLINE uint64_t mem_load(const uint8_t *p, unsigned size)
 {
-    const uint8_t *p = mem_hit_read(v, la, size);
-    if (unlikely(!p))
-        return mem_read_slow(v, u, la, size);
     switch (size) {
     case 1:
         return *p;
@@ -59,14 +56,8 @@ static ALWAYS_INLINE uint64_t mem_read(struct vcpu *v, const struct uop *u, gues
     }
 }
 
-static ALWAYS_INLINE void mem_write(struct vcpu *v, const struct uop *u, guest_la la, unsigned size,
-                                    uint64_t value)
+static ALWAYS_INLINE void mem_store(uint8_t *p, unsigned size, uint64_t value)
 {
-    uint8_t *p = mem_hit_write(v, la, size);
-    if (unlikely(!p)) {
-        mem_write_slow(v, u, la, size, value);
-        return;
-    }
     switch (size) {
     case 1:
         *p = (uint8_t)value;
@@ -81,6 +72,23 @@ static ALWAYS_INLINE void mem_write(struct vcpu *v, const struct uop *u, guest_l
         *(mem_u64 *)p = value;
         break;
     }
+}
+
+/* Read or write 1, 2, 4 or 8 bytes at a linear address with the rights of the CPL. size is a constant. */
+static ALWAYS_INLINE uint64_t mem_read(struct vcpu *v, const struct uop *u, guest_la la, unsigned size)
+{
+    const uint8_t *p = mem_hit_read(v, la, size);
+    return likely(p) ? mem_load(p, size) : mem_read_slow(v, u, la, size);
+}
+
+static ALWAYS_INLINE void mem_write(struct vcpu *v, const struct uop *u, guest_la la, unsigned size,
+                                    uint64_t value)
+{
+    uint8_t *p = mem_hit_write(v, la, size);
+    if (likely(p))
+        mem_store(p, size, value);
+    else
+        mem_write_slow(v, u, la, size, value);
 }
 
 /*
@@ -98,7 +106,7 @@ static ALWAYS_INLINE bool mem_try_read(struct vcpu *v, const struct uop *u, gues
         *value = (uint32_t)mem_read_slow(v, u, la, size);
         return true;
     }
-    *value = size == 4 ? *(const mem_u32 *)p : size == 2 ? *(const mem_u16 *)p : *p;
+    *value = (uint32_t)mem_load(p, size);
     return true;
 }
 
@@ -112,12 +120,7 @@ static ALWAYS_INLINE bool mem_try_write(struct vcpu *v, const struct uop *u, gue
         mem_write_slow(v, u, la, size, value);
         return true;
     }
-    if (size == 4)
-        *(mem_u32 *)p = value;
-    else if (size == 2)
-        *(mem_u16 *)p = (uint16_t)value;
-    else
-        *p = (uint8_t)value;
+    mem_store(p, size, value);
     return true;
 }
 
