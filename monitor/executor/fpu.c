@@ -65,6 +65,8 @@ void fpu_leave(struct vcpu *v)
         v->fpu.hidden = 0;
     }
     v->exit->ferr = !(v->cr0 & X86_CR0_NE) && (fx_read16(v->fpu.image, FX_FSW) & FSW_ES);
+    if (!v->exit->ferr)
+        v->fpu.ignne = false; /* the PC's latch holds IGNNE# no longer than FERR# is active */
     fpu_invalidate(v);
 }
 
