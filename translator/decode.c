@@ -214,7 +214,8 @@ static bool decode_form(struct decoder *d, const struct form *form)
     insn->class_ = form->class_;
     insn->isa = form->isa;
     if (form->op == X86_BAD) {
-        /* Processors fetch the whole operand before they see that the group's row is empty (seen on a Zen 4). */
+        /* Processors fetch the whole operand before they see that the group's row is empty (seen on a Zen 4).
+         */
         if (insn->has_modrm)
             decoder_memory(d);
         return false;

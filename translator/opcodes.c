@@ -13,7 +13,7 @@
 enum { X86_OPERAND_CODES(METHOD_CONSTANT) };
 #undef METHOD_CONSTANT
 
-#define HAS(code) ((int)METHOD_OF_##code <= METHOD_LAST_MODRM)
+#define HAS(code)         ((int)METHOD_OF_##code <= METHOD_LAST_MODRM)
 #define IGNORES_MOD(code) ((int)METHOD_OF_##code == METHOD_MOV_RM)
 #define MODRM(a, b, c)                                                                                       \
     ((IGNORES_MOD(a) || IGNORES_MOD(b)) ? FORM_MODRM_IGNORES_MOD                                             \

@@ -88,7 +88,7 @@ enum d86_engine {
 };
 
 struct d86_vcpu_config {
-    const char *cpu;        /* CPUID model by name, NULL for the default; d86_cpu_models() lists them */
+    const char *cpu; /* CPUID model by name, NULL for the default; d86_cpu_models() lists them */
     enum d86_engine engine;
     /*
      * Run the processor in a process of its own that can make no system calls but those for taking turns
@@ -148,11 +148,11 @@ struct d86_fpu {
 
 /* Events under way: what must be kept beside the registers to move a processor elsewhere. */
 struct d86_events {
-    bool halted;            /* waits after HLT */
-    bool shutdown;          /* after a triple fault */
+    bool halted;   /* waits after HLT */
+    bool shutdown; /* after a triple fault */
     bool nmi_pending, nmi_blocked;
-    bool interrupt_shadow;  /* the instruction after STI or MOV SS has not run yet */
-    int16_t interrupt;      /* vector injected and not yet taken, or -1 */
+    bool interrupt_shadow; /* the instruction after STI or MOV SS has not run yet */
+    int16_t interrupt;     /* vector injected and not yet taken, or -1 */
 };
 
 D86_API void d86_vcpu_get_regs(const struct d86_vcpu *vcpu, struct d86_regs *regs);
@@ -180,7 +180,8 @@ enum d86_exit_reason {
     D86_EXIT_SHUTDOWN,         /* triple fault */
     D86_EXIT_DEBUG,            /* asked for with d86_vcpu_set_debug(): see debug */
     D86_EXIT_KICKED,           /* d86_vcpu_kick() */
-    D86_EXIT_INTERNAL_ERROR,   /* the library cannot go on: see error; the guest state is as before the instruction */
+    D86_EXIT_INTERNAL_ERROR,   /* the library cannot go on: see error; the guest state is as before the
+                                  instruction */
     D86_EXIT_FERR,             /* CR0.NE is clear and an x87 exception is pending: see ferr */
 };
 
@@ -269,7 +270,8 @@ D86_API void d86_vcpu_set_a20(struct d86_vcpu *vcpu, bool enabled);
 enum d86_debug {
     D86_DEBUG_SINGLE_STEP = 1, /* exit after every instruction */
     D86_DEBUG_INT3 = 2,        /* exit at INT3 (CC) instead of raising #BP */
-    D86_DEBUG_EXCEPTIONS = 4,  /* exit before a fault or abort is delivered (not INT n, INT3, INTO, INT1, debug traps) */
+    D86_DEBUG_EXCEPTIONS =
+        4, /* exit before a fault or abort is delivered (not INT n, INT3, INTO, INT1, debug traps) */
 };
 
 /* Choose what leaves with D86_EXIT_DEBUG: a sum of enum d86_debug, 0 for nothing. */
@@ -290,7 +292,7 @@ struct d86_exception {
 D86_API void d86_vcpu_exception(const struct d86_vcpu *vcpu, struct d86_exception *exception);
 
 struct d86_stats {
-    uint64_t instructions;  /* guest instructions completed; an iteration of REP counts one */
+    uint64_t instructions; /* guest instructions completed; an iteration of REP counts one */
     uint64_t blocks_built, blocks_dropped, cache_flushes;
     uint64_t tlb_fills, tlb_flushes;
     uint64_t exceptions, interrupts, exits;

@@ -14,73 +14,73 @@ typedef uint32_t guest_la; /* guest linear address */
 enum x86_gpr { X86_EAX, X86_ECX, X86_EDX, X86_EBX, X86_ESP, X86_EBP, X86_ESI, X86_EDI };
 
 /* EFLAGS: SDM 1, "EFLAGS Register" */
-#define X86_CF (1u << 0)
-#define X86_FLAGS_ONE (1u << 1)
-#define X86_PF (1u << 2)
-#define X86_AF (1u << 4)
-#define X86_ZF (1u << 6)
-#define X86_SF (1u << 7)
-#define X86_TF (1u << 8)
-#define X86_IF (1u << 9)
-#define X86_DF (1u << 10)
-#define X86_OF (1u << 11)
-#define X86_IOPL (3u << 12)
+#define X86_CF         (1u << 0)
+#define X86_FLAGS_ONE  (1u << 1)
+#define X86_PF         (1u << 2)
+#define X86_AF         (1u << 4)
+#define X86_ZF         (1u << 6)
+#define X86_SF         (1u << 7)
+#define X86_TF         (1u << 8)
+#define X86_IF         (1u << 9)
+#define X86_DF         (1u << 10)
+#define X86_OF         (1u << 11)
+#define X86_IOPL       (3u << 12)
 #define X86_IOPL_SHIFT 12
-#define X86_NT (1u << 14)
-#define X86_RF (1u << 16)
-#define X86_VM (1u << 17)
-#define X86_AC (1u << 18)
-#define X86_VIF (1u << 19)
-#define X86_VIP (1u << 20)
-#define X86_ID (1u << 21)
-#define X86_ARITH (X86_CF | X86_PF | X86_AF | X86_ZF | X86_SF | X86_OF)
-#define X86_FLAGS_ALL 0x3f7fd5u /* every defined flag, without the constant bit 1 */
+#define X86_NT         (1u << 14)
+#define X86_RF         (1u << 16)
+#define X86_VM         (1u << 17)
+#define X86_AC         (1u << 18)
+#define X86_VIF        (1u << 19)
+#define X86_VIP        (1u << 20)
+#define X86_ID         (1u << 21)
+#define X86_ARITH      (X86_CF | X86_PF | X86_AF | X86_ZF | X86_SF | X86_OF)
+#define X86_FLAGS_ALL  0x3f7fd5u /* every defined flag, without the constant bit 1 */
 
 /* CR0, CR4, EFER: SDM 3A, "Control Registers" */
-#define X86_CR0_PE (1u << 0)
-#define X86_CR0_MP (1u << 1)
-#define X86_CR0_EM (1u << 2)
-#define X86_CR0_TS (1u << 3)
-#define X86_CR0_ET (1u << 4)
-#define X86_CR0_NE (1u << 5)
-#define X86_CR0_WP (1u << 16)
-#define X86_CR0_AM (1u << 18)
-#define X86_CR0_NW (1u << 29)
-#define X86_CR0_CD (1u << 30)
-#define X86_CR0_PG (1u << 31)
-#define X86_CR3_PWT (1u << 3)
-#define X86_CR3_PCD (1u << 4)
-#define X86_CR4_VME (1u << 0)
-#define X86_CR4_PVI (1u << 1)
-#define X86_CR4_TSD (1u << 2)
-#define X86_CR4_DE (1u << 3)
-#define X86_CR4_PSE (1u << 4)
-#define X86_CR4_PAE (1u << 5)
-#define X86_CR4_MCE (1u << 6)
-#define X86_CR4_PGE (1u << 7)
-#define X86_CR4_PCE (1u << 8)
-#define X86_CR4_OSFXSR (1u << 9)
+#define X86_CR0_PE         (1u << 0)
+#define X86_CR0_MP         (1u << 1)
+#define X86_CR0_EM         (1u << 2)
+#define X86_CR0_TS         (1u << 3)
+#define X86_CR0_ET         (1u << 4)
+#define X86_CR0_NE         (1u << 5)
+#define X86_CR0_WP         (1u << 16)
+#define X86_CR0_AM         (1u << 18)
+#define X86_CR0_NW         (1u << 29)
+#define X86_CR0_CD         (1u << 30)
+#define X86_CR0_PG         (1u << 31)
+#define X86_CR3_PWT        (1u << 3)
+#define X86_CR3_PCD        (1u << 4)
+#define X86_CR4_VME        (1u << 0)
+#define X86_CR4_PVI        (1u << 1)
+#define X86_CR4_TSD        (1u << 2)
+#define X86_CR4_DE         (1u << 3)
+#define X86_CR4_PSE        (1u << 4)
+#define X86_CR4_PAE        (1u << 5)
+#define X86_CR4_MCE        (1u << 6)
+#define X86_CR4_PGE        (1u << 7)
+#define X86_CR4_PCE        (1u << 8)
+#define X86_CR4_OSFXSR     (1u << 9)
 #define X86_CR4_OSXMMEXCPT (1u << 10)
-#define X86_EFER_NXE (1u << 11)
+#define X86_EFER_NXE       (1u << 11)
 
 /* Page-table entries: SDM 3A, "32-Bit Paging" and "PAE Paging" */
-#define X86_PTE_P (1u << 0)
-#define X86_PTE_W (1u << 1)
-#define X86_PTE_U (1u << 2)
+#define X86_PTE_P   (1u << 0)
+#define X86_PTE_W   (1u << 1)
+#define X86_PTE_U   (1u << 2)
 #define X86_PTE_PWT (1u << 3)
 #define X86_PTE_PCD (1u << 4)
-#define X86_PTE_A (1u << 5)
-#define X86_PTE_D (1u << 6)
-#define X86_PTE_PS (1u << 7)
-#define X86_PTE_G (1u << 8)
-#define X86_PTE_NX (1ull << 63)
+#define X86_PTE_A   (1u << 5)
+#define X86_PTE_D   (1u << 6)
+#define X86_PTE_PS  (1u << 7)
+#define X86_PTE_G   (1u << 8)
+#define X86_PTE_NX  (1ull << 63)
 
 /* #PF error code: SDM 3A, "Page-Fault Exceptions" */
-#define X86_PF_P (1u << 0)
-#define X86_PF_W (1u << 1)
-#define X86_PF_U (1u << 2)
+#define X86_PF_P    (1u << 0)
+#define X86_PF_W    (1u << 1)
+#define X86_PF_U    (1u << 2)
 #define X86_PF_RSVD (1u << 3)
-#define X86_PF_I (1u << 4)
+#define X86_PF_I    (1u << 4)
 
 /* Vectors: SDM 3A, "Exception and Interrupt Reference" */
 enum x86_vector {
@@ -109,20 +109,20 @@ enum x86_vector {
 #define X86_ERR_IDT 2u
 
 /* Segment attributes as in the descriptor's second doubleword, bits 8..23, limit bits left out. */
-#define X86_SEG_TYPE 0x000fu
-#define X86_SEG_A 0x0001u /* accessed */
-#define X86_SEG_W 0x0002u /* data: writable */
-#define X86_SEG_R 0x0002u /* code: readable */
-#define X86_SEG_E 0x0004u /* data: expand-down */
-#define X86_SEG_C 0x0004u /* code: conforming */
-#define X86_SEG_CODE 0x0008u
-#define X86_SEG_S 0x0010u /* code or data, not system */
-#define X86_SEG_DPL 0x0060u
+#define X86_SEG_TYPE      0x000fu
+#define X86_SEG_A         0x0001u /* accessed */
+#define X86_SEG_W         0x0002u /* data: writable */
+#define X86_SEG_R         0x0002u /* code: readable */
+#define X86_SEG_E         0x0004u /* data: expand-down */
+#define X86_SEG_C         0x0004u /* code: conforming */
+#define X86_SEG_CODE      0x0008u
+#define X86_SEG_S         0x0010u /* code or data, not system */
+#define X86_SEG_DPL       0x0060u
 #define X86_SEG_DPL_SHIFT 5
-#define X86_SEG_P 0x0080u
-#define X86_SEG_AVL 0x1000u
-#define X86_SEG_DB 0x4000u
-#define X86_SEG_G 0x8000u
+#define X86_SEG_P         0x0080u
+#define X86_SEG_AVL       0x1000u
+#define X86_SEG_DB        0x4000u
+#define X86_SEG_G         0x8000u
 
 /* System descriptor types: SDM 3A, "System Descriptor Types" */
 enum x86_system_type {
@@ -141,15 +141,15 @@ enum x86_system_type {
 };
 
 #define X86_SEL_RPL 3u
-#define X86_SEL_TI 4u
+#define X86_SEL_TI  4u
 
 /* Debug registers: SDM 3B, "Debug Registers" */
 #define X86_DR6_FIXED 0xffff0ff0u
-#define X86_DR6_BD (1u << 13)
-#define X86_DR6_BS (1u << 14)
-#define X86_DR6_BT (1u << 15)
+#define X86_DR6_BD    (1u << 13)
+#define X86_DR6_BS    (1u << 14)
+#define X86_DR6_BT    (1u << 15)
 #define X86_DR7_FIXED 0x00000400u
-#define X86_DR7_GD (1u << 13)
+#define X86_DR7_GD    (1u << 13)
 
 /* MSRs: SDM 4 */
 enum x86_msr {

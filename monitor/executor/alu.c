@@ -62,7 +62,8 @@ static ALWAYS_INLINE const struct uop *alu_register(struct vcpu *v, const struct
 static ALWAYS_INLINE const struct uop *alu_template(struct vcpu *v, const struct uop *u, enum alu_op op,
                                                     unsigned size, enum form form, uop_fn *slow)
 {
-    enum ea_form ea = form == FORM_REG_MEM || form == FORM_MEM_REG || form == FORM_MEM_IMM ? EA_FLAT : EA_CHECKED;
+    enum ea_form ea =
+        form == FORM_REG_MEM || form == FORM_MEM_REG || form == FORM_MEM_IMM ? EA_FLAT : EA_CHECKED;
     uint32_t b;
     switch (form) {
     case FORM_REG_REG:
@@ -106,11 +107,13 @@ ALU_OPERATION(CMP)
 ALU_OPERATION(TEST)
 
 #define ALU_FORMS(op, size)                                                                                  \
-    { alu_##op##_##size##_REG_REG,         alu_##op##_##size##_REG_IMM, alu_##op##_##size##_REG_MEM,         \
-      alu_##op##_##size##_REG_MEM_CHECKED, alu_##op##_##size##_MEM_REG, alu_##op##_##size##_MEM_REG_CHECKED, \
-      alu_##op##_##size##_MEM_IMM,         alu_##op##_##size##_MEM_IMM_CHECKED }
-#define ALU_ROW(op)                                                                                          \
-    [ALU_##op] = { ALU_FORMS(op, 1), ALU_FORMS(op, 2), ALU_FORMS(op, 4) }
+    {                                                                                                        \
+        alu_##op##_##size##_REG_REG, alu_##op##_##size##_REG_IMM, alu_##op##_##size##_REG_MEM,               \
+            alu_##op##_##size##_REG_MEM_CHECKED, alu_##op##_##size##_MEM_REG,                                \
+            alu_##op##_##size##_MEM_REG_CHECKED, alu_##op##_##size##_MEM_IMM,                                \
+            alu_##op##_##size##_MEM_IMM_CHECKED                                                              \
+    }
+#define ALU_ROW(op) [ALU_##op] = { ALU_FORMS(op, 1), ALU_FORMS(op, 2), ALU_FORMS(op, 4) }
 
 static uop_fn *const alu_handlers[ALU_COUNT][3][FORM_COUNT] = {
     ALU_ROW(ADD), ALU_ROW(OR),  ALU_ROW(ADC), ALU_ROW(SBB),  ALU_ROW(AND),
@@ -174,9 +177,10 @@ UNARY_OPERATION(NEG)
 UNARY_OPERATION(NOT)
 
 #define UNARY_ROW_SIZE(op, size)                                                                             \
-    { unary_##op##_##size##_REG, unary_##op##_##size##_MEM, unary_##op##_##size##_MEM_CHECKED }
-#define UNARY_ROW(op)                                                                                        \
-    [ALU_##op] = { UNARY_ROW_SIZE(op, 1), UNARY_ROW_SIZE(op, 2), UNARY_ROW_SIZE(op, 4) }
+    {                                                                                                        \
+        unary_##op##_##size##_REG, unary_##op##_##size##_MEM, unary_##op##_##size##_MEM_CHECKED              \
+    }
+#define UNARY_ROW(op) [ALU_##op] = { UNARY_ROW_SIZE(op, 1), UNARY_ROW_SIZE(op, 2), UNARY_ROW_SIZE(op, 4) }
 
 static uop_fn *const unary_handlers[ALU_UNARY_COUNT][3][UNARY_FORMS] = {
     UNARY_ROW(INC),

@@ -14,7 +14,7 @@ enum alu_unary { ALU_INC, ALU_DEC, ALU_NEG, ALU_NOT, ALU_UNARY_COUNT };
 enum alu_shift { ALU_ROL, ALU_ROR, ALU_RCL, ALU_RCR, ALU_SHL, ALU_SHR, ALU_SAR, ALU_SHIFT_COUNT };
 
 /* Load the host's flags from AX as LAHF/SETO left them: 7F + 1 overflows, 7F + 0 does not. */
-#define ALU_LOAD_FLAGS "addb $0x7f, %%al\n\tsahf\n\t"
+#define ALU_LOAD_FLAGS  "addb $0x7f, %%al\n\tsahf\n\t"
 #define ALU_STORE_FLAGS "\n\tlahf\n\tseto %%al"
 
 /* One two-operand instruction in the three operand sizes; `flags` is the constraint of AX. */
@@ -29,7 +29,8 @@ enum alu_shift { ALU_ROL, ALU_ROR, ALU_RCL, ALU_RCR, ALU_SHL, ALU_SHR, ALU_SAR, 
     } while (0)
 
 /* a op b; *arith: flags in (carry, for ADC and SBB) and out. The upper bits of the result are garbage. */
-static ALWAYS_INLINE uint32_t alu_binary(enum alu_op op, unsigned size, uint32_t a, uint32_t b, uint16_t *arith)
+static ALWAYS_INLINE uint32_t alu_binary(enum alu_op op, unsigned size, uint32_t a, uint32_t b,
+                                         uint16_t *arith)
 {
     uint32_t f;
     switch (op) {
@@ -119,7 +120,8 @@ static ALWAYS_INLINE uint32_t alu_unary(enum alu_unary op, unsigned size, uint32
     } while (0)
 
 /* Shift or rotate by n (masked by the host as by the guest); a count of zero changes no flag. */
-static ALWAYS_INLINE uint32_t alu_shift(enum alu_shift op, unsigned size, uint32_t a, uint32_t n, uint16_t *arith)
+static ALWAYS_INLINE uint32_t alu_shift(enum alu_shift op, unsigned size, uint32_t a, uint32_t n,
+                                        uint16_t *arith)
 {
     uint32_t f = *arith;
     switch (op) {

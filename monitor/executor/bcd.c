@@ -12,7 +12,8 @@ static void set_flags(struct vcpu *v, bool carry, bool adjust)
 {
     /* SF, ZF, PF by AL; OF, undefined, clear as OR leaves it. */
     (void)alu_binary(ALU_OR, 1, v->gpr.b[AL], 0, &v->arith);
-    v->arith = (uint16_t)((v->arith & ~(ARITH_CF | ARITH_AF)) | (carry ? ARITH_CF : 0) | (adjust ? ARITH_AF : 0));
+    v->arith =
+        (uint16_t)((v->arith & ~(ARITH_CF | ARITH_AF)) | (carry ? ARITH_CF : 0) | (adjust ? ARITH_AF : 0));
 }
 
 static void decimal_adjust(struct vcpu *v, bool subtract)

@@ -70,13 +70,15 @@ HANDLER(bit_test)
     NEXT(v, u);
 }
 
-/* ---- BSF, BSR -------------------------------------------------------------------------------------------- */
+/* ---- BSF, BSR --------------------------------------------------------------------------------------------
+ */
 
 #define SCAN_INSN(name, w)                                                                                   \
     __asm__(ALU_LOAD_FLAGS name " %" w "2, %" w "0" ALU_STORE_FLAGS : "+&r"(a), "+&a"(f) : "r"(b) : "cc")
 
 /* A zero source leaves the destination alone on the host as on the processors modelled. */
-static ALWAYS_INLINE const struct uop *scan_template(struct vcpu *v, const struct uop *u, bool reverse, unsigned size)
+static ALWAYS_INLINE const struct uop *scan_template(struct vcpu *v, const struct uop *u, bool reverse,
+                                                     unsigned size)
 {
     uint32_t b = opnd_read_src(v, u, size), a = gpr_read(v, u->dst, size), f = v->arith;
     if (size == 4 && reverse)
@@ -88,7 +90,8 @@ static ALWAYS_INLINE const struct uop *scan_template(struct vcpu *v, const struc
     else
         SCAN_INSN("bsfw", "w");
     v->arith = (uint16_t)f;
-    /* In 64-bit mode the host clears the upper half even when it writes nothing else; only 32 bits are kept. */
+    /* In 64-bit mode the host clears the upper half even when it writes nothing else; only 32 bits are kept.
+     */
     gpr_write(v, u->dst, size, a);
     NEXT(v, u);
 }
@@ -113,7 +116,8 @@ HANDLER(bsr_4)
     return scan_template(v, u, true, 4);
 }
 
-/* ---- SETcc, CMOVcc: aux is the condition ---------------------------------------------------------------------- */
+/* ---- SETcc, CMOVcc: aux is the condition
+ * ---------------------------------------------------------------------- */
 
 #define EACH_CONDITION(X)                                                                                    \
     X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
@@ -146,14 +150,15 @@ EACH_CONDITION(SETCC_REG_HANDLER)
     }
 EACH_CONDITION(CMOVCC_HANDLER)
 
-#define SETCC_NAME(cc) setcc_##cc,
+#define SETCC_NAME(cc)     setcc_##cc,
 #define SETCC_REG_NAME(cc) setcc_reg_##cc,
-#define CMOVCC_NAME(cc) cmovcc_##cc,
+#define CMOVCC_NAME(cc)    cmovcc_##cc,
 static uop_fn *const setcc_handlers[16] = { EACH_CONDITION(SETCC_NAME) };
 static uop_fn *const setcc_reg_handlers[16] = { EACH_CONDITION(SETCC_REG_NAME) };
 static uop_fn *const cmovcc_handlers[16] = { EACH_CONDITION(CMOVCC_NAME) };
 
-/* ---- BSWAP, XADD, CMPXCHG, CMPXCHG8B ------------------------------------------------------------------------------ */
+/* ---- BSWAP, XADD, CMPXCHG, CMPXCHG8B
+ * ------------------------------------------------------------------------------ */
 
 HANDLER(bswap_4)
 {
@@ -259,7 +264,8 @@ HANDLER(cmpxchg8b)
     NEXT(v, u);
 }
 
-/* ---- Single flags -------------------------------------------------------------------------------------------------- */
+/* ---- Single flags
+ * -------------------------------------------------------------------------------------------------- */
 
 HANDLER(lahf)
 {
@@ -306,7 +312,9 @@ HANDLER(std)
     NEXT(v, u);
 }
 
-/* ---- Binding --------------------------------------------------------------------------------------------------------- */
+/* ---- Binding
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static bool bind_single_flag(const struct insn *in, struct uop *u)
 {

@@ -12,7 +12,8 @@
 #include "flow.h"
 #include "paging.h"
 
-/* ---- Special uops --------------------------------------------------------------------------------------------- */
+/* ---- Special uops
+ * --------------------------------------------------------------------------------------------- */
 
 HANDLER(block_invalid_opcode)
 {
@@ -62,7 +63,8 @@ HANDLER(block_redirect)
 /* No memory at CS:EIP: an idle bus reads FF FF, which is no instruction. */
 static const struct uop open_bus[] = { { .run = block_invalid_opcode, .n = 1, .len = 2 } };
 
-/* ---- Keys and lists ---------------------------------------------------------------------------------------------- */
+/* ---- Keys and lists
+ * ---------------------------------------------------------------------------------------------- */
 
 static unsigned bucket_of(uint64_t frame, unsigned offset, unsigned mode)
 {
@@ -186,7 +188,8 @@ void block_flush(struct vcpu *v)
     v->stats.cache_flushes++;
 }
 
-/* ---- Building ------------------------------------------------------------------------------------------------------ */
+/* ---- Building
+ * ------------------------------------------------------------------------------------------------------ */
 
 static uint8_t opnd_index(const struct x86_operand *o)
 {
@@ -222,14 +225,15 @@ static void fill(const struct insn *in, struct uop *u)
 }
 
 /* Choose the handler; an instruction nobody takes does not exist on this processor. */
-static void bind(struct vcpu *v, const struct insn *in, unsigned mode, unsigned block_offset, struct uop *u, bool *ends)
+static void bind(struct vcpu *v, const struct insn *in, unsigned mode, unsigned block_offset, struct uop *u,
+                 bool *ends)
 {
     fill(in, u);
     if (!(in->prefixes & X86_PFX_LOCK) || in->lockable) {
         if (in->class_ != X86_INVALID &&
             (bind_integer(in, mode, u, ends) || bind_branch(in, mode, u, block_offset, ends) ||
-             bind_stack(in, mode, u, ends) || bind_string(in, mode, u, ends) || bind_system(in, mode, u, ends) ||
-             bind_fpu(v, in, mode, u, ends)))
+             bind_stack(in, mode, u, ends) || bind_string(in, mode, u, ends) ||
+             bind_system(in, mode, u, ends) || bind_fpu(v, in, mode, u, ends)))
             return;
     }
     u->run = block_invalid_opcode;
@@ -241,7 +245,8 @@ struct source {
     unsigned size;
 };
 
-/* Decode from `source` into b->uop until the line ends. Returns whether the last instruction ends it for good. */
+/* Decode from `source` into b->uop until the line ends. Returns whether the last instruction ends it for
+ * good. */
 static bool decode_line(struct vcpu *v, struct block *b, struct source source, unsigned max)
 {
     unsigned at = 0, n = 0;
@@ -290,7 +295,8 @@ static bool pool_has_room(const struct vcpu *v)
  * An instruction that crosses into the next page: fetched in two parts; the second page's fault is reported
  * at its first byte, but the segment's limit comes first (SDM 3A, "Priority Among Concurrent Events").
  */
-static unsigned gather(struct vcpu *v, guest_la la, uint64_t frame, unsigned offset, uint8_t *bytes, uint64_t *frame2)
+static unsigned gather(struct vcpu *v, guest_la la, uint64_t frame, unsigned offset, uint8_t *bytes,
+                       uint64_t *frame2)
 {
     unsigned first = 4096 - offset;
     if (v->seg[X86_CS].limit - v->eip < first)
@@ -308,7 +314,9 @@ static struct block *build(struct vcpu *v, guest_la la, uint64_t frame, unsigned
     if (!pool_has_room(v))
         block_flush(v);
     struct block *b = (struct block *)(c->pool + c->pool_used);
-    *b = (struct block){ .frame = frame, .frame2 = FRAME_NONE, .offset = (uint16_t)offset, .mode = (uint8_t)mode };
+    *b = (struct block){
+        .frame = frame, .frame2 = FRAME_NONE, .offset = (uint16_t)offset, .mode = (uint8_t)mode
+    };
     struct source source = { v->map.ram + (frame << 12) + offset, 4096 - offset };
     unsigned max = mode & MODE_STEP ? 1 : BLOCK_INSNS_MAX;
     bool ends = decode_line(v, b, source, max);
@@ -331,7 +339,9 @@ static struct block *build(struct vcpu *v, guest_la la, uint64_t frame, unsigned
     return b;
 }
 
-/* ---- Look-up ----------------------------------------------------------------------------------------------------------- */
+/* ---- Look-up
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 /* Does the second page still hold what the block was decoded from? */
 static bool second_page_holds(struct vcpu *v, guest_la la, const struct block *b)

@@ -39,12 +39,14 @@ static ALWAYS_INLINE const struct uop *branch_taken(struct vcpu *v, const struct
     }
 }
 
-/* ---- Jcc ------------------------------------------------------------------------------------------------ */
+/* ---- Jcc ------------------------------------------------------------------------------------------------
+ */
 
 #define EACH_CONDITION(X)                                                                                    \
     X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 
-static ALWAYS_INLINE const struct uop *jcc_template(struct vcpu *v, const struct uop *u, unsigned cc, enum leave leave)
+static ALWAYS_INLINE const struct uop *jcc_template(struct vcpu *v, const struct uop *u, unsigned cc,
+                                                    enum leave leave)
 {
     if (alu_condition(v->arith, cc))
         return branch_taken(v, u, leave);
@@ -66,8 +68,8 @@ static ALWAYS_INLINE const struct uop *jcc_template(struct vcpu *v, const struct
     }
 EACH_CONDITION(JCC_HANDLERS)
 
-#define JCC_LINK(cc) jcc_link_##cc,
-#define JCC_GOTO(cc) jcc_goto_##cc,
+#define JCC_LINK(cc)    jcc_link_##cc,
+#define JCC_GOTO(cc)    jcc_goto_##cc,
 #define JCC_CHECKED(cc) jcc_checked_##cc,
 static uop_fn *const jcc_handlers[LEAVE_COUNT][16] = {
     [LEAVE_LINK] = { EACH_CONDITION(JCC_LINK) },
@@ -75,7 +77,8 @@ static uop_fn *const jcc_handlers[LEAVE_COUNT][16] = {
     [LEAVE_CHECKED] = { EACH_CONDITION(JCC_CHECKED) },
 };
 
-/* ---- JMP, CALL, RET ----------------------------------------------------------------------------------------- */
+/* ---- JMP, CALL, RET
+ * ----------------------------------------------------------------------------------------- */
 
 HANDLER(jmp_link)
 {
@@ -229,7 +232,8 @@ HANDLER(call_mem_flat)
     return jump_to(v, u, eip);
 }
 
-/* ---- LOOP, JCXZ: the counter is CX or ECX by address size ----------------------------------------------------- */
+/* ---- LOOP, JCXZ: the counter is CX or ECX by address size
+ * ----------------------------------------------------- */
 
 /* aux: what must hold besides the counter. */
 enum { LOOP_ALWAYS, LOOP_ZERO, LOOP_NOT_ZERO, LOOP_CXZ };
@@ -268,7 +272,8 @@ HANDLER(loop_checked)
     return loop_template(v, u, LEAVE_CHECKED);
 }
 
-/* ---- Binding ----------------------------------------------------------------------------------------------------- */
+/* ---- Binding
+ * ----------------------------------------------------------------------------------------------------- */
 
 /* block_offset: of the block in its page. */
 static enum leave leave_for(const struct uop *u, unsigned mode, unsigned block_offset)

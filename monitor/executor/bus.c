@@ -43,7 +43,8 @@ static NORETURN void leave(struct vcpu *v, const struct uop *u, struct bus_acces
 {
     struct d86_exit *exit = v->exit;
     if (v->bus.count == BUS_LOG_MAX)
-        exec_error(v, u, D86_ERROR_UNIMPLEMENTED, "one instruction made more device accesses than can be kept");
+        exec_error(v, u, D86_ERROR_UNIMPLEMENTED,
+                   "one instruction made more device accesses than can be kept");
     v->bus.access[v->bus.count] = access;
     v->bus.waiting = true;
     if (access.is_port) {
@@ -89,8 +90,9 @@ uint32_t bus_in(struct vcpu *v, const struct uop *u, uint16_t port, unsigned siz
 
 void bus_out(struct vcpu *v, const struct uop *u, uint16_t port, unsigned size, uint32_t value)
 {
-    (void)make(v, u, (struct bus_access){
-                         .pa = port, .size = (uint8_t)size, .is_port = true, .is_write = true, .data = value });
+    (void)make(v, u,
+               (struct bus_access){
+                   .pa = port, .size = (uint8_t)size, .is_port = true, .is_write = true, .data = value });
 }
 
 void bus_commit(struct vcpu *v)

@@ -31,7 +31,7 @@ enum { CHANNEL_WRITES_MAX = 64 };
 struct vcpu;
 
 struct channel {
-    uint32_t turn;    /* enum channel_turn */
+    uint32_t turn;        /* enum channel_turn */
     uint32_t write_count; /* over CHANNEL_WRITES_MAX: too many to keep, drop everything */
     struct channel_write write[CHANNEL_WRITES_MAX];
 };

@@ -16,10 +16,10 @@
 #include "translator/decode.h"
 #include "x86/x86.h"
 
-#define likely(x) __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#define likely(x)     __builtin_expect(!!(x), 1)
+#define unlikely(x)   __builtin_expect(!!(x), 0)
 #define ALWAYS_INLINE inline __attribute__((always_inline))
-#define NORETURN __attribute__((noreturn))
+#define NORETURN      __attribute__((noreturn))
 
 struct vcpu;
 struct uop;
@@ -66,7 +66,7 @@ struct segment {
 
 enum {
     TLB_SIZE = 1024,
-    TLB_INVALID = 1,  /* no page address has its low bits set */
+    TLB_INVALID = 1, /* no page address has its low bits set */
     ITLB_SIZE = 256,
     JUMP_CACHE_SIZE = 4096,
 };
@@ -78,8 +78,8 @@ struct tlb_entry {
 };
 
 struct itlb_entry {
-    uint32_t tag; /* page linear address, or TLB_INVALID */
-    uint32_t user; /* filled for CPL 3 */
+    uint32_t tag;   /* page linear address, or TLB_INVALID */
+    uint32_t user;  /* filled for CPL 3 */
     uint64_t frame; /* RAM-file frame number; FRAME_NONE: no memory there, reads FF */
 };
 
@@ -94,16 +94,16 @@ struct jump_entry {
 enum mode {
     MODE_CODE32 = 1 << 0,  /* CS.D */
     MODE_STACK32 = 1 << 1, /* SS.B */
-    MODE_FLAT = 1 << 2,    /* DS, ES, SS: base 0, limit 4 GiB, readable and writable; CS: base 0, limit 4 GiB */
-    MODE_USER = 1 << 3,    /* CPL 3 */
-    MODE_STEP = 1 << 4,    /* one instruction, then back to the loop */
+    MODE_FLAT = 1 << 2, /* DS, ES, SS: base 0, limit 4 GiB, readable and writable; CS: base 0, limit 4 GiB */
+    MODE_USER = 1 << 3, /* CPL 3 */
+    MODE_STEP = 1 << 4, /* one instruction, then back to the loop */
     MODE_BITS = 5,
 };
 
 /* Reasons to come back to the run loop at the next block boundary (vcpu.pending). */
 enum {
-    PENDING_KICK = 1 << 0,  /* set by any thread */
-    PENDING_STEP = 1 << 1,  /* a MODE_STEP block runs */
+    PENDING_KICK = 1 << 0, /* set by any thread */
+    PENDING_STEP = 1 << 1, /* a MODE_STEP block runs */
 };
 
 /* ---- Bus accesses that need the caller -------------------------------------------------------------- */
@@ -117,7 +117,8 @@ struct bus_access {
     uint64_t data;
     uint8_t size;
     bool is_write, is_port;
-    uint16_t batch; /* REP INS: elements asked for at once; the answer stays in exit->io.data. 0: a single access */
+    uint16_t batch; /* REP INS: elements asked for at once; the answer stays in exit->io.data. 0: a single
+                       access */
 };
 
 enum { BUS_LOG_MAX = 160 };
@@ -133,9 +134,9 @@ struct bus_log {
 
 enum event_kind {
     EVENT_NONE,
-    EVENT_EXCEPTION,   /* hardware exception: vector, maybe an error code */
-    EVENT_SOFT_INT,    /* INT n, INT3, INTO: next_eip is pushed, DPL is checked (not for INT1) */
-    EVENT_EXTERNAL,    /* interrupt or NMI */
+    EVENT_EXCEPTION, /* hardware exception: vector, maybe an error code */
+    EVENT_SOFT_INT,  /* INT n, INT3, INTO: next_eip is pushed, DPL is checked (not for INT1) */
+    EVENT_EXTERNAL,  /* interrupt or NMI */
 };
 
 struct event {
@@ -156,7 +157,8 @@ struct unwind_buffer {
 
 /* x87, MMX and SSE state; executor/fpu.c says how it lives partly in the host's registers. */
 struct fpu {
-    _Alignas(64) uint8_t image[512]; /* FXSAVE image; valid while !live. Its FIP, FDP and FOP are not: see below */
+    /* FXSAVE image; valid while !live. Its FIP, FDP and FOP are not: see below. */
+    _Alignas(64) uint8_t image[512];
     uint32_t host_mxcsr; /* what the C code around us had, while the guest's state is loaded */
     uint16_t host_fcw;
     bool live;           /* the guest's state is in the host's registers */
@@ -208,9 +210,9 @@ struct code_frame {
 
 struct debug_state {
     uint32_t dr[8];
-    bool active;       /* some breakpoint is enabled in DR7 */
-    uint32_t hit;      /* DR6 bits collected by the current instruction */
-    uint32_t trap;     /* DR6 bits of the #DB trap being delivered, else 0 */
+    bool active;   /* some breakpoint is enabled in DR7 */
+    uint32_t hit;  /* DR6 bits collected by the current instruction */
+    uint32_t trap; /* DR6 bits of the #DB trap being delivered, else 0 */
 };
 
 /* What a stepped instruction had before it began, to be put back when it does not complete. */
@@ -221,11 +223,12 @@ struct step_state {
 struct vcpu {
     /* Hot: touched by nearly every instruction. */
     union gpr_file gpr;
-    uint32_t eip;   /* of the current block's first byte while it runs; exact whenever C code outside handlers sees it */
+    uint32_t eip;   /* of the current block's first byte while it runs; exact whenever C code outside handlers
+                       sees it */
     uint16_t arith; /* ARITH_* */
-    uint32_t eflags; /* all flags but the arithmetic six, which are zero here; bit 1 set */
-    uint32_t pending; /* PENDING_*; set atomically by other threads */
-    uint32_t fetch_tag; /* tlb_generation << MODE_BITS | mode */
+    uint32_t eflags;       /* all flags but the arithmetic six, which are zero here; bit 1 set */
+    uint32_t pending;      /* PENDING_*; set atomically by other threads */
+    uint32_t fetch_tag;    /* tlb_generation << MODE_BITS | mode */
     struct tlb_entry *tlb; /* data TLB for the current CPL: tlb_user, tlb_system, or tlb_none */
     uint64_t icount;
     struct segment seg[X86_SREG_COUNT];
@@ -253,7 +256,7 @@ struct vcpu {
     } msr;
     struct cpu_model model;
     uint32_t features[4]; /* what CPUID advertises: words as in enum cpu_feature; set by cpu_model_select() */
-    guest_pa pa_mask; /* physical address lines, A20 included */
+    guest_pa pa_mask;     /* physical address lines, A20 included */
 
     struct step_state step_state;
     struct event event;      /* exception being raised; EVENT_NONE otherwise */
@@ -271,7 +274,8 @@ struct vcpu {
     uint32_t tlb_generation;
     uint32_t fetch_limit; /* CS limit the jump cache was filled under */
     struct tlb_entry tlb_system[TLB_SIZE], tlb_user[TLB_SIZE];
-    struct tlb_entry tlb_none[TLB_SIZE]; /* never filled: every access takes the slow path (AC checks, watchpoints) */
+    struct tlb_entry
+        tlb_none[TLB_SIZE]; /* never filled: every access takes the slow path (AC checks, watchpoints) */
     struct itlb_entry itlb[ITLB_SIZE];
     struct jump_entry jump[JUMP_CACHE_SIZE];
 
@@ -280,7 +284,8 @@ struct vcpu {
     struct native_pool *native;
 };
 
-/* ---- Micro-operations ------------------------------------------------------------------------------------ */
+/* ---- Micro-operations ------------------------------------------------------------------------------------
+ */
 
 /*
  * A handler executes one guest instruction and continues with the next by a tail call (or returns it, in
@@ -289,12 +294,12 @@ struct vcpu {
 typedef const struct uop *uop_fn(struct vcpu *v, const struct uop *u);
 
 enum uop_flag {
-    UOP_A16 = 1 << 0,   /* 16-bit address size */
-    UOP_O16 = 1 << 1,   /* 16-bit operand size */
+    UOP_A16 = 1 << 0, /* 16-bit address size */
+    UOP_O16 = 1 << 1, /* 16-bit operand size */
     UOP_REP = 1 << 2,
     UOP_REPNE = 1 << 3,
     UOP_LOCK = 1 << 4,
-    UOP_MEM = 1 << 5,   /* one operand is memory: see disp, base, index, scale, seg */
+    UOP_MEM = 1 << 5,     /* one operand is memory: see disp, base, index, scale, seg */
     UOP_DST_MEM = 1 << 6, /* ... the destination */
 };
 
@@ -302,11 +307,11 @@ enum uop_flag {
 struct uop {
     uop_fn *run;
     union {
-        const struct uop *link;   /* branches: where the taken path goes, once known */
-        const void *native;       /* FP and SIMD: the code that executes it (fpu_emit()) */
-        uint64_t extra;           /* insn.imm2 and the like */
+        const struct uop *link; /* branches: where the taken path goes, once known */
+        const void *native;     /* FP and SIMD: the code that executes it (fpu_emit()) */
+        uint64_t extra;         /* insn.imm2 and the like */
     };
-    uint32_t imm;     /* immediate; branches: taken target relative to the block's first EIP */
+    uint32_t imm; /* immediate; branches: taken target relative to the block's first EIP */
     uint32_t disp;
     uint16_t eip_off; /* of this instruction from the block's first EIP */
     uint8_t n;        /* instructions in the block up to and including this one */
@@ -327,10 +332,11 @@ _Static_assert(sizeof(struct uop) == 40, "uop layout");
 #endif
 
 #define DISPATCH(v, u) return D86_THREADED ? (u)->run((v), (u)) : (u)
-#define NEXT(v, u) DISPATCH((v), (u) + 1)
-#define HANDLER(name) static const struct uop *name(struct vcpu *v, const struct uop *u)
+#define NEXT(v, u)     DISPATCH((v), (u) + 1)
+#define HANDLER(name)  static const struct uop *name(struct vcpu *v, const struct uop *u)
 
-/* ---- Small accessors --------------------------------------------------------------------------------------- */
+/* ---- Small accessors
+ * --------------------------------------------------------------------------------------- */
 
 static inline uint32_t gpr_read(const struct vcpu *v, unsigned index, unsigned size)
 {

@@ -80,7 +80,8 @@ static struct regs leaf_extended(const struct vcpu *v, uint32_t leaf)
     case EXT_BASE + 4:
         return leaf_brand(v, leaf - EXT_BASE - 2);
     case EXT_BASE + 6:
-        return (struct regs){ .ecx = (uint32_t)v->model.l2_kib << 16 | 6u << 12 | 64 }; /* 8-way, 64-byte line */
+        return (struct regs){ .ecx =
+                                  (uint32_t)v->model.l2_kib << 16 | 6u << 12 | 64 }; /* 8-way, 64-byte line */
     case EXT_BASE + 8:
         return (struct regs){ .eax = 32u << 8 | 36 }; /* linear and physical address bits */
     default:

@@ -10,7 +10,8 @@
 #include "channel.h"
 #include "executor.h"
 
-/* ---- Mode -------------------------------------------------------------------------------------------------- */
+/* ---- Mode
+ * -------------------------------------------------------------------------------------------------- */
 
 static bool seg_is_flat(const struct segment *s)
 {
@@ -47,7 +48,8 @@ void exec_mode_changed(struct vcpu *v)
     fpu_invalidate(v); /* CR0 and CR4 say what the next FP instruction may do */
 }
 
-/* ---- Leaving ------------------------------------------------------------------------------------------------ */
+/* ---- Leaving
+ * ------------------------------------------------------------------------------------------------ */
 
 void exec_exit(struct vcpu *v)
 {
@@ -78,12 +80,13 @@ void exec_error(struct vcpu *v, const struct uop *u, uint32_t code, const char *
     exit_with(v, D86_EXIT_INTERNAL_ERROR);
 }
 
-/* ---- Events between instructions ------------------------------------------------------------------------------ */
+/* ---- Events between instructions
+ * ------------------------------------------------------------------------------ */
 
 bool exec_can_interrupt(const struct vcpu *v)
 {
-    return (v->eflags & X86_IF) && !v->int_shadow && v->interrupt < 0 && v->bus.count == 0 && !v->bus.waiting &&
-           v->event.kind == EVENT_NONE && !v->shutdown;
+    return (v->eflags & X86_IF) && !v->int_shadow && v->interrupt < 0 && v->bus.count == 0 &&
+           !v->bus.waiting && v->event.kind == EVENT_NONE && !v->shutdown;
 }
 
 /*
@@ -149,7 +152,8 @@ static void take_kick(struct vcpu *v)
     }
 }
 
-/* ---- Running --------------------------------------------------------------------------------------------------- */
+/* ---- Running
+ * --------------------------------------------------------------------------------------------------- */
 
 static void run_uops(struct vcpu *v, const struct uop *u)
 {

@@ -62,15 +62,18 @@ static inline const struct uop *exec_end(struct vcpu *v)
     return NULL;
 }
 
-/* Recompute v->mode, v->cpl's effects, v->tlb and v->fetch_tag after a change of CS, SS, DS, ES, CPL, CR0, EFLAGS.VM/AC. */
+/* Recompute v->mode, v->cpl's effects, v->tlb and v->fetch_tag after a change of CS, SS, DS, ES, CPL, CR0,
+ * EFLAGS.VM/AC. */
 void exec_mode_changed(struct vcpu *v);
 
-/* ---- event.c: exceptions and interrupts ----------------------------------------------------------------- */
+/* ---- event.c: exceptions and interrupts -----------------------------------------------------------------
+ */
 
 /* Raise an exception at the current instruction (u as for cpu_sync()). Error-code form: raise_error(). */
 NORETURN void raise_exception(struct vcpu *v, const struct uop *u, uint8_t vector);
 NORETURN void raise_error(struct vcpu *v, const struct uop *u, uint8_t vector, uint32_t error);
-/* Deliver v->event (set by raise*) in the guest; nested faults become #DF or shutdown (SDM 3A, "Interrupt 8"). */
+/* Deliver v->event (set by raise*) in the guest; nested faults become #DF or shutdown (SDM 3A, "Interrupt
+ * 8"). */
 void event_deliver_exception(struct vcpu *v);
 /* Deliver an external interrupt or an NMI; same rules. May unwind with a further exception. */
 void event_deliver_interrupt(struct vcpu *v, uint8_t vector);
@@ -86,7 +89,8 @@ void event_debug_trap(struct vcpu *v, uint32_t dr6);
 uint32_t flags_get(const struct vcpu *v);
 void flags_set(struct vcpu *v, uint32_t eflags);
 
-/* ---- segment.c: segment registers and descriptors --------------------------------------------------------- */
+/* ---- segment.c: segment registers and descriptors ---------------------------------------------------------
+ */
 
 /* Raw descriptor fields. */
 struct descriptor {
@@ -96,14 +100,16 @@ struct descriptor {
 
 /* Recompute the derived fields after base, limit, attr or selector changed. */
 void seg_derive(struct vcpu *v, struct segment *s);
-/* MOV/POP/LxS to a data segment register, any mode: all checks, faults at the current (synced) instruction. */
+/* MOV/POP/LxS to a data segment register, any mode: all checks, faults at the current (synced) instruction.
+ */
 void seg_load(struct vcpu *v, enum x86_sreg sreg, uint16_t selector);
 /* Real-mode style: base = selector * 16; limit and attributes as the mode has it. */
 void seg_load_real(struct vcpu *v, enum x86_sreg sreg, uint16_t selector);
 /* An access outside the segment: raise #GP(0) or #SS(0). */
 NORETURN void seg_fault(struct vcpu *v, const struct uop *u, unsigned sreg);
 
-/* ---- mem.c, paging.c: linear memory ------------------------------------------------------------------------ */
+/* ---- mem.c, paging.c: linear memory
+ * ------------------------------------------------------------------------ */
 
 /* Slow paths behind mem.h's inline accessors. size 1, 2, 4 or 8; the value is zero-extended. */
 uint64_t mem_read_slow(struct vcpu *v, const struct uop *u, guest_la la, unsigned size);
@@ -130,9 +136,11 @@ bool paging_load_pdptes(struct vcpu *v, uint32_t cr3);
 /* Frame of the code at la for the current CPL; raises #PF. FRAME_NONE: no memory there. */
 uint64_t paging_fetch(struct vcpu *v, guest_la la);
 
-/* ---- bus.c: what is neither RAM nor ROM ---------------------------------------------------------------------- */
+/* ---- bus.c: what is neither RAM nor ROM
+ * ---------------------------------------------------------------------- */
 
-/* Device accesses; leave with an exit the first time, return the answer when executed again. size 1, 2, 4, 8. */
+/* Device accesses; leave with an exit the first time, return the answer when executed again. size 1, 2, 4, 8.
+ */
 uint64_t bus_read(struct vcpu *v, const struct uop *u, guest_pa pa, unsigned size);
 void bus_write(struct vcpu *v, const struct uop *u, guest_pa pa, unsigned size, uint64_t value);
 uint32_t bus_in(struct vcpu *v, const struct uop *u, uint16_t port, unsigned size);
@@ -142,7 +150,8 @@ void bus_commit(struct vcpu *v);
 /* The caller answered the access it was sent (called at the start of a run). */
 void bus_complete(struct vcpu *v);
 
-/* ---- transfer.c: far transfers of control ------------------------------------------------------------------- */
+/* ---- transfer.c: far transfers of control
+ * ------------------------------------------------------------------- */
 
 /* v is synced; each sets v->eip and everything else, or raises. opsize: 2 or 4. */
 void far_jump(struct vcpu *v, uint16_t selector, uint32_t offset, unsigned opsize);
@@ -150,29 +159,36 @@ void far_call(struct vcpu *v, uint16_t selector, uint32_t offset, unsigned opsiz
 void far_return(struct vcpu *v, uint32_t release, unsigned opsize);
 void far_iret(struct vcpu *v, unsigned opsize);
 
-/* ---- task.c: hardware task switching -------------------------------------------------------------------------- */
+/* ---- task.c: hardware task switching
+ * -------------------------------------------------------------------------- */
 
 enum task_source { TASK_JUMP, TASK_CALL, TASK_IRET, TASK_EVENT };
-/* Switch to the task whose TSS is `selector`; v->next_eip is saved as the old task's EIP. error: pushed if has_error. */
+/* Switch to the task whose TSS is `selector`; v->next_eip is saved as the old task's EIP. error: pushed if
+ * has_error. */
 void task_switch(struct vcpu *v, uint16_t selector, enum task_source source, bool has_error, uint32_t error);
 
-/* ---- binding: decoded instruction to handler. false: not mine ------------------------------------------------- */
+/* ---- binding: decoded instruction to handler. false: not mine
+ * ------------------------------------------------- */
 
 /*
  * u has all fields filled in from the instruction but run (and link/native/extra beyond imm2). Sets u->run.
  * *ends is set when the instruction always leaves the straight line or may change the mode.
  */
-bool bind_integer(const struct insn *in, unsigned mode, struct uop *u, bool *ends); /* integer.c, alu.c, ... */
-bool bind_string(const struct insn *in, unsigned mode, struct uop *u, bool *ends);  /* string.c */
+bool bind_integer(const struct insn *in, unsigned mode, struct uop *u,
+                  bool *ends);                                                     /* integer.c, alu.c, ... */
+bool bind_string(const struct insn *in, unsigned mode, struct uop *u, bool *ends); /* string.c */
 /* branch.c; block_offset: of the block's first byte in its page, to tell which targets lie there too */
 bool bind_branch(const struct insn *in, unsigned mode, struct uop *u, unsigned block_offset, bool *ends);
-bool bind_stack(const struct insn *in, unsigned mode, struct uop *u, bool *ends);   /* stack.c */
-bool bind_system(const struct insn *in, unsigned mode, struct uop *u, bool *ends);  /* system.c and friends */
-bool bind_fpu(struct vcpu *v, const struct insn *in, unsigned mode, struct uop *u, bool *ends); /* fpu.c, simd.c */
+bool bind_stack(const struct insn *in, unsigned mode, struct uop *u, bool *ends);  /* stack.c */
+bool bind_system(const struct insn *in, unsigned mode, struct uop *u, bool *ends); /* system.c and friends */
+bool bind_fpu(struct vcpu *v, const struct insn *in, unsigned mode, struct uop *u,
+              bool *ends); /* fpu.c, simd.c */
 
-/* ---- block.c: the decoded-instruction cache --------------------------------------------------------------------- */
+/* ---- block.c: the decoded-instruction cache
+ * --------------------------------------------------------------------- */
 
-/* The block to execute at CS:EIP in the current mode (plus MODE_STEP if step); builds it if needed. May raise. */
+/* The block to execute at CS:EIP in the current mode (plus MODE_STEP if step); builds it if needed. May
+ * raise. */
 const struct uop *block_lookup(struct vcpu *v, bool step);
 /* A write reached bytes [offset, offset+size) of RAM-file frame `frame` which holds cached code. */
 void block_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size);
@@ -184,18 +200,21 @@ static inline bool block_frame_has_code(const struct vcpu *v, uint64_t frame)
 /* Forget all blocks. */
 void block_flush(struct vcpu *v);
 
-/* ---- cpuid.c, msr.c ------------------------------------------------------------------------------------------------ */
+/* ---- cpuid.c, msr.c
+ * ------------------------------------------------------------------------------------------------ */
 
 void cpuid_execute(struct vcpu *v); /* leaf in EAX, sub-leaf in ECX; writes the four registers */
 bool msr_read(struct vcpu *v, uint32_t index, uint64_t *value); /* false: #GP */
 bool msr_write(struct vcpu *v, uint32_t index, uint64_t value);
 uint64_t tsc_read(const struct vcpu *v);
-void msr_reset(struct vcpu *v); /* the values after RESET; the TSC goes on counting from zero */
+void msr_reset(struct vcpu *v);             /* the values after RESET; the TSC goes on counting from zero */
 uint32_t cr4_allowed(const struct vcpu *v); /* CR4 bits the model has; the others are reserved */
 /* Does the model have this user-visible feature? Bits as in enum cpu_feature. */
 bool cpu_has(const struct vcpu *v, unsigned feature);
 
-/* ---- fpu.c ------------------------------------------------------------------------------------------------------------ */
+/* ---- fpu.c
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 void fpu_reset(struct vcpu *v);
 /* Put the guest's state into v->fpu.image and give the host's registers back. Before leaving the executor. */
@@ -205,7 +224,8 @@ static inline void fpu_invalidate(struct vcpu *v)
 {
     v->fpu.guard = 0xff;
 }
-/* FXSAVE image out and in, FIP, FDP and FOP included; not while live. false: reserved MXCSR bits, nothing done. */
+/* FXSAVE image out and in, FIP, FDP and FOP included; not while live. false: reserved MXCSR bits, nothing
+ * done. */
 void fpu_export(const struct vcpu *v, uint8_t image[512]);
 bool fpu_import(struct vcpu *v, const uint8_t image[512]);
 /* In block_flush(), when no block is left: forget the native code if it has run full (v->native->full). */

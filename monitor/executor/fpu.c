@@ -154,7 +154,8 @@ static void stop_if_pending(struct vcpu *v, const struct uop *u)
         return;
     }
     cpu_sync(v, u);
-    v->step_state.shadow = false; /* the shadow of STI ends here as at HLT: an interrupt is what we wait for */
+    v->step_state.shadow =
+        false; /* the shadow of STI ends here as at HLT: an interrupt is what we wait for */
     v->exit->reason = D86_EXIT_FERR;
     exec_exit(v);
 }

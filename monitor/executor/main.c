@@ -28,12 +28,13 @@ NORETURN static void quit(int status)
         host_call(__NR_exit_group, status, 0, 0, 0, 0, 0);
 }
 
-/* ---- Coming up ------------------------------------------------------------------------------------------- */
+/* ---- Coming up -------------------------------------------------------------------------------------------
+ */
 
 static void map_at(uint64_t at, uint64_t size, int protection, int fd, uint64_t offset)
 {
-    long result = host_call(__NR_mmap, (long)at, (long)size, protection, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
-                            (long)offset);
+    long result = host_call(__NR_mmap, (long)at, (long)size, protection,
+                            MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, (long)offset);
     if (result != (long)at)
         quit(CHANNEL_STATUS_MAP);
 }
@@ -42,8 +43,8 @@ static struct arena *map_everything(uint64_t slot)
 {
     uint64_t base = ARENA_BASE + slot * ARENA_SLOT_SIZE;
     map_at(base, sizeof(struct arena), PROT_READ | PROT_WRITE, CHANNEL_FD_ARENA, 0);
-    map_at(base + ARENA_TEXT_OFFSET, sizeof(((struct arena *)0)->native_code), PROT_READ | PROT_EXEC, CHANNEL_FD_ARENA,
-           offsetof(struct arena, native_code));
+    map_at(base + ARENA_TEXT_OFFSET, sizeof(((struct arena *)0)->native_code), PROT_READ | PROT_EXEC,
+           CHANNEL_FD_ARENA, offsetof(struct arena, native_code));
     /* The RAM file grows later; pages past its end come into being with it. */
     map_at(base + ARENA_RAM_OFFSET, ARENA_RAM_MAX, PROT_READ | PROT_WRITE, CHANNEL_FD_RAM, 0);
     host_call(__NR_close, CHANNEL_FD_ARENA, 0, 0, 0, 0, 0);
@@ -89,13 +90,15 @@ static void confine(void)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    const struct sock_fprog program = { sizeof(filter) / sizeof(filter[0]), (struct sock_filter *)(uintptr_t)filter };
+    const struct sock_fprog program = { sizeof(filter) / sizeof(filter[0]),
+                                        (struct sock_filter *)(uintptr_t)filter };
     if (host_call(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0) < 0 ||
         host_call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&program, 0, 0, 0) < 0)
         quit(CHANNEL_STATUS_SECCOMP);
 }
 
-/* ---- Taking turns ------------------------------------------------------------------------------------------ */
+/* ---- Taking turns
+ * ------------------------------------------------------------------------------------------ */
 
 static void give_turn(struct channel *c, enum channel_turn to)
 {

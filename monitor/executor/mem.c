@@ -9,7 +9,8 @@
 #include "mem.h"
 #include "paging.h"
 
-/* ---- TLB --------------------------------------------------------------------------------------------------- */
+/* ---- TLB
+ * --------------------------------------------------------------------------------------------------- */
 
 static void tlb_clear(struct tlb_entry *tlb)
 {
@@ -63,17 +64,19 @@ void tlb_forbid_writes(struct vcpu *v, uint64_t frame)
     }
 }
 
-/* ---- One page ------------------------------------------------------------------------------------------------ */
+/* ---- One page
+ * ------------------------------------------------------------------------------------------------ */
 
 /* Where a piece of linear memory is. */
 struct place {
-    uint8_t *host;  /* NULL: a device, at pa */
+    uint8_t *host; /* NULL: a device, at pa */
     guest_pa pa;
     uint64_t frame; /* RAM-file frame, when host is set */
 };
 
 /* Translate one access within one page and remember it in `tlb`; raises #PF. */
-static struct place place_of(struct vcpu *v, const struct uop *u, guest_la la, unsigned access, struct tlb_entry *tlb)
+static struct place place_of(struct vcpu *v, const struct uop *u, guest_la la, unsigned access,
+                             struct tlb_entry *tlb)
 {
     struct walk w;
     if (!paging_walk(v, la, access, &w))
@@ -110,7 +113,8 @@ static uint64_t place_read(struct vcpu *v, const struct uop *u, struct place pla
     return place.host ? mem_load(place.host, size) : bus_read(v, u, place.pa, size);
 }
 
-static void place_write(struct vcpu *v, const struct uop *u, struct place place, unsigned size, uint64_t value)
+static void place_write(struct vcpu *v, const struct uop *u, struct place place, unsigned size,
+                        uint64_t value)
 {
     if (!place.host) {
         bus_write(v, u, place.pa, size, value);
@@ -121,7 +125,8 @@ static void place_write(struct vcpu *v, const struct uop *u, struct place place,
         block_written(v, place.frame, (unsigned)(place.pa & 0xfff), size);
 }
 
-/* ---- Any access ------------------------------------------------------------------------------------------------- */
+/* ---- Any access
+ * ------------------------------------------------------------------------------------------------- */
 
 /* An access of 3, 5, 6 or 7 bytes is one piece of a split one: done in bytes. */
 static uint64_t piece_read(struct vcpu *v, const struct uop *u, struct place place, unsigned size)
@@ -137,7 +142,8 @@ static uint64_t piece_read(struct vcpu *v, const struct uop *u, struct place pla
     return value;
 }
 
-static void piece_write(struct vcpu *v, const struct uop *u, struct place place, unsigned size, uint64_t value)
+static void piece_write(struct vcpu *v, const struct uop *u, struct place place, unsigned size,
+                        uint64_t value)
 {
     if ((size & (size - 1)) == 0) {
         place_write(v, u, place, size, value);
@@ -161,8 +167,8 @@ static uint64_t read_in(struct vcpu *v, const struct uop *u, guest_la la, unsign
     return value | piece_read(v, u, high, size - first) << (8 * first);
 }
 
-static void write_in(struct vcpu *v, const struct uop *u, guest_la la, unsigned size, uint64_t value, unsigned access,
-                     struct tlb_entry *tlb)
+static void write_in(struct vcpu *v, const struct uop *u, guest_la la, unsigned size, uint64_t value,
+                     unsigned access, struct tlb_entry *tlb)
 {
     access |= ACCESS_WRITE;
     if (!crosses_page(la, size)) {
@@ -171,7 +177,8 @@ static void write_in(struct vcpu *v, const struct uop *u, guest_la la, unsigned 
     }
     unsigned first = 4096 - (la & 0xfff);
     struct place low = place_of(v, u, la, access, tlb), high = place_of(v, u, la + first, access, tlb);
-    /* A device first: until it has answered the instruction may start over, and must find memory unchanged. */
+    /* A device first: until it has answered the instruction may start over, and must find memory unchanged.
+     */
     if (!low.host)
         piece_write(v, u, low, first, value);
     piece_write(v, u, high, size - first, value >> (8 * first));
@@ -179,7 +186,8 @@ static void write_in(struct vcpu *v, const struct uop *u, guest_la la, unsigned 
         piece_write(v, u, low, first, value);
 }
 
-/* ---- Watchpoints and alignment -------------------------------------------------------------------------------------- */
+/* ---- Watchpoints and alignment
+ * -------------------------------------------------------------------------------------- */
 
 /* Data breakpoints: SDM 3B, "Debug Registers" (R/W 01: writes, 11: both; LEN masks the address). */
 static void watch(struct vcpu *v, guest_la la, unsigned size, bool write)
@@ -234,7 +242,8 @@ void mem_probe_write(struct vcpu *v, const struct uop *u, guest_la la, unsigned 
     probe_in(v, u, la, size, cpl_access(v), v->tlb);
 }
 
-/* ---- Blocks of bytes ---------------------------------------------------------------------------------------------------- */
+/* ---- Blocks of bytes
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* Next piece of a block access: naturally aligned, so that it never crosses a page. */
 static unsigned piece_size(guest_la la, unsigned left)
@@ -282,7 +291,8 @@ void mem_write_bytes(struct vcpu *v, const struct uop *u, guest_la la, const voi
     }
 }
 
-/* ---- Supervisor accesses of the processor itself ----------------------------------------------------------------------------- */
+/* ---- Supervisor accesses of the processor itself
+ * ----------------------------------------------------------------------------- */
 
 uint64_t mem_system_read(struct vcpu *v, guest_la la, unsigned size)
 {

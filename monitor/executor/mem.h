@@ -126,7 +126,8 @@ static ALWAYS_INLINE bool mem_try_write(struct vcpu *v, const struct uop *u, gue
 
 /* Defines handler `name` and its slow twin from `call`, an expression in v, u and slow. */
 #define HANDLER_PAIR(name, call)                                                                             \
-    static __attribute__((noinline, cold)) const struct uop *name##_slow(struct vcpu *v, const struct uop *u) \
+    static __attribute__((noinline, cold))                                                                   \
+    const struct uop *name##_slow(struct vcpu *v, const struct uop *u)                                       \
     {                                                                                                        \
         uop_fn *const slow = NULL;                                                                           \
         return call;                                                                                         \
@@ -184,10 +185,12 @@ static ALWAYS_INLINE guest_la ea_linear(struct vcpu *v, const struct uop *u, enu
     return form == EA_FLAT ? ea_offset32(v, u) : ea_checked(v, u, size, write);
 }
 
-/* May the flat form serve this memory operand? Not through CS, which is never writable and perhaps not readable. */
+/* May the flat form serve this memory operand? Not through CS, which is never writable and perhaps not
+ * readable. */
 static inline bool ea_is_flat(const struct uop *u, unsigned mode)
 {
-    return (mode & MODE_FLAT) && !(u->flags & UOP_A16) && u->seg != X86_CS && u->seg != X86_FS && u->seg != X86_GS;
+    return (mode & MODE_FLAT) && !(u->flags & UOP_A16) && u->seg != X86_CS && u->seg != X86_FS &&
+           u->seg != X86_GS;
 }
 
 /* ---- Operands of handlers that are not worth a form of their own --------------------------------------- */
@@ -215,7 +218,8 @@ static inline void opnd_write_dst(struct vcpu *v, const struct uop *u, unsigned 
         gpr_write(v, u->dst, size, value);
 }
 
-/* ---- Stack, any SS -------------------------------------------------------------------------------------- */
+/* ---- Stack, any SS --------------------------------------------------------------------------------------
+ */
 
 static inline uint32_t stack_mask(const struct vcpu *v)
 {

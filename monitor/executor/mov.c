@@ -50,12 +50,24 @@ MOV_SIZE(1)
 MOV_SIZE(2)
 MOV_SIZE(4)
 
-enum mov_form { MOV_REG, MOV_IMM, MOV_LOAD, MOV_LOAD_C, MOV_STORE, MOV_STORE_C, MOV_STORE_IMM, MOV_STORE_IMM_C, MOV_FORMS };
+enum mov_form {
+    MOV_REG,
+    MOV_IMM,
+    MOV_LOAD,
+    MOV_LOAD_C,
+    MOV_STORE,
+    MOV_STORE_C,
+    MOV_STORE_IMM,
+    MOV_STORE_IMM_C,
+    MOV_FORMS
+};
 
 #define MOV_ROW(size)                                                                                        \
-    { mov_##size##_reg_reg,      mov_##size##_reg_imm,       mov_##size##_load,                              \
-      mov_##size##_load_checked, mov_##size##_store,         mov_##size##_store_checked,                     \
-      mov_##size##_store_imm,    mov_##size##_store_imm_checked }
+    {                                                                                                        \
+        mov_##size##_reg_reg, mov_##size##_reg_imm, mov_##size##_load, mov_##size##_load_checked,            \
+            mov_##size##_store, mov_##size##_store_checked, mov_##size##_store_imm,                          \
+            mov_##size##_store_imm_checked                                                                   \
+    }
 
 static uop_fn *const mov_handlers[3][MOV_FORMS] = { MOV_ROW(1), MOV_ROW(2), MOV_ROW(4) };
 
@@ -72,7 +84,8 @@ static void bind_plain_mov(const struct insn *in, unsigned mode, struct uop *u)
     u->run = mov_handlers[size_log2(in->opnd[0].size)][form];
 }
 
-/* ---- MOVZX, MOVSX ------------------------------------------------------------------------------------------ */
+/* ---- MOVZX, MOVSX
+ * ------------------------------------------------------------------------------------------ */
 
 static ALWAYS_INLINE uint32_t extend(uint32_t value, unsigned from, bool is_signed)
 {
@@ -135,7 +148,8 @@ static void bind_extend(const struct insn *in, unsigned mode, struct uop *u, boo
         u->run = handlers[is_signed][from == 2][!(u->flags & UOP_MEM) ? 0 : ea_is_flat(u, mode) ? 1 : 2];
 }
 
-/* ---- LEA ------------------------------------------------------------------------------------------------------ */
+/* ---- LEA
+ * ------------------------------------------------------------------------------------------------------ */
 
 HANDLER(lea_32)
 {
@@ -149,7 +163,8 @@ HANDLER(lea_any)
     NEXT(v, u);
 }
 
-/* ---- XCHG ------------------------------------------------------------------------------------------------------- */
+/* ---- XCHG
+ * ------------------------------------------------------------------------------------------------------- */
 
 static ALWAYS_INLINE const struct uop *xchg_template(struct vcpu *v, const struct uop *u, unsigned size)
 {
@@ -182,7 +197,8 @@ HANDLER(xchg_4)
     return xchg_template(v, u, 4);
 }
 
-/* ---- The small ones ------------------------------------------------------------------------------------------------ */
+/* ---- The small ones
+ * ------------------------------------------------------------------------------------------------ */
 
 HANDLER(cbw)
 {

@@ -14,9 +14,9 @@
  * both want EAX, so the flags wait in R8 while the operand is put in place by moves, which change none.
  */
 #define ON_ACCUMULATOR(name, suffix, w)                                                                      \
-    __asm__("movl %k[f], %%eax\n\tmovl %k[a], %%r8d\n\t" ALU_LOAD_FLAGS                                     \
-            "movl %%r8d, %%eax\n\t" name suffix " %" w "[b]\n\t"                                            \
-            "movl %%eax, %k[a]\n\tlahf\n\tseto %%al\n\tmovl %%eax, %k[f]"                                  \
+    __asm__("movl %k[f], %%eax\n\tmovl %k[a], %%r8d\n\t" ALU_LOAD_FLAGS "movl %%r8d, %%eax\n\t" name suffix  \
+            " %" w "[b]\n\t"                                                                                 \
+            "movl %%eax, %k[a]\n\tlahf\n\tseto %%al\n\tmovl %%eax, %k[f]"                                    \
             : [a] "+&r"(a), [f] "+&r"(f), "+&d"(d)                                                           \
             : [b] "r"(b)                                                                                     \
             : "rax", "r8", "cc")
@@ -43,7 +43,8 @@ static ALWAYS_INLINE void multiply(bool is_signed, unsigned size, uint32_t a, ui
     *high = d;
 }
 
-static ALWAYS_INLINE const struct uop *mul_template(struct vcpu *v, const struct uop *u, bool is_signed, unsigned size)
+static ALWAYS_INLINE const struct uop *mul_template(struct vcpu *v, const struct uop *u, bool is_signed,
+                                                    unsigned size)
 {
     uint32_t b = opnd_read_dst(v, u, size), low, high;
     multiply(is_signed, size, v->gpr.d[X86_EAX], b, &v->arith, &low, &high);
@@ -56,7 +57,8 @@ static ALWAYS_INLINE const struct uop *mul_template(struct vcpu *v, const struct
     NEXT(v, u);
 }
 
-/* ---- IMUL with two or three operands ---------------------------------------------------------------------- */
+/* ---- IMUL with two or three operands ----------------------------------------------------------------------
+ */
 
 #define IMUL_SIZED(suffix, w)                                                                                \
     __asm__(ALU_LOAD_FLAGS "imul" suffix " %" w "2, %" w "0" ALU_STORE_FLAGS                                 \
@@ -67,8 +69,8 @@ static ALWAYS_INLINE const struct uop *mul_template(struct vcpu *v, const struct
 /* Where the source is: a register, memory by the flat form, or anything. */
 enum imul_source { IMUL_REG, IMUL_FLAT, IMUL_ANY };
 
-static ALWAYS_INLINE const struct uop *imul_template(struct vcpu *v, const struct uop *u, bool three, unsigned size,
-                                                     enum imul_source source, uop_fn *slow)
+static ALWAYS_INLINE const struct uop *imul_template(struct vcpu *v, const struct uop *u, bool three,
+                                                     unsigned size, enum imul_source source, uop_fn *slow)
 {
     uint32_t a, f = v->arith;
     if (source == IMUL_REG)
@@ -87,11 +89,12 @@ static ALWAYS_INLINE const struct uop *imul_template(struct vcpu *v, const struc
     NEXT(v, u);
 }
 
-/* ---- DIV, IDIV ----------------------------------------------------------------------------------------------- */
+/* ---- DIV, IDIV
+ * ----------------------------------------------------------------------------------------------- */
 
 /*
- * Divide d:a (size 1: the 16 bits of a) by b, which is known to work; the flags, undefined, are the host's. Quotient
- * and remainder come back in a and d, or AL and AH of a.
+ * Divide d:a (size 1: the 16 bits of a) by b, which is known to work; the flags, undefined, are the host's.
+ * Quotient and remainder come back in a and d, or AL and AH of a.
  */
 static ALWAYS_INLINE void divide(bool is_signed, unsigned size, uint32_t *low, uint32_t *high, uint32_t b,
                                  uint16_t *arith)
@@ -129,7 +132,8 @@ static ALWAYS_INLINE bool signed_fits(unsigned size, int64_t dividend, int64_t d
     return quotient < limit && quotient >= -limit;
 }
 
-static ALWAYS_INLINE const struct uop *div_template(struct vcpu *v, const struct uop *u, bool is_signed, unsigned size)
+static ALWAYS_INLINE const struct uop *div_template(struct vcpu *v, const struct uop *u, bool is_signed,
+                                                    unsigned size)
 {
     uint32_t b = opnd_read_dst(v, u, size), a = v->gpr.d[X86_EAX], d = v->gpr.d[X86_EDX];
     uint64_t dividend = size == 4   ? (uint64_t)d << 32 | a
@@ -153,7 +157,8 @@ static ALWAYS_INLINE const struct uop *div_template(struct vcpu *v, const struct
     NEXT(v, u);
 }
 
-/* ---- AAM, AAD ------------------------------------------------------------------------------------------------- */
+/* ---- AAM, AAD
+ * ------------------------------------------------------------------------------------------------- */
 
 /* SF, ZF, PF by the result in AL; the others, undefined, as processors leave them: clear. */
 static void flags_by_al(struct vcpu *v)
@@ -181,7 +186,8 @@ HANDLER(aad)
     NEXT(v, u);
 }
 
-/* ---- Handlers by size -------------------------------------------------------------------------------------------- */
+/* ---- Handlers by size
+ * -------------------------------------------------------------------------------------------- */
 
 #define SIZED(name, call)                                                                                    \
     HANDLER(name)                                                                                            \

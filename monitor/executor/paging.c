@@ -8,10 +8,11 @@
 #include "paging.h"
 
 enum { PA_BITS = 36 };
-#define PA_RESERVED (0x7fffffffffffffffull & ~((1ull << PA_BITS) - 1)) /* bits 62..36 of a PAE entry */
+#define PA_RESERVED    (0x7fffffffffffffffull & ~((1ull << PA_BITS) - 1)) /* bits 62..36 of a PAE entry */
 #define PSE36_RESERVED (0x1fu << 17) /* bits 21..17 of a 4 MiB entry, with 36 address bits */
 
-/* ---- Guest-physical memory ------------------------------------------------------------------------------ */
+/* ---- Guest-physical memory ------------------------------------------------------------------------------
+ */
 
 const struct region *phys_region(const struct vcpu *v, guest_pa pa)
 {
@@ -49,7 +50,8 @@ static void entry_set(struct vcpu *v, guest_pa pa, uint32_t bits)
     block_written(v, offset >> 12, offset & 0xfff, 4);
 }
 
-/* ---- Walks ------------------------------------------------------------------------------------------------- */
+/* ---- Walks
+ * ------------------------------------------------------------------------------------------------- */
 
 /* Rights gathered along a walk against what the access needs; fills in w->error on refusal. */
 static bool rights_allow(const struct vcpu *v, unsigned access, uint32_t rights, bool nx, struct walk *w)
@@ -181,7 +183,8 @@ NORETURN void paging_fault(struct vcpu *v, const struct uop *u, guest_la la, uin
     raise_error(v, u, X86_VEC_PF, error);
 }
 
-/* ---- Fetch ------------------------------------------------------------------------------------------------- */
+/* ---- Fetch
+ * ------------------------------------------------------------------------------------------------- */
 
 uint64_t paging_fetch(struct vcpu *v, guest_la la)
 {

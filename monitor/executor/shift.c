@@ -48,10 +48,11 @@ SHIFT_OPERATION(SHR)
 SHIFT_OPERATION(SAR)
 
 #define SHIFT_ROW_SIZE(op, size)                                                                             \
-    { shift_##op##_##size##_REG_IMM, shift_##op##_##size##_REG_CL, shift_##op##_##size##_MEM_IMM,            \
-      shift_##op##_##size##_MEM_CL }
-#define SHIFT_ROW(op)                                                                                        \
-    [ALU_##op] = { SHIFT_ROW_SIZE(op, 1), SHIFT_ROW_SIZE(op, 2), SHIFT_ROW_SIZE(op, 4) }
+    {                                                                                                        \
+        shift_##op##_##size##_REG_IMM, shift_##op##_##size##_REG_CL, shift_##op##_##size##_MEM_IMM,          \
+            shift_##op##_##size##_MEM_CL                                                                     \
+    }
+#define SHIFT_ROW(op) [ALU_##op] = { SHIFT_ROW_SIZE(op, 1), SHIFT_ROW_SIZE(op, 2), SHIFT_ROW_SIZE(op, 4) }
 
 static uop_fn *const shift_handlers[ALU_SHIFT_COUNT][3][SHIFT_FORMS] = {
     SHIFT_ROW(ROL), SHIFT_ROW(ROR), SHIFT_ROW(RCL), SHIFT_ROW(RCR),
@@ -84,7 +85,8 @@ static ALWAYS_INLINE uint32_t double_shift(bool left, unsigned size, uint32_t a,
     return a;
 }
 
-static ALWAYS_INLINE const struct uop *double_template(struct vcpu *v, const struct uop *u, bool left, unsigned size)
+static ALWAYS_INLINE const struct uop *double_template(struct vcpu *v, const struct uop *u, bool left,
+                                                       unsigned size)
 {
     uint32_t n = u->aux == DOUBLE_CL ? v->gpr.b[X86_ECX * 4] : u->imm;
     uint32_t b = gpr_read(v, u->src, size);

@@ -12,7 +12,8 @@ static ALWAYS_INLINE unsigned item_size(const struct uop *u)
     return u->flags & UOP_O16 ? 2 : 4;
 }
 
-/* ---- PUSH ----------------------------------------------------------------------------------------------- */
+/* ---- PUSH -----------------------------------------------------------------------------------------------
+ */
 
 static inline void push(struct vcpu *v, const struct uop *u, uint32_t value)
 {
@@ -33,7 +34,8 @@ HANDLER(push_imm_any)
     NEXT(v, u);
 }
 
-static ALWAYS_INLINE const struct uop *push_flat(struct vcpu *v, const struct uop *u, uint32_t value, uop_fn *slow)
+static ALWAYS_INLINE const struct uop *push_flat(struct vcpu *v, const struct uop *u, uint32_t value,
+                                                 uop_fn *slow)
 {
     guest_la la = v->gpr.d[X86_ESP] - 4;
     if (!mem_try_write(v, u, la, 4, slow, value))
@@ -54,7 +56,8 @@ HANDLER_PAIR(push_reg_flat, push_flat(v, u, v->gpr.d[u->dst], slow))
 HANDLER_PAIR(push_imm_flat, push_flat(v, u, u->imm, slow))
 HANDLER_PAIR(push_mem_flat, push_mem(v, u, slow))
 
-/* ---- POP -------------------------------------------------------------------------------------------------- */
+/* ---- POP --------------------------------------------------------------------------------------------------
+ */
 
 HANDLER(pop_reg_any)
 {
@@ -91,7 +94,8 @@ static ALWAYS_INLINE const struct uop *pop_flat(struct vcpu *v, const struct uop
 
 HANDLER_PAIR(pop_reg_flat, pop_flat(v, u, slow))
 
-/* ---- PUSHA, POPA --------------------------------------------------------------------------------------------- */
+/* ---- PUSHA, POPA
+ * --------------------------------------------------------------------------------------------- */
 
 HANDLER(pusha)
 {
@@ -121,7 +125,8 @@ HANDLER(popa)
     NEXT(v, u);
 }
 
-/* ---- ENTER, LEAVE ------------------------------------------------------------------------------------------------ */
+/* ---- ENTER, LEAVE
+ * ------------------------------------------------------------------------------------------------ */
 
 HANDLER(enter)
 {
@@ -172,7 +177,9 @@ HANDLER(leave_any)
     NEXT(v, u);
 }
 
-/* ---- BOUND ---------------------------------------------------------------------------------------------------------- */
+/* ---- BOUND
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 HANDLER(bound)
 {
@@ -190,7 +197,9 @@ HANDLER(bound)
     NEXT(v, u);
 }
 
-/* ---- Binding ---------------------------------------------------------------------------------------------------------- */
+/* ---- Binding
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static uop_fn *bind_push(const struct insn *in, unsigned mode, const struct uop *u, bool flat)
 {

@@ -9,7 +9,8 @@
 #include "alu.h"
 #include "mem.h"
 
-/* ---- Pointers and counter --------------------------------------------------------------------------------- */
+/* ---- Pointers and counter ---------------------------------------------------------------------------------
+ */
 
 static ALWAYS_INLINE uint32_t address_mask(const struct uop *u)
 {
@@ -43,7 +44,8 @@ static ALWAYS_INLINE bool is_rep(const struct uop *u)
     return u->flags & (UOP_REP | UOP_REPNE);
 }
 
-/* ---- One iteration ------------------------------------------------------------------------------------------- */
+/* ---- One iteration
+ * ------------------------------------------------------------------------------------------- */
 
 enum string_op { STRING_MOVS, STRING_CMPS, STRING_SCAS, STRING_LODS, STRING_STOS };
 
@@ -80,7 +82,8 @@ static ALWAYS_INLINE void iterate(struct vcpu *v, const struct uop *u, enum stri
         advance(v, u, X86_EDI, by);
 }
 
-/* ---- Many iterations at once ------------------------------------------------------------------------------------ */
+/* ---- Many iterations at once
+ * ------------------------------------------------------------------------------------ */
 
 /* Elements of `size` bytes from la to the end of its page, at most `count`. */
 static ALWAYS_INLINE uint32_t in_page(guest_la la, unsigned size, uint32_t count)
@@ -90,7 +93,8 @@ static ALWAYS_INLINE uint32_t in_page(guest_la la, unsigned size, uint32_t count
 }
 
 /* May n elements from `offset` on be accessed without a look at each? The first one is known to be inside. */
-static ALWAYS_INLINE bool run_inside(const struct segment *s, const struct uop *u, uint32_t offset, uint32_t bytes)
+static ALWAYS_INLINE bool run_inside(const struct segment *s, const struct uop *u, uint32_t offset,
+                                     uint32_t bytes)
 {
     return bytes - 1 <= s->max - offset && bytes - 1 <= address_mask(u) - offset;
 }
@@ -143,7 +147,9 @@ static ALWAYS_INLINE uint32_t copy_run(struct vcpu *v, const struct uop *u, unsi
     return n;
 }
 
-/* ---- REP --------------------------------------------------------------------------------------------------------------- */
+/* ---- REP
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 /* CMPS and SCAS stop when ZF is not what the prefix asks for. */
 static ALWAYS_INLINE bool found(const struct vcpu *v, const struct uop *u, enum string_op op)
@@ -170,7 +176,8 @@ static ALWAYS_INLINE const struct uop *string_template(struct vcpu *v, const str
     uint32_t count = v->gpr.d[X86_ECX] & address_mask(u);
     if (count == 0)
         NEXT(v, u);
-    bool bulk = (op == STRING_MOVS || op == STRING_STOS) && !(v->eflags & X86_DF) && !(v->pending & PENDING_STEP);
+    bool bulk =
+        (op == STRING_MOVS || op == STRING_STOS) && !(v->eflags & X86_DF) && !(v->pending & PENDING_STEP);
     for (;;) {
         uint32_t n = 0;
         if (bulk)

@@ -42,8 +42,9 @@ static int slot_claim(unsigned *slot)
         }
         if (p != MAP_FAILED)
             munmap(p, ARENA_SLOT_SIZE); /* a kernel before 4.17 takes the address as a hint */
-        result = error_set(-ENOMEM, "cannot reserve %llu GiB of address space at %p: %s (is there a limit on "
-                                    "virtual memory, see ulimit -v?)",
+        result = error_set(-ENOMEM,
+                           "cannot reserve %llu GiB of address space at %p: %s (is there a limit on "
+                           "virtual memory, see ulimit -v?)",
                            (unsigned long long)(ARENA_SLOT_SIZE >> 30), at, strerror(errno));
     }
     pthread_mutex_unlock(&slots_lock);
@@ -76,8 +77,9 @@ static int map_at(void *at, uint64_t size, int protection, int fd, uint64_t offs
 {
     void *p = mmap(at, size, protection, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, (off_t)offset);
     if (p == MAP_FAILED)
-        return error_set(-errno, "cannot map %llu MiB of shared memory%s: %s", (unsigned long long)(size >> 20),
-                         protection & PROT_EXEC ? " as executable" : "", strerror(errno));
+        return error_set(-errno, "cannot map %llu MiB of shared memory%s: %s",
+                         (unsigned long long)(size >> 20), protection & PROT_EXEC ? " as executable" : "",
+                         strerror(errno));
     return 0;
 }
 
@@ -131,8 +133,8 @@ int arena_grow_ram(struct d86_vm *vm, uint64_t size)
         return error_set(-ENOMEM, "a virtual machine has at most %llu GiB of memory",
                          (unsigned long long)(ARENA_RAM_MAX >> 30));
     if (ftruncate(vm->ram_fd, (off_t)size) < 0)
-        return error_set(-errno, "cannot give the guest %llu MiB of memory: %s", (unsigned long long)(size >> 20),
-                         strerror(errno));
+        return error_set(-errno, "cannot give the guest %llu MiB of memory: %s",
+                         (unsigned long long)(size >> 20), strerror(errno));
     int result = map_at(vm->map.ram, size, PROT_READ | PROT_WRITE, vm->ram_fd, 0);
     if (result < 0)
         return result;

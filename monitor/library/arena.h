@@ -20,15 +20,15 @@
 enum { ARENA_SLOTS = 8 };
 
 /* Above everything the kernel and the sanitizers use by default, below the stack and the libraries. */
-#define ARENA_BASE 0x200000000000ull
-#define ARENA_SLOT_SIZE (128ull << 30)
+#define ARENA_BASE        0x200000000000ull
+#define ARENA_SLOT_SIZE   (128ull << 30)
 #define ARENA_TEXT_OFFSET (32ull << 30)
-#define ARENA_RAM_OFFSET (64ull << 30)
-#define ARENA_RAM_MAX (64ull << 30)
+#define ARENA_RAM_OFFSET  (64ull << 30)
+#define ARENA_RAM_MAX     (64ull << 30)
 
-#define ARENA_POOL_SIZE (64ull << 20)
+#define ARENA_POOL_SIZE    (64ull << 20)
 #define ARENA_NATIVE_SLOTS (128u << 10)
-#define ARENA_FRAMES (ARENA_RAM_MAX >> 12)
+#define ARENA_FRAMES       (ARENA_RAM_MAX >> 12)
 
 /* The arena file. Only pages that are touched exist. */
 struct arena {
@@ -51,7 +51,7 @@ struct d86_vm {
     unsigned slot;
     int arena_fd, ram_fd;
     struct arena *arena;
-    uint64_t ram_size; /* bytes of the RAM file in use */
+    uint64_t ram_size;     /* bytes of the RAM file in use */
     struct memory_map map; /* copied to the vCPU whenever it changes */
     struct d86_vcpu vcpu;
     bool has_vcpu;
@@ -71,7 +71,8 @@ void arena_destroy(struct d86_vm *vm);
 /* Make the RAM file `size` bytes (a multiple of 4096) and map it. */
 int arena_grow_ram(struct d86_vm *vm, uint64_t size);
 
-/* carrier.c: start an executor process for the vCPU; end it, if any; run the vCPU, wherever it is, until an exit. */
+/* carrier.c: start an executor process for the vCPU; end it, if any; run the vCPU, wherever it is, until an
+ * exit. */
 int carrier_start(struct d86_vm *vm);
 void carrier_stop(struct d86_vm *vm);
 int carrier_run(struct d86_vm *vm);

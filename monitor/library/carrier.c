@@ -36,7 +36,8 @@ static int run_here(struct d86_vm *vm)
 #ifndef D86_SANITIZED
 extern const uint8_t executor_image[], executor_image_end[];
 
-/* ---- Starting ----------------------------------------------------------------------------------------------- */
+/* ---- Starting
+ * ----------------------------------------------------------------------------------------------- */
 
 static int image_file(int *fd)
 {
@@ -160,7 +161,8 @@ int carrier_start(struct d86_vm *vm)
         vm->executor = 0;
         close(line[1]);
     } else if (!await_library_turn(vm, &status)) {
-        result = error_set(-ENOTSUP, "the executor process did not start: %s", death_reason(status, text, sizeof(text)));
+        result = error_set(-ENOTSUP, "the executor process did not start: %s",
+                           death_reason(status, text, sizeof(text)));
         close(line[1]);
     } else {
         vm->lifeline = line[1];
@@ -187,7 +189,8 @@ void carrier_stop(struct d86_vm *vm)
     vm->sandboxed = false;
 }
 
-/* ---- Running --------------------------------------------------------------------------------------------------- */
+/* ---- Running
+ * --------------------------------------------------------------------------------------------------- */
 
 static int report_death(struct d86_vm *vm, int status)
 {

@@ -14,7 +14,8 @@
 #include "../executor/executor.h"
 #include "arena.h"
 
-/* ---- Reset ------------------------------------------------------------------------------------------------- */
+/* ---- Reset
+ * ------------------------------------------------------------------------------------------------- */
 
 static struct segment real_mode_segment(struct vcpu *v, uint16_t selector, uint32_t base, uint16_t attr)
 {
@@ -69,15 +70,23 @@ void state_reset(struct vcpu *v)
     tlb_flush(v);
 }
 
-/* ---- General registers --------------------------------------------------------------------------------------- */
+/* ---- General registers
+ * --------------------------------------------------------------------------------------- */
 
 void d86_vcpu_get_regs(const struct d86_vcpu *vcpu, struct d86_regs *r)
 {
     const struct vcpu *v = vcpu->cpu;
     *r = (struct d86_regs){
-        .eax = v->gpr.d[X86_EAX], .ecx = v->gpr.d[X86_ECX], .edx = v->gpr.d[X86_EDX], .ebx = v->gpr.d[X86_EBX],
-        .esp = v->gpr.d[X86_ESP], .ebp = v->gpr.d[X86_EBP], .esi = v->gpr.d[X86_ESI], .edi = v->gpr.d[X86_EDI],
-        .eip = v->eip,            .eflags = flags_get(v),
+        .eax = v->gpr.d[X86_EAX],
+        .ecx = v->gpr.d[X86_ECX],
+        .edx = v->gpr.d[X86_EDX],
+        .ebx = v->gpr.d[X86_EBX],
+        .esp = v->gpr.d[X86_ESP],
+        .ebp = v->gpr.d[X86_EBP],
+        .esi = v->gpr.d[X86_ESI],
+        .edi = v->gpr.d[X86_EDI],
+        .eip = v->eip,
+        .eflags = flags_get(v),
     };
 }
 
@@ -120,7 +129,8 @@ void d86_vcpu_set_regs(struct d86_vcpu *vcpu, const struct d86_regs *r)
     derive_cpl(v);
 }
 
-/* ---- System registers ------------------------------------------------------------------------------------------- */
+/* ---- System registers
+ * ------------------------------------------------------------------------------------------- */
 
 static struct d86_segment get_segment(const struct segment *s)
 {
@@ -207,7 +217,8 @@ int d86_vcpu_set_sregs(struct d86_vcpu *vcpu, const struct d86_sregs *s)
     return 0;
 }
 
-/* ---- FPU, MSRs, events ---------------------------------------------------------------------------------------------- */
+/* ---- FPU, MSRs, events
+ * ---------------------------------------------------------------------------------------------- */
 
 void d86_vcpu_get_fpu(const struct d86_vcpu *vcpu, struct d86_fpu *fpu)
 {

@@ -13,9 +13,10 @@
 #include "state.h"
 
 #define PA_MASK ((1ull << 36) - 1)
-#define A20 (1ull << 20)
+#define A20     (1ull << 20)
 
-/* ---- Models ------------------------------------------------------------------------------------------------ */
+/* ---- Models
+ * ------------------------------------------------------------------------------------------------ */
 
 enum { MODELS_MAX = 32 };
 
@@ -33,7 +34,8 @@ const char *d86_cpu_model_description(const char *name)
     return model ? model->description : NULL;
 }
 
-/* ---- Creation and reset --------------------------------------------------------------------------------------- */
+/* ---- Creation and reset
+ * --------------------------------------------------------------------------------------- */
 
 int d86_vcpu_create(struct d86_vm *vm, const struct d86_vcpu_config *config, struct d86_vcpu **vcpu)
 {
@@ -55,7 +57,8 @@ int d86_vcpu_create(struct d86_vm *vm, const struct d86_vcpu_config *config, str
     v->code_frame = vm->arena->code_frame;
     v->native = &vm->arena->native;
     if (!cpu_model_select(v, model, &missing))
-        return error_set(-ENOTSUP, "the processor model '%s' needs %s, which this host lacks", model->name, missing);
+        return error_set(-ENOTSUP, "the processor model '%s' needs %s, which this host lacks", model->name,
+                         missing);
 
     if (config->sandbox) {
         int result = carrier_start(vm);
@@ -86,7 +89,8 @@ void vcpu_memory_changed(struct d86_vm *vm)
     tlb_flush(vm->vcpu.cpu);
 }
 
-/* ---- Running ----------------------------------------------------------------------------------------------------- */
+/* ---- Running
+ * ----------------------------------------------------------------------------------------------------- */
 
 int d86_vcpu_run(struct d86_vcpu *vcpu)
 {
@@ -132,7 +136,8 @@ void d86_vcpu_ignne(struct d86_vcpu *vcpu)
     fpu_invalidate(vcpu->cpu);
 }
 
-/* ---- Debugging and statistics --------------------------------------------------------------------------------------- */
+/* ---- Debugging and statistics
+ * --------------------------------------------------------------------------------------- */
 
 void d86_vcpu_set_debug(struct d86_vcpu *vcpu, unsigned causes)
 {

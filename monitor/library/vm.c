@@ -36,7 +36,8 @@ void d86_vm_destroy(struct d86_vm *vm)
     free(vm);
 }
 
-/* ---- Memory map ------------------------------------------------------------------------------------------- */
+/* ---- Memory map -------------------------------------------------------------------------------------------
+ */
 
 static int check_range(const struct d86_vm *vm, uint64_t pa, uint64_t size)
 {
@@ -49,8 +50,8 @@ static int check_range(const struct d86_vm *vm, uint64_t pa, uint64_t size)
     for (unsigned i = 0; i < vm->map.count; i++) {
         const struct region *r = &vm->map.region[i];
         if (pa < r->pa + r->size && r->pa < pa + size)
-            return error_set(-EEXIST, "memory region at %#llx overlaps the one at %#llx", (unsigned long long)pa,
-                             (unsigned long long)r->pa);
+            return error_set(-EEXIST, "memory region at %#llx overlaps the one at %#llx",
+                             (unsigned long long)pa, (unsigned long long)r->pa);
     }
     return 0;
 }
@@ -136,7 +137,8 @@ int d86_vm_remove(struct d86_vm *vm, uint64_t pa)
     return error_set(-ENOENT, "no memory region starts at %#llx", (unsigned long long)pa);
 }
 
-/* ---- The caller's access ------------------------------------------------------------------------------------ */
+/* ---- The caller's access
+ * ------------------------------------------------------------------------------------ */
 
 /* Is all of [pa, pa+size) RAM or ROM? */
 static int check_backed(const struct d86_vm *vm, uint64_t pa, size_t size)
@@ -154,7 +156,8 @@ static int check_backed(const struct d86_vm *vm, uint64_t pa, size_t size)
 }
 
 /* One piece within a page at a time, so that cached code can be looked up by frame. */
-static size_t piece(const struct d86_vm *vm, uint64_t pa, size_t size, const struct region **r, uint64_t *offset)
+static size_t piece(const struct d86_vm *vm, uint64_t pa, size_t size, const struct region **r,
+                    uint64_t *offset)
 {
     *r = region_at(vm, pa);
     *offset = (*r)->offset + (pa - (*r)->pa);

@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Integer work for tests/bench/interp_bench.c, compiled for the guest (-m32, no libc) and entered in flat
- * protected mode with the number of the workload in EAX and its size in EDX. Ends with HLT, a checksum in EAX.
+ * protected mode with the number of the workload in EAX and its size in EDX. Ends with HLT, a checksum in
+ * EAX.
  */
 #include <stdint.h>
 

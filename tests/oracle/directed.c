@@ -33,7 +33,7 @@ struct row {
     uint32_t code_la;  /* 0: the usual place */
     bool no_int3;
     uint16_t cs, ss, ds; /* selectors of the LDT, or 0: the flat ones */
-    bool trap; /* EIP is not that of the instruction at fault_at: unchecked */
+    bool trap;           /* EIP is not that of the instruction at fault_at: unchecked */
 };
 
 #define CODE(...)           .code = { __VA_ARGS__ }, .code_len = sizeof((uint8_t[]){ __VA_ARGS__ })
@@ -45,8 +45,8 @@ struct row {
 
 #define DEFAULT_CODE (CODE_LA + 0x100)
 #define MEM          (DATA_LA + 0x800) /* EBX */
-#define LE16(v)        (uint8_t)(v), (uint8_t)((v) >> 8)
-#define CODE16         .cs = SEL_LDT(LDT_CODE16)
+#define LE16(v)      (uint8_t)(v), (uint8_t)((v) >> 8)
+#define CODE16       .cs = SEL_LDT(LDT_CODE16)
 #define LE32(v)      (uint8_t)(v), (uint8_t)((v) >> 8), (uint8_t)((v) >> 16), (uint8_t)((v) >> 24)
 
 static const struct regs default_regs = {

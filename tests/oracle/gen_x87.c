@@ -46,7 +46,8 @@ static void store_environment(struct gen *g, unsigned op, unsigned size)
     uint32_t at = gen_target(g, size, false);
     bool osz = rng_one_in(&g->rng, 3);
 
-    /* With EFLAGS.AC set a misaligned AND would fault before it has cleared them: both formats' fields aligned. */
+    /* With EFLAGS.AC set a misaligned AND would fault before it has cleared them: both formats' fields
+     * aligned. */
     at = (at & ~3u) + (osz ? 2 : 0);
     g->whole = true;
     if (osz)

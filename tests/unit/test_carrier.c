@@ -91,7 +91,8 @@ END_TEST
 
 START_TEST(memory_added_later_is_there)
 {
-    /* MOV AX,2000h; MOV ES,AX (twice 64 KiB up); INC BYTE [ES:0]; HLT at 20000h, which is added after the start */
+    /* MOV AX,2000h; MOV ES,AX (twice 64 KiB up); INC BYTE [ES:0]; HLT at 20000h, which is added after the
+     * start */
     static const uint8_t code[] = { 0xb8, 0x00, 0xf0, 0x8e, 0xc0, 0x26, 0xfe, 0x06, 0x00, 0x00, 0xf4 };
     uint8_t byte = 41;
     ck_assert_int_eq(d86_vm_create(&vm), 0);
