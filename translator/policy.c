@@ -136,6 +136,7 @@ const char *scan_reason_name(enum scan_reason reason)
         [SCAN_STRADDLE] = "straddle",
         [SCAN_OVERLAP] = "overlap",
         [SCAN_HIDDEN] = "hidden",
+        [SCAN_CS_OPERAND] = "cs-operand",
     };
 
     return (unsigned)reason < SCAN_REASON_COUNT ? names[reason] : "unknown";
@@ -212,6 +213,26 @@ static bool host_reads_prefix(const struct insn *insn)
     return (insn->op == X86_BSF || insn->op == X86_BSR) && (insn->prefixes & (X86_PFX_REP | X86_PFX_REPNE));
 }
 
+/* Does it access memory through CS? Where CS and the data segments differ, that would be the host's. */
+static bool reads_code_segment(const struct insn *insn)
+{
+    if (insn->seg != X86_CS)
+        return false;
+    switch (insn->op) {
+    case X86_LEA:
+    case X86_NOP:
+    case X86_PREFETCH:
+    case X86_PREFETCHW:
+    case X86_PREFETCHNTA:
+    case X86_PREFETCHT0:
+    case X86_PREFETCHT1:
+    case X86_PREFETCHT2:
+        return false;
+    default:
+        return has_operand(insn, X86_OPND_MEM) || has_operand(insn, X86_OPND_STR_SI);
+    }
+}
+
 /* ---- Verdicts ------------------------------------------------------------------------------------ */
 
 static bool runs_natively(const struct row *row, const struct scan_mode *mode)
@@ -266,6 +287,9 @@ struct scan_verdict scan_verdict(const struct insn *insn, const struct scan_mode
     } else if (fpu_faults(insn, mode)) {
         verdict.reason = SCAN_FPU;
         verdict.why = "faults by the guest's CR0.EM, CR0.TS or CR4.OSFXSR";
+    } else if ((mode->bits & SCAN_DATA_APART) && reads_code_segment(insn)) {
+        verdict.reason = SCAN_CS_OPERAND;
+        verdict.why = "accesses memory through CS, where only code is";
     } else if (host_reads_prefix(insn)) {
         verdict.action = SCAN_RECODE;
         verdict.reason = SCAN_ABSENT;

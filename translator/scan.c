@@ -29,10 +29,12 @@ static void follow(struct scan_page *page, unsigned next, const struct insn *ins
 {
     uint32_t target = page->address + next + insn->imm;
 
-    if (target - page->address < SCAN_PAGE_SIZE)
+    if (target - page->address < SCAN_PAGE_SIZE) {
         bitmap_set(page->pending, target - page->address);
-    else
+        bitmap_set(page->entry, target - page->address);
+    } else {
         remember_exit(page, target);
+    }
 }
 
 static unsigned follow_flow(struct scan_page *page, unsigned next, const struct insn *insn, unsigned flow)
@@ -96,12 +98,21 @@ static unsigned scan_one(struct scan_page *page, unsigned offset)
     }
 }
 
+/* Somebody comes here who is not on the way from the promotion's first instruction. */
+static void enter_moved(struct scan_page *page, unsigned offset)
+{
+    bitmap_set(page->entry, offset);
+    rules_unpromote(page, rules_jump_at(page, offset));
+}
+
 static void scan_line(struct scan_page *page, unsigned offset)
 {
     while (offset < SCAN_PAGE_SIZE && !page->mark[offset])
         offset = scan_one(page, offset);
     if (offset == SCAN_PAGE_SIZE)
         remember_exit(page, page->address + SCAN_PAGE_SIZE);
+    else if (offset < SCAN_PAGE_SIZE && mark_state(page, offset) == MARK_MOVED)
+        enter_moved(page, offset);
 }
 
 /* ---- Calls --------------------------------------------------------------------------------------- */
@@ -128,6 +139,7 @@ struct scan_change scan_from(struct scan_page *page, unsigned offset)
         return (struct scan_change){ { 0, 0 }, 0, false };
     scan_begin(page);
     page->stats.scans++;
+    bitmap_set(page->entry, offset);
     for (; entry >= 0; entry = bitmap_take(page->pending))
         scan_line(page, (unsigned)entry);
     change = scan_end(page);
@@ -137,15 +149,14 @@ struct scan_change scan_from(struct scan_page *page, unsigned offset)
 
 void scan_init(struct scan_page *page)
 {
-    *page = (struct scan_page){
-        .original = page->original,
-        .private_page = page->private_page,
-        .sites = page->sites,
-        .site_capacity = page->site_capacity,
-        .address = page->address,
-        .mode = page->mode,
-    };
+    struct scan_page fresh;
+
+    __builtin_memcpy(&fresh, page, offsetof(struct scan_page, site_count));
+    __builtin_memset(page, 0, offsetof(struct scan_page, jumps)); /* the tables are as long as their counts */
+    __builtin_memcpy(page, &fresh, offsetof(struct scan_page, site_count));
     __builtin_memset(page->private_page, SCAN_TRAP_BYTE, SCAN_PAGE_SIZE);
+    if (page->snippets)
+        __builtin_memset(page->snippets, SCAN_TRAP_BYTE, SCAN_PAGE_SIZE);
 }
 
 bool scan_is_start(const struct scan_page *page, unsigned offset)
@@ -170,7 +181,7 @@ bool scan_is_visible(const struct scan_page *page, unsigned offset)
 {
     if (offset >= SCAN_PAGE_SIZE || mark_state(page, offset) == MARK_TRAP)
         return false;
-    if (offset < page->tail)
+    if (mark_state(page, offset) == MARK_JUMP || offset < page->tail)
         return true;
     for (unsigned start = reach_back(offset); start <= offset; start++) {
         unsigned state = mark_state(page, start);

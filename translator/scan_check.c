@@ -20,6 +20,7 @@ static struct scan_fault fault(const char *what, unsigned offset)
 struct cover {
     uint8_t kept[SCAN_PAGE_SIZE];
     uint8_t twin[SCAN_PAGE_SIZE];
+    uint8_t jump[SCAN_PAGE_SIZE]; /* by promotions in force */
 };
 
 static void find_cover(const struct scan_page *page, struct cover *cover)
@@ -37,12 +38,22 @@ static void find_cover(const struct scan_page *page, struct cover *cover)
                 cover->twin[i]++;
         }
     }
+    for (unsigned i = 0; i < page->jump_count; i++)
+        if (page->jumps[i].form != SCAN_FORM_INT3)
+            for (unsigned at = page->jumps[i].first; at < page->jumps[i].end; at++)
+                cover->jump[at]++;
 }
 
 static struct scan_fault check_byte(const struct scan_page *page, const struct cover *cover, unsigned i)
 {
     bool covered = cover->kept[i] || cover->twin[i];
 
+    if (cover->jump[i])
+        return covered || cover->jump[i] > 1 || mark_state(page, i) == MARK_TRAP
+                   ? fault("a promotion shares a byte with something else", i)
+                   : OK;
+    if (mark_state(page, i) >= MARK_JUMP)
+        return fault("a promoted instruction without a promotion", i);
     if (mark_state(page, i) == MARK_TRAP && covered)
         return fault("a kept instruction covers the start of a replaced one", i);
     if (cover->twin[i] + !!cover->kept[i] > 1)
@@ -105,6 +116,8 @@ static struct scan_fault check_start(const struct scan_page *page, unsigned star
             return fault("a site where nothing was replaced", start);
         return state == MARK_KEEP ? check_kept(page, start) : OK;
     }
+    if (state >= MARK_JUMP)
+        return OK; /* check_promotions() */
     if (!site && !page->stats.sites_lost)
         return fault("a replaced instruction without a site", start);
     if (site && (site->form == SCAN_FORM_TWIN) != (state == MARK_TWIN))
@@ -217,6 +230,8 @@ struct scan_fault scan_check(const struct scan_page *page)
     struct cover cover;
     struct scan_fault found = check_sites(page);
 
+    if (!found.what)
+        found = check_promotions(page);
     find_cover(page, &cover);
     for (unsigned i = 0; i < SCAN_PAGE_SIZE && !found.what; i++) {
         found = check_byte(page, &cover, i);

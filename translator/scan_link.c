@@ -28,13 +28,14 @@ static bool decode_joined(const struct scan_page *first, unsigned offset, const 
     return scan_verdict(insn, &first->mode).action <= SCAN_FAULTS;
 }
 
-/* Are these bytes free of replaced starts and twins? */
+/* Are these bytes free of replaced starts, twins and promotions? */
 static bool is_free(const struct scan_page *page, unsigned first, unsigned end)
 {
     for (unsigned i = reach_back(first); i < end; i++) {
         unsigned state = mark_state(page, i);
 
-        if ((state == MARK_TWIN && mark_end(page, i) > first) || (state == MARK_TRAP && i >= first))
+        if ((state == MARK_TWIN && mark_end(page, i) > first) || (state == MARK_TRAP && i >= first) ||
+            (state >= MARK_JUMP && mark_end(page, i) > first))
             return false;
     }
     return true;

@@ -11,10 +11,12 @@
 /* A mark: what is known of a scanned start. The low bits are its length, 1 to 15. */
 enum {
     MARK_LENGTH = 0x0f,
-    MARK_STATE = 0x30,
-    MARK_KEEP = 0x10, /* shows the guest's bytes, all of them */
-    MARK_TWIN = 0x20, /* shows a twin encoding; no other kept instruction overlaps it */
-    MARK_TRAP = 0x30, /* its first byte traps */
+    MARK_STATE = 0x70,
+    MARK_KEEP = 0x10,  /* shows the guest's bytes, all of them */
+    MARK_TWIN = 0x20,  /* shows a twin encoding; no other kept instruction overlaps it */
+    MARK_TRAP = 0x30,  /* its first byte traps */
+    MARK_JUMP = 0x40,  /* the first of a promotion: a jump or branch to a snippet begins here */
+    MARK_MOVED = 0x50, /* another of a promotion: runs in the snippet, its first byte here traps */
 };
 
 static inline unsigned mark_state(const struct scan_page *page, unsigned offset)
@@ -32,6 +34,11 @@ static inline unsigned mark_end(const struct scan_page *page, unsigned offset)
 static inline unsigned reach_back(unsigned offset)
 {
     return offset < X86_INSN_MAX ? 0 : offset - (X86_INSN_MAX - 1);
+}
+
+static inline bool bitmap_has(const uint64_t *bitmap, unsigned bit)
+{
+    return bitmap[bit / 64] >> bit % 64 & 1;
 }
 
 static inline void bitmap_set(uint64_t *bitmap, unsigned bit)
@@ -67,6 +74,16 @@ void rules_demote(struct scan_page *page, unsigned offset, enum scan_reason reas
 /* Does the guard object to what stands in the range? The offset, or -1. Changes nothing. */
 int rules_guard(const struct scan_page *page, struct scan_range range);
 
+/* Give the range of a promotion (`first` its first start, up to `end`) its bytes; the caller enters the
+ * sites. */
+void rules_promote(struct scan_page *page, const struct scan_jump *jump, const uint8_t *bytes);
+
+/* The promotion in force that covers a byte; NULL: none. */
+struct scan_jump *rules_jump_at(struct scan_page *page, unsigned offset);
+
+/* Take a promotion back: its instructions are scanned again. */
+void rules_unpromote(struct scan_page *page, struct scan_jump *jump);
+
 /* Hide what must be hidden until every rule holds. */
 void rules_settle(struct scan_page *page);
 
@@ -93,3 +110,7 @@ bool emit_twin(const struct insn *insn, const uint8_t *original, uint8_t twin[X8
 /* Begin and end a call that changes the page. */
 void scan_begin(struct scan_page *page);
 struct scan_change scan_end(struct scan_page *page);
+
+/* ---- scan_check_promoted.c: the audit of promotions ---------------------------------------------- */
+
+struct scan_fault check_promotions(const struct scan_page *page);

@@ -24,11 +24,64 @@ static unsigned in_page(unsigned end)
     return end < SCAN_PAGE_SIZE ? end : SCAN_PAGE_SIZE;
 }
 
+/* ---- Promotions ---------------------------------------------------------------------------------- */
+
+struct scan_jump *rules_jump_at(struct scan_page *page, unsigned offset)
+{
+    for (unsigned i = 0; i < page->jump_count; i++) {
+        struct scan_jump *jump = &page->jumps[i];
+
+        if (jump->form != SCAN_FORM_INT3 && jump->first <= offset && offset < jump->end)
+            return jump;
+    }
+    return NULL;
+}
+
+void rules_promote(struct scan_page *page, const struct scan_jump *jump, const uint8_t *bytes)
+{
+    for (unsigned start = jump->first, next; start < jump->end; start = next) {
+        next = mark_end(page, start);
+        page->mark[start] = (uint8_t)((start == jump->first ? MARK_JUMP : MARK_MOVED) | (next - start));
+    }
+    for (unsigned i = jump->first; i < jump->end; i++)
+        emit_byte(page, i, bytes[i - jump->first]);
+}
+
+/*
+ * What was hidden is found again by the guard, and becomes a trap or a twin as it was. Each promotion is
+ * taken back once, so this does not keep repairs from ending.
+ */
+void rules_unpromote(struct scan_page *page, struct scan_jump *jump)
+{
+    jump->form = SCAN_FORM_INT3;
+    for (unsigned start = jump->first, next; start < jump->end; start = next) {
+        struct insn insn;
+
+        next = mark_end(page, start);
+        sites_remove(page, start);
+        x86_decode(page->original + start, next - start, page->mode.bits & SCAN_CODE32, &insn);
+        rules_keep(page, start, &insn);
+    }
+}
+
+/* Bytes that an instruction is to share: a promotion is alone on its own. */
+static void unpromote_range(struct scan_page *page, unsigned first, unsigned end)
+{
+    for (unsigned i = 0; i < page->jump_count; i++) {
+        struct scan_jump *jump = &page->jumps[i];
+
+        if (jump->form != SCAN_FORM_INT3 && jump->first < end && first < jump->end)
+            rules_unpromote(page, jump);
+    }
+}
+
 /* ---- Starts -------------------------------------------------------------------------------------- */
 
-/* Show what the marks say of one byte. A twin's bytes are its own and stay. */
+/* Show what the marks say of one byte. The bytes of a twin or of a promotion are its own and stay. */
 static void refresh(struct scan_page *page, unsigned offset)
 {
+    if (rules_jump_at(page, offset))
+        return;
     if (mark_state(page, offset) != MARK_TRAP) {
         if (offset < page->tail) {
             emit_original(page, offset);
@@ -106,6 +159,7 @@ void rules_keep(struct scan_page *page, unsigned offset, const struct insn *insn
 {
     unsigned end = in_page(offset + insn->length);
 
+    unpromote_range(page, offset, end);
     demote_twins(page, offset, end);
     page->mark[offset] = MARK_KEEP | insn->length;
     for (unsigned i = offset; i < end; i++) {
@@ -154,6 +208,7 @@ void rules_recode(struct scan_page *page, unsigned offset, const struct insn *in
         .form = SCAN_FORM_TWIN,
     };
 
+    unpromote_range(page, offset, in_page(offset + insn->length));
     demote_twins(page, offset, offset + insn->length);
     if (!set_twin(page, insn, &site))
         rules_trap(page, offset, insn->length, reason);
@@ -239,8 +294,12 @@ static void drop_tail(struct scan_page *page)
 /* No kept instruction may cover this byte, but one that starts at it and was meanwhile replaced. */
 static void conceal(struct scan_page *page, unsigned offset, enum scan_reason reason)
 {
+    struct scan_jump *jump = rules_jump_at(page, offset);
+
     if (offset < page->tail)
         drop_tail(page);
+    if (jump)
+        rules_unpromote(page, jump);
     for (unsigned start = reach_back(offset); start <= offset; start++) {
         if (!is_kept(page, start) || mark_end(page, start) <= offset)
             continue;

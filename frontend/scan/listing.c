@@ -21,12 +21,20 @@ struct listing {
     struct program *program;
 };
 
+static const char *const forms[SCAN_FORM_COUNT] = {
+    [SCAN_FORM_INT3] = "int3",
+    [SCAN_FORM_TWIN] = "twin",
+    [SCAN_FORM_BRANCH] = "branch",
+    [SCAN_FORM_JUMP] = "jump",
+};
+
 /* One scanned instruction, as both sides have it. */
 struct line {
     uint32_t address;
     unsigned length; /* in this page */
     const uint8_t *original, *private_page;
-    const struct scan_site *site; /* or NULL: kept */
+    const struct scan_site *site; /* or NULL: kept, or in a promotion for a neighbour's sake */
+    const struct scan_jump *jump; /* the promotion, or NULL */
     bool overlaps;                /* starts inside the one before */
     char guest[192], native[192];
     const char *why;
@@ -88,35 +96,72 @@ static void explain_hidden(const struct listing *listing, const struct program_p
 
 /* ---- Lines --------------------------------------------------------------------------------------- */
 
+static const char *form_of(const struct line *line)
+{
+    return line->site ? forms[line->site->form] : line->jump ? "moved" : "keep";
+}
+
+static const char *reason_of(const struct line *line)
+{
+    return line->site ? scan_reason_name(line->site->reason) : "";
+}
+
 static void print_text(const struct line *line)
 {
     char original[3 * X86_INSN_MAX + 1], native[3 * X86_INSN_MAX + 1];
 
     format_hex(line->original, line->length, original);
-    if (!line->site) {
+    if (!line->site && !line->jump) {
         printf("%c %08x  %-*s  %-*s  %s\n", line->overlaps ? '\\' : ' ', line->address, HEX_COLUMN, original,
                HEX_COLUMN, "=", line->guest);
         return;
     }
     printf("%c %08x  %-*s  %-*s  %-36s -> %-24s ; %s: %s\n", line->overlaps ? '\\' : '*', line->address,
            HEX_COLUMN, original, HEX_COLUMN, format_hex(line->private_page, line->length, native),
-           line->guest, line->native, scan_reason_name(line->site->reason), line->why);
+           line->guest, line->native, line->site ? reason_of(line) : form_of(line), line->why);
 }
 
 static void print_tsv(const struct line *line)
 {
-    static const char *const forms[SCAN_FORM_COUNT] = {
-        [SCAN_FORM_INT3] = "int3", [SCAN_FORM_TWIN] = "twin"
-    };
     char original[3 * X86_INSN_MAX + 1], native[3 * X86_INSN_MAX + 1];
 
-    printf("%08x\t%u\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", line->address, line->length,
-           line->site ? forms[line->site->form] : "keep",
-           line->site ? scan_reason_name(line->site->reason) : "",
-           format_hex(line->original, line->length, original),
-           format_hex(line->private_page, line->length, native), line->guest, line->site ? line->native : "",
-           line->site ? line->why : "");
+    printf("%08x\t%u\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", line->address, line->length, form_of(line),
+           reason_of(line), format_hex(line->original, line->length, original),
+           format_hex(line->private_page, line->length, native), line->guest,
+           line->site || line->jump ? line->native : "", line->site || line->jump ? line->why : "");
 }
+
+/* ---- Snippets ------------------------------------------------------------------------------------ */
+
+static const struct scan_jump *find_jump(const struct scan_page *page, unsigned offset)
+{
+    for (unsigned i = 0; i < page->jump_count; i++)
+        if (page->jumps[i].form != SCAN_FORM_INT3 && offset >= page->jumps[i].first &&
+            offset < page->jumps[i].end)
+            return &page->jumps[i];
+    return NULL;
+}
+
+/* Each native instruction, and the guest instruction that is not done yet when it begins. */
+static void print_snippet(const struct listing *listing, const struct program_page *page,
+                          const struct scan_jump *jump)
+{
+    struct scan_resume resume;
+    struct insn insn;
+    char hex[3 * X86_INSN_MAX + 1], text[192];
+
+    for (unsigned at = jump->snippet; at < jump->snippet_end; at += insn.length) {
+        if (x86_decode(page->snippets + at, jump->snippet_end - at, true, &insn) != X86_DECODE_OK ||
+            !scan_snippet_resume(&page->scan, at, &resume))
+            return;
+        disassembler_print(listing->disassembler, page->snippets + at, insn.length,
+                           page->scan.snippet_address + at, text, sizeof(text));
+        printf("> %08x  %-*s  at %08x%*s%s\n", page->scan.snippet_address + at, HEX_COLUMN,
+               format_hex(page->snippets + at, insn.length, hex), resume.eip, HEX_COLUMN - 9, "", text);
+    }
+}
+
+/* ---- A page -------------------------------------------------------------------------------------- */
 
 static void print_line(const struct listing *listing, const struct program_page *page, unsigned offset,
                        bool overlaps)
@@ -129,16 +174,20 @@ static void print_line(const struct listing *listing, const struct program_page 
         .original = page->original + offset,
         .private_page = page->private_page + offset,
         .site = scan_site_at(&page->scan, offset),
+        .jump = find_jump(&page->scan, offset),
         .overlaps = overlaps,
+        .why = "runs in a snippet with its neighbour",
     };
 
     disassembler_print(listing->disassembler, line.original, line.length, line.address, line.guest,
                        sizeof(line.guest));
     if (line.length < length || (line.site && line.site->reason == SCAN_STRADDLE))
         g_strlcat(line.guest, " ...", sizeof(line.guest));
-    if (line.site) {
-        disassembler_print(listing->disassembler, line.private_page, line.length, line.address, line.native,
+    if (line.site || line.jump)
+        disassembler_print(listing->disassembler, line.private_page,
+                           MIN(X86_INSN_MAX, SCAN_PAGE_SIZE - offset), line.address, line.native,
                            sizeof(line.native));
+    if (line.site) {
         line.why = explain(listing, page, line.site);
         if (line.site->reason == SCAN_HIDDEN) {
             explain_hidden(listing, page, line.site, hidden, sizeof(hidden));
@@ -149,6 +198,8 @@ static void print_line(const struct listing *listing, const struct program_page 
         print_tsv(&line);
     else
         print_text(&line);
+    if (listing->options->format == FORMAT_TEXT && line.jump && line.jump->first == offset)
+        print_snippet(listing, page, line.jump);
 }
 
 static void print_gap(const struct listing *listing, const struct program_page *page, unsigned first,

@@ -25,7 +25,7 @@ static const char DESCRIPTION[] =
     "  strict  nothing sensitive: every visible byte is an entry\n"
     "\n"
     "Processors: pentium2, pentium3, pentium-m (the default), core, max.\n"
-    "State for --with, a list with commas: io, flags, tsc, mp, em, ts, tsd, no-osfxsr.\n"
+    "State for --with, a list with commas: io, flags, tsc, mp, em, ts, tsd, no-osfxsr, data-apart.\n"
     "\n"
     "Examples:\n"
     "  duplex86-scan --sweep --summary program\n"
@@ -34,7 +34,7 @@ static const char DESCRIPTION[] =
 struct raw_options {
     char *address, *mode, *cpu, *guard, *format, *with;
     char **entries, **rest;
-    gboolean raw, elf, code16, strict, sweep, link, summary, check, version;
+    gboolean raw, elf, code16, strict, sweep, link, promote, data_apart, summary, check, version;
 };
 
 /* ---- Names --------------------------------------------------------------------------------------- */
@@ -70,10 +70,15 @@ static const struct {
     uint32_t bit;
     bool clears;
 } states[] = {
-    { "io", SCAN_IO_ALLOWED, false },  { "flags", SCAN_FLAGS_DIFFER, false },
-    { "tsc", SCAN_TSC_NATIVE, false }, { "mp", SCAN_CR0_MP, false },
-    { "em", SCAN_CR0_EM, false },      { "ts", SCAN_CR0_TS, false },
-    { "tsd", SCAN_CR4_TSD, false },    { "no-osfxsr", SCAN_CR4_OSFXSR, true },
+    { "io", SCAN_IO_ALLOWED, false },
+    { "flags", SCAN_FLAGS_DIFFER, false },
+    { "tsc", SCAN_TSC_NATIVE, false },
+    { "mp", SCAN_CR0_MP, false },
+    { "em", SCAN_CR0_EM, false },
+    { "ts", SCAN_CR0_TS, false },
+    { "tsd", SCAN_CR4_TSD, false },
+    { "no-osfxsr", SCAN_CR4_OSFXSR, true },
+    { "data-apart", SCAN_DATA_APART, false },
 };
 
 /* ---- From texts to values ------------------------------------------------------------------------ */
@@ -127,7 +132,8 @@ static gboolean take_state(struct options *options, const char *name, GError **e
             return TRUE;
         }
     }
-    return fail_usage(error, "--with", name, "a list of io, flags, tsc, mp, em, ts, tsd, no-osfxsr");
+    return fail_usage(error, "--with", name,
+                      "a list of io, flags, tsc, mp, em, ts, tsd, no-osfxsr, data-apart");
 }
 
 static gboolean take_states(struct options *options, const char *list, GError **error)
@@ -144,6 +150,8 @@ static gboolean take_states(struct options *options, const char *list, GError **
 static gboolean take_mode(struct options *options, const struct raw_options *raw, GError **error)
 {
     options->mode.bits = SCAN_CR4_OSFXSR | (raw->code16 ? 0 : SCAN_CODE32);
+    if (raw->data_apart)
+        options->mode.bits |= SCAN_DATA_APART;
     if (raw->mode && !strcmp(raw->mode, "cpl0"))
         options->mode.bits |= SCAN_CPL0;
     else if (raw->mode && strcmp(raw->mode, "cpl3"))
@@ -188,6 +196,7 @@ static gboolean convert(struct options *options, const struct raw_options *raw, 
     options->entries = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     options->sweep = raw->sweep;
     options->link = raw->link;
+    options->promote = raw->promote;
     options->summary = raw->summary;
     options->check = raw->check;
     if (raw->version)
@@ -233,6 +242,10 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
         { "guard", 'g', 0, G_OPTION_ARG_FILENAME, &raw->guard,
           "What may stand inside of instructions (escape)", "LEVEL" },
         { "strict", 0, 0, G_OPTION_ARG_NONE, &raw->strict, "The same as --guard=strict", NULL },
+        { "data-apart", 0, 0, G_OPTION_ARG_NONE, &raw->data_apart,
+          "Data segments have another base than CS; the same as --with=data-apart", NULL },
+        { "promote", 'p', 0, G_OPTION_ARG_NONE, &raw->promote,
+          "Give sites faster forms, as if each had been hit often", NULL },
         { "format", 'f', 0, G_OPTION_ARG_FILENAME, &raw->format, "text or tsv (text)", "NAME" },
         { "summary", 0, 0, G_OPTION_ARG_NONE, &raw->summary, "Show the figures only", NULL },
         { "check", 0, 0, G_OPTION_ARG_NONE, &raw->check,

@@ -22,6 +22,7 @@ struct options {
     const char *cpu;
     gboolean sweep;   /* scan what no branch reached, too */
     gboolean link;    /* keep instructions across page boundaries */
+    gboolean promote; /* show the pages as if every site had been hot */
     gboolean summary; /* the figures only */
     gboolean check;   /* audit every page */
 };

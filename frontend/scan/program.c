@@ -39,6 +39,12 @@ static struct program_page *open_page(struct program *program, uint32_t address)
     page->scan.site_capacity = PROGRAM_SITES_MAX;
     page->scan.address = address;
     page->scan.mode = program->mode;
+    if (program->promote) {
+        page->scan.snippets = page->snippets;
+        page->scan.snippet_address = scan_snippet_place(address, PROGRAM_SNIPPET_WINDOW, 0);
+        page->scan.scratch = PROGRAM_SCRATCH;
+        page->scan.turns_fpu = true;
+    }
     scan_init(&page->scan);
     page->is_clean = scan_is_clean(page->original, &program->mode);
     g_tree_insert(program->pages, (gpointer)(uintptr_t)address, page);
@@ -141,11 +147,27 @@ static gboolean link_page(gpointer key, gpointer value, gpointer context)
     return FALSE;
 }
 
+/* ---- Promotion ----------------------------------------------------------------------------------- */
+
+/* A promotion can take neighbouring sites along, never change the number of sites before the next one. */
+static gboolean promote_page(gpointer key, gpointer value, gpointer unused)
+{
+    struct program_page *page = value;
+    struct scan_change change;
+
+    (void)key;
+    (void)unused;
+    for (unsigned i = 0; i < page->scan.site_count; i++)
+        scan_promote(&page->scan, page->sites[i].offset, &change);
+    return FALSE;
+}
+
 void program_scan(struct program *program, const struct image *image, const struct options *options)
 {
     *program = (struct program){
         .image = image,
         .mode = options->mode,
+        .promote = options->promote,
         .pages = g_tree_new_full(compare_addresses, NULL, NULL, g_free),
         .entries = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
     };
@@ -156,6 +178,8 @@ void program_scan(struct program *program, const struct image *image, const stru
         sweep(program);
     if (options->link)
         g_tree_foreach(program->pages, link_page, program);
+    if (options->promote)
+        g_tree_foreach(program->pages, promote_page, NULL);
 }
 
 static gboolean check_page(gpointer key, gpointer value, gpointer context)

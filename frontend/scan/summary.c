@@ -69,6 +69,8 @@ void summary_print(struct program *program, const struct options *options)
     print_row(options, "sites", sites, of);
     print_row(options, "as int3", totals.stats.forms[SCAN_FORM_INT3], of);
     print_row(options, "as twin", totals.stats.forms[SCAN_FORM_TWIN], of);
+    print_row(options, "as branch", totals.stats.forms[SCAN_FORM_BRANCH], of);
+    print_row(options, "as jump", totals.stats.forms[SCAN_FORM_JUMP], of);
     for (unsigned i = 0; i < SCAN_REASON_COUNT; i++)
         if (totals.stats.sites[i])
             print_row(options, scan_reason_name(i), totals.stats.sites[i], of);

@@ -18,6 +18,9 @@ enum {
     SCAN_PAGE_SIZE = 4096,
     SCAN_EXITS_MAX = 32,   /* direct branches out of a page that are remembered; a hint only */
     SCAN_TRAP_BYTE = 0xcc, /* INT3: what is not visible */
+    SCAN_JUMPS_MAX = 160,  /* promotions of a page, those that were taken back included */
+    SCAN_STEPS_MAX = 1024, /* native instructions in its snippets */
+    SCAN_SCRATCH_SIZE = 64,
 };
 
 /* ---- The mode ------------------------------------------------------------------------------------ */
@@ -37,7 +40,8 @@ enum scan_mode_bit {
     SCAN_CR0_TS = 1 << 7,
     SCAN_CR4_TSD = 1 << 8,
     SCAN_CR4_OSFXSR = 1 << 9,
-    SCAN_GUARD_SHIFT = 12, /* enum scan_guard, two bits */
+    SCAN_DATA_APART = 1 << 10, /* data segments have another base than CS: operands through CS are replaced */
+    SCAN_GUARD_SHIFT = 12,     /* enum scan_guard, two bits */
 };
 
 /*
@@ -83,13 +87,14 @@ enum scan_reason {
     SCAN_TIME,           /* RDTSC, RDTSCP, RDPMC */
     SCAN_IO,
     SCAN_PRIVILEGED,
-    SCAN_FPU,       /* CR0.EM, CR0.TS or CR4.OSFXSR say that it faults */
-    SCAN_ABSENT,    /* the guest's processor does not have it, the host's may */
-    SCAN_UNDEFINED, /* no instruction, or #UD by definition */
-    SCAN_TOO_LONG,  /* more than 15 bytes */
-    SCAN_STRADDLE,  /* goes on in the next page */
-    SCAN_OVERLAP,   /* harmless, but covers the start of one that is replaced */
-    SCAN_HIDDEN,    /* harmless, but the guard found something inside or across its end */
+    SCAN_FPU,        /* CR0.EM, CR0.TS or CR4.OSFXSR say that it faults */
+    SCAN_ABSENT,     /* the guest's processor does not have it, the host's may */
+    SCAN_UNDEFINED,  /* no instruction, or #UD by definition */
+    SCAN_TOO_LONG,   /* more than 15 bytes */
+    SCAN_STRADDLE,   /* goes on in the next page */
+    SCAN_OVERLAP,    /* harmless, but covers the start of one that is replaced */
+    SCAN_HIDDEN,     /* harmless, but the guard found something inside or across its end */
+    SCAN_CS_OPERAND, /* accesses memory through CS, which has another base than the guest thinks */
     SCAN_REASON_COUNT,
 };
 
@@ -128,8 +133,10 @@ const char *scan_reason_name(enum scan_reason reason);
 /* ---- A page: scan.c ------------------------------------------------------------------------------ */
 
 enum scan_form {
-    SCAN_FORM_INT3, /* the first byte is INT3; the monitor resolves the trap from the original bytes */
-    SCAN_FORM_TWIN, /* another encoding of the same instruction, of the same length */
+    SCAN_FORM_INT3,   /* the first byte is INT3; the monitor resolves the trap from the original bytes */
+    SCAN_FORM_TWIN,   /* another encoding of the same instruction, of the same length */
+    SCAN_FORM_BRANCH, /* a direct branch by way of a jump in the snippet page */
+    SCAN_FORM_JUMP,   /* runs in a snippet, which a jump at it, or at one of those before it, leads to */
     SCAN_FORM_COUNT,
 };
 
@@ -139,7 +146,7 @@ struct scan_site {
     uint8_t reason;    /* enum scan_reason */
     uint8_t form;      /* enum scan_form */
     uint8_t hidden_at; /* SCAN_HIDDEN: the guard's finding begins this far into the instruction */
-    uint32_t hits;     /* traps, counted by the caller */
+    uint32_t hits;     /* traps, counted by the caller; 0 again when a promotion is taken back */
 };
 
 struct scan_stats {
@@ -155,6 +162,23 @@ struct scan_range {
     uint16_t first, end;
 };
 
+/* A promotion: page bytes first to end - 1 became a jump or a branch to snippet bytes from snippet on. */
+struct scan_jump {
+    uint16_t first, end;
+    uint16_t snippet, snippet_end;
+    uint8_t form; /* enum scan_form; SCAN_FORM_INT3: taken back, but someone may still be in the snippet */
+    uint8_t jump; /* bytes of the range the jump takes; the others trap */
+};
+
+/* What the guest's state is before the native instruction at `at` of the snippet page. */
+struct scan_step {
+    uint16_t at;
+    uint8_t how;  /* scan_private.h: enum step_how */
+    uint8_t regs; /* two register numbers */
+    uint32_t eip; /* linear: the guest instruction that is not done yet */
+    uint32_t add;
+};
+
 /*
  * One page being scanned. The caller sets the first group, calls scan_init(), and only reads the rest. Plain
  * data but for the pointers, and without hidden state elsewhere.
@@ -166,6 +190,15 @@ struct scan_page {
     unsigned site_capacity;  /* when full, instructions are still replaced, only not listed */
     uint32_t address;        /* linear, of the page's first byte */
     struct scan_mode mode;
+    /*
+     * For promotion, else NULL and 0. SCAN_PAGE_SIZE bytes that are executed at snippet_address,
+     * page-aligned; and the offset of SCAN_SCRATCH_SIZE bytes, aligned by as many, that ES:scratch reaches
+     * for writing whenever the page runs. Without scratch, forms that need it are not available.
+     */
+    uint8_t *snippets;
+    uint32_t snippet_address;
+    uint32_t scratch;
+    bool turns_fpu; /* the caller heeds scan_resume_fpu(), so snippets may turn the x87 stack */
 
     unsigned site_count;
     unsigned exit_count;
@@ -182,7 +215,11 @@ struct scan_page {
     const uint8_t *linked_tail; /* the original of the next page, while linked */
     uint64_t pending[SCAN_PAGE_SIZE / 64]; /* entries not yet scanned */
     uint64_t hide[SCAN_PAGE_SIZE / 64];    /* offsets that no kept instruction may cover */
+    uint64_t entry[SCAN_PAGE_SIZE / 64];   /* offsets known to be branched to */
     uint8_t mark[SCAN_PAGE_SIZE];          /* for each scanned start its length and state, else 0 */
+    uint16_t jump_count, step_count;
+    struct scan_jump jumps[SCAN_JUMPS_MAX]; /* in order of time */
+    struct scan_step steps[SCAN_STEPS_MAX]; /* in order of `at` */
 };
 
 struct scan_change {
@@ -191,7 +228,7 @@ struct scan_change {
     bool tail_dropped;       /* the previous page's scan_link() is void: scan_unlink() it before it runs */
 };
 
-/* Begin: every byte of the private page traps, nothing is scanned. Also resets a page. */
+/* Begin: every byte of the private page and of the snippets traps, nothing is scanned. Also resets a page. */
 void scan_init(struct scan_page *page);
 
 /* Scan from an entry point. Scanning from where it was scanned before changes nothing. */
@@ -202,7 +239,7 @@ struct scan_site *scan_site_at(const struct scan_page *page, unsigned offset);
 
 /* What stands at an offset of the private page. */
 bool scan_is_start(const struct scan_page *page, unsigned offset);   /* an instruction was scanned here */
-bool scan_is_visible(const struct scan_page *page, unsigned offset); /* guest code; else a trap */
+bool scan_is_visible(const struct scan_page *page, unsigned offset); /* guest code, or what stands for it */
 
 /* Bytes of the instruction scanned there, some of which may lie beyond the page; 0: none was. */
 unsigned scan_length_at(const struct scan_page *page, unsigned offset);
@@ -215,6 +252,63 @@ bool scan_take_exit(struct scan_page *page, uint32_t *target);
  * Needs no struct scan_page.
  */
 bool scan_is_clean(const uint8_t *original, const struct scan_mode *mode);
+
+/* ---- Faster forms: scan_promote.c, scan_snippet.c ------------------------------------------------ */
+
+/*
+ * Give a site that traps (reason SCAN_HIDDEN) a form that does not: jumps to equivalent code in the snippet
+ * page, with its neighbours if it is short. False: there is none, or no room; the site stays as it is. An
+ * instruction that became part of a promotion without being its first one traps or faults natively when it is
+ * jumped to; scan_from() there takes the promotion back (and the site may be promoted in another way later).
+ */
+bool scan_promote(struct scan_page *page, unsigned offset, struct scan_change *change);
+
+/*
+ * A place for the snippets of the page at `address` in the 16 MiB from `window` (a multiple of 16 MiB) from
+ * where most short sites can be promoted: other places do for about two thirds of them. `choice` from 0 to
+ * SCAN_SNIPPET_CHOICES - 1.
+ */
+enum { SCAN_SNIPPET_CHOICES = 15 };
+uint32_t scan_snippet_place(uint32_t address, uint32_t window, unsigned choice);
+
+/*
+ * How to make guest registers of those the processor had inside of a snippet: a register or a dword of the
+ * scratch area, and a sum.
+ */
+struct scan_resume {
+    uint32_t eip;    /* linear: the guest instruction to go on with */
+    uint8_t from[8]; /* 0 to 7 a register, SCAN_FROM_SCRATCH + n the scratch area's dword n */
+    uint32_t add[8];
+    uint8_t fpu_turn; /* to be added to the x87 status word's TOP, */
+    bool fpu_pop;     /* and ST(0) to be popped then: scan_resume_fpu() does both */
+};
+
+enum { SCAN_FROM_SCRATCH = 8 };
+
+/*
+ * The guest stopped in the page's snippets at this offset (a fault, or a signal between two instructions).
+ * False: no native instruction starts there.
+ */
+bool scan_snippet_resume(const struct scan_page *page, unsigned snippet_offset, struct scan_resume *resume);
+
+/* Make the x87 of the processor this runs on the guest's. */
+void scan_resume_fpu(const struct scan_resume *resume);
+
+/* Make `regs` (EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI) the guest's. */
+static inline void scan_resume_registers(const struct scan_resume *resume, uint32_t regs[8],
+                                         const uint32_t *scratch)
+{
+    uint32_t native[8];
+
+    for (unsigned i = 0; i < 8; i++)
+        native[i] = regs[i];
+    for (unsigned i = 0; i < 8; i++) {
+        unsigned from = resume->from[i];
+
+        regs[i] =
+            (from < SCAN_FROM_SCRATCH ? native[from] : scratch[from - SCAN_FROM_SCRATCH]) + resume->add[i];
+    }
+}
 
 /* ---- Instructions across a page boundary: scan_link.c -------------------------------------------- */
 

@@ -74,6 +74,17 @@ static const struct {
     { 1, { 0xcc } },
     { 1, { 0xf4 } },
     { 3, { 0x83, 0xc4, 0x10 } },
+    { 3, { 0x83, 0xca, 0x01 } },
+    { 2, { 0x75, 0xca } },
+    { 2, { 0xeb, 0xcf } },
+    { 2, { 0x0f, 0xcb } },
+    { 5, { 0xb8, 0xcb, 1, 2, 3 } },
+    { 6, { 0x8b, 0x83, 0xca, 0xff, 0xff, 0xff } },
+    { 5, { 0xe8, 0x11, 0xcb, 0xff, 0xff } },
+    { 6, { 0x0f, 0x84, 0xcf, 1, 0, 0 } },
+    { 2, { 0xd9, 0xca } },
+    { 2, { 0x85, 0xc0 } },
+    { 2, { 0xe2, 0xcb } },
     { 2, { 0x8b, 0x07 } },
     { 3, { 0xc5, 0xf8, 0x77 } },
     { 4, { 0, 0, 0, 0 } },
@@ -121,6 +132,8 @@ static void run_seed(uint64_t seed)
         input.mode |= SCAN_CODE32;
     input.isa = next_random() % 4;
     input.small_table = next_random() % 16 == 0;
+    input.promote = next_random() % 8 ? (uint8_t)(next_random() & ~1u) : 1;
+    input.turns_fpu = next_random() % 2;
     for (unsigned i = 0; i < FUZZ_ENTRIES; i++)
         input.entry[i] = (uint16_t)next_random();
     if (next_random() % 2) /* near the boundary, where pages meet */

@@ -7,6 +7,9 @@ d86_unit_test(test_scan_policy
 d86_unit_test(test_scan
     SOURCES unit/test_scan.c
     LIBRARIES d86-translator)
+d86_unit_test(test_scan_promote
+    SOURCES unit/test_scan_promote.c
+    LIBRARIES d86-translator)
 d86_unit_test(test_scan_guard
     SOURCES unit/test_scan_guard.c
     LIBRARIES d86-translator PkgConfig::CAPSTONE
@@ -18,3 +21,9 @@ add_test(NAME test_scan_tool
     COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/unit/test_scan_tool.py"
         $<TARGET_FILE:duplex86-scan> "${CMAKE_C_COMPILER}")
 set_tests_properties(test_scan_tool PROPERTIES LABELS unit TIMEOUT 120)
+
+# Promoted code beside the original, on the processor.
+d86_unit_test(test_scan_native
+    SOURCES unit/test_scan_native.c unit/test_scan_native_gen.c unit/test_scan_native_run.c
+    LIBRARIES d86-translator
+    TIMEOUT 300)

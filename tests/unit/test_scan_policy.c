@@ -19,6 +19,7 @@
 enum {
     USER = SCAN_CODE32 | SCAN_CR4_OSFXSR,
     KERNEL = USER | SCAN_CPL0,
+    APART = USER | SCAN_DATA_APART,
 };
 
 struct row {
@@ -134,6 +135,19 @@ static const struct row rows[] = {
     { "ud2 faults", { 0x0f, 0x0b }, USER, 0, SCAN_FAULTS, SCAN_UNDEFINED, SCAN_FLOW_STOP },
     { "ud1", { 0x0f, 0xb9, 0xc0 }, USER, 0, SCAN_REPLACE, SCAN_UNDEFINED, SCAN_FLOW_STOP },
     { "no instruction", { 0x0f, 0x0a }, USER, 0, SCAN_REPLACE, SCAN_UNDEFINED, SCAN_FLOW_STOP },
+    { "mov eax, cs:[ebx]", { 0x2e, 0x8b, 0x03 }, USER, 0, SCAN_KEEP, SCAN_NO_REASON, SCAN_FLOW_NEXT },
+    { "mov eax, cs:[ebx], data apart", { 0x2e, 0x8b, 0x03 }, APART, 0, SCAN_REPLACE, SCAN_CS_OPERAND, SCAN_FLOW_NEXT },
+    { "mov eax, [ebx], data apart", { 0x8b, 0x03 }, APART, 0, SCAN_KEEP, SCAN_NO_REASON, SCAN_FLOW_NEXT },
+    { "jmp cs:[table + 4*eax], data apart", { 0x2e, 0xff, 0x24, 0x85, 0, 0, 0, 8 }, APART, 0, SCAN_REPLACE, SCAN_CS_OPERAND, SCAN_FLOW_STOP },
+    { "movs from cs, data apart", { 0x2e, 0xa4 }, APART, 0, SCAN_REPLACE, SCAN_CS_OPERAND, SCAN_FLOW_NEXT },
+    { "stos has no cs, data apart", { 0x2e, 0xaa }, APART, 0, SCAN_KEEP, SCAN_NO_REASON, SCAN_FLOW_NEXT },
+    { "xlat of cs, data apart", { 0x2e, 0xd7 }, APART, 0, SCAN_REPLACE, SCAN_CS_OPERAND, SCAN_FLOW_NEXT },
+    { "fld of cs, data apart", { 0x2e, 0xd9, 0x00 }, APART, 0, SCAN_REPLACE, SCAN_CS_OPERAND, SCAN_FLOW_NEXT },
+    { "mov eax, cs:moffs, data apart", { 0x2e, 0xa1, 0, 0, 0, 8 }, APART, 0, SCAN_REPLACE, SCAN_CS_OPERAND, SCAN_FLOW_NEXT },
+    { "lea accesses nothing, data apart", { 0x2e, 0x8d, 0x03 }, APART, 0, SCAN_KEEP, SCAN_NO_REASON, SCAN_FLOW_NEXT },
+    { "a long nop, data apart", { 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0 }, APART, 0, SCAN_KEEP, SCAN_NO_REASON, SCAN_FLOW_NEXT },
+    { "a branch hint, data apart", { 0x2e, 0x75, 0x03 }, APART, 0, SCAN_KEEP, SCAN_NO_REASON, SCAN_FLOW_BRANCH },
+    { "registers alone, data apart", { 0x2e, 0x89, 0xc8 }, APART, 0, SCAN_KEEP, SCAN_NO_REASON, SCAN_FLOW_NEXT },
     { "endbr32 is a no-operation", { 0xf3, 0x0f, 0x1e, 0xfb }, USER, 0, SCAN_KEEP, SCAN_NO_REASON, SCAN_FLOW_NEXT },
 };
 /* clang-format on */

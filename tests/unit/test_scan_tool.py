@@ -134,6 +134,23 @@ class Scan(unittest.TestCase):
         self.assertEqual(reasons("--with", "ts,io"), ["", "interrupt-flag", "fpu", ""])
         self.assertEqual(reasons("--mode", "cpl0"), ["flags", "interrupt-flag", "", ""])
 
+    def test_data_segments_may_be_apart(self):
+        page = self.write(bytes.fromhex("2e8b03 c3"))
+        self.assertEqual(self.rows(page)[0]["form"], "keep")
+        for arguments in ["--data-apart"], ["--with", "data-apart"]:
+            self.assertEqual(self.rows(*arguments, page)[0]["reason"], "cs-operand")
+
+    def test_promotions_show_their_snippets(self):
+        page = self.write(bytes.fromhex("83ca01 81c101020304 e811cb0000 b9cb010203 c3"))
+        rows = self.rows("--promote", "--check", page)
+        self.assertEqual([row["form"] for row in rows], ["jump", "moved", "branch", "jump", "keep"])
+        self.assertEqual([row["form"] for row in self.rows(page)], ["int3", "keep", "int3", "int3", "keep"])
+        code, out, _ = run("--promote", page)
+        self.assertEqual(code, 0)
+        snippets = [line for line in out.splitlines() if line.startswith("> ")]
+        self.assertTrue(any("xchg eax, edx" in line and "at 00000003" in line for line in snippets), snippets)
+        self.assertTrue(any("lea ecx, [ecx + 0x40]" in line for line in snippets), snippets)
+
     def test_processors_differ(self):
         page = self.write(bytes.fromhex("660f58c1 c3"))
         self.assertEqual(self.rows(page)[0]["form"], "keep")
@@ -160,6 +177,7 @@ class Scan(unittest.TestCase):
             program = self.compile(optimise)
             for guard in "none", "escape", "state", "strict":
                 link = [] if guard == "strict" else ["--link"]
+                self.rows("--check", "--sweep", "--promote", "--guard", guard, *link, program)
                 rows = self.rows("--check", "--sweep", "--guard", guard, *link, program)
                 reasons = [row["reason"] for row in rows]
                 self.assertGreater(len(rows), 60)

@@ -1,0 +1,320 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Promotion: forms without a trap for sites where the guard found something hidden. A long branch keeps its
+ * opcode and goes by way of a jump in the snippet page; anything else runs there, as an equivalent that hides
+ * nothing, with neighbours of the straight line if it is shorter than the jump to it. docs/scanning.md,
+ * "Promotion", has the rules.
+ */
+#include "scan_snippet.h"
+
+#include "policy.h"
+#include "scan_private.h"
+
+enum {
+    JUMP_SIZE = 5, /* E9 cd */
+    JUMP_OPCODE = 0xe9,
+    PADDING = 0x3e,     /* a prefix a jump ignores */
+    RUN_MAX = 9,        /* instructions in a promotion */
+    RUN_BEFORE_MAX = 7, /* of them before the site */
+};
+
+/* Neighbouring instructions, in order, each falling into the next. */
+struct run {
+    unsigned first, end, count;
+    uint16_t start[RUN_MAX];
+};
+
+static bool decode(const struct scan_page *page, unsigned offset, struct guest_insn *guest)
+{
+    unsigned length = page->mark[offset] & MARK_LENGTH;
+
+    guest->bytes = page->original + offset;
+    guest->eip = page->address + offset;
+    return x86_decode(guest->bytes, length, true, &guest->insn) == X86_DECODE_OK;
+}
+
+static void promote(struct scan_page *page, const struct emit *e, const struct patch *patch, unsigned at,
+                    enum scan_form form)
+{
+    struct scan_jump *jump = &page->jumps[page->jump_count++];
+
+    *jump = (struct scan_jump){
+        .first = (uint16_t)patch->first,
+        .end = (uint16_t)(patch->first + patch->size),
+        .snippet = (uint16_t)at,
+        .snippet_end = (uint16_t)(at + e->size),
+        .form = (uint8_t)form,
+        .jump = (uint8_t)patch->jump,
+    };
+    snippet_commit(page, e, at);
+    rules_promote(page, jump, patch->bytes);
+    for (unsigned offset = jump->first; offset < jump->end; offset = mark_end(page, offset)) {
+        const struct scan_site *known = scan_site_at(page, offset);
+        struct scan_site site;
+
+        if (!known)
+            continue;
+        site = *known;
+        site.form = (uint8_t)form;
+        sites_set(page, &site);
+    }
+}
+
+/* ---- Runs ---------------------------------------------------------------------------------------- */
+
+static bool is_hidden_site(const struct scan_page *page, unsigned offset)
+{
+    const struct scan_site *site = scan_site_at(page, offset);
+
+    return site && site->reason == SCAN_HIDDEN;
+}
+
+/* May this instruction run in a snippet? */
+static bool is_movable(const struct scan_page *page, unsigned offset, struct guest_insn *guest)
+{
+    unsigned state = mark_state(page, offset);
+
+    if (state != MARK_KEEP && !((state == MARK_TRAP || state == MARK_TWIN) && is_hidden_site(page, offset)))
+        return false;
+    if (offset < page->tail || mark_end(page, offset) > SCAN_PAGE_SIZE)
+        return false;
+    return decode(page, offset, guest) && scan_verdict(&guest->insn, &page->mode).action == SCAN_KEEP;
+}
+
+static bool is_call(const struct insn *insn)
+{
+    return insn->op == X86_CALL || insn->op == X86_CALL_IND;
+}
+
+static bool falls_through(const struct scan_page *page, const struct insn *insn)
+{
+    unsigned flow = scan_verdict(insn, &page->mode).flow;
+
+    return !is_call(insn) && (flow == SCAN_FLOW_NEXT || flow == SCAN_FLOW_BRANCH);
+}
+
+/* The only instruction known that ends where this one begins, if it goes on there; -1. */
+static int find_before(const struct scan_page *page, unsigned offset)
+{
+    struct guest_insn guest;
+    int found = -1;
+
+    for (unsigned start = reach_back(offset); start < offset; start++) {
+        if (!page->mark[start] || mark_end(page, start) != offset)
+            continue;
+        if (found >= 0)
+            return -1;
+        found = (int)start;
+    }
+    if (found < 0 || !is_movable(page, (unsigned)found, &guest) || !falls_through(page, &guest.insn))
+        return -1;
+    return found;
+}
+
+/* Nothing else that was scanned shares bytes with the run, but traps that begin before it. */
+static bool is_alone(const struct scan_page *page, const struct run *run)
+{
+    unsigned member = 0;
+
+    for (unsigned start = reach_back(run->first); start < run->end; start++) {
+        if (!page->mark[start])
+            continue;
+        if (member < run->count && start == run->start[member]) {
+            member++;
+            continue;
+        }
+        if (start > run->first ||
+            (mark_end(page, start) > run->first && mark_state(page, start) != MARK_TRAP))
+            return false;
+    }
+    return true;
+}
+
+/* Does a call end here? Then it returns here. */
+static bool is_return_address(const struct scan_page *page, unsigned offset)
+{
+    struct guest_insn guest;
+
+    for (unsigned start = reach_back(offset); start < offset; start++)
+        if (page->mark[start] && mark_end(page, start) == offset && decode(page, start, &guest) &&
+            is_call(&guest.insn))
+            return true;
+    return false;
+}
+
+/*
+ * Add instructions behind the run until it has `count`, calls among them or none. False: it cannot have that
+ * many.
+ */
+static bool extend(const struct scan_page *page, struct run *run, unsigned count, bool with_calls)
+{
+    bool has_call = false;
+    struct guest_insn guest;
+
+    while (run->count < count) {
+        unsigned next = run->end;
+
+        if (run->count) {
+            decode(page, run->start[run->count - 1], &guest);
+            if (!falls_through(page, &guest.insn) || next >= SCAN_PAGE_SIZE ||
+                bitmap_has(page->entry, next) || is_return_address(page, next))
+                return false;
+        }
+        if (!is_movable(page, next, &guest) || (is_call(&guest.insn) && !with_calls))
+            return false;
+        has_call |= is_call(&guest.insn);
+        run->start[run->count++] = (uint16_t)next;
+        run->end = mark_end(page, next);
+    }
+    return has_call == with_calls && run->end - run->first >= JUMP_SIZE && is_alone(page, run);
+}
+
+/* The jump begins behind `padding` prefixes, so that what began inside of it may meet a byte that traps. */
+static void make_patch(const struct run *run, unsigned padding, struct patch *patch)
+{
+    *patch = (struct patch){ .first = run->first, .size = run->end - run->first };
+    __builtin_memset(patch->bytes, SCAN_TRAP_BYTE, patch->size);
+    __builtin_memset(patch->bytes, PADDING, padding);
+    patch->bytes[padding] = JUMP_OPCODE;
+    patch->rel = padding + 1;
+    patch->jump = padding + JUMP_SIZE;
+    for (unsigned i = 1; i < run->count; i++)
+        patch->starts[patch->start_count++] = (uint8_t)(run->start[i] - run->first);
+}
+
+/* Code for the run; `apart`: with a NOP after each instruction, in case they hide something together. */
+static bool make_snippet(const struct scan_page *page, const struct run *run, bool apart, struct emit *e)
+{
+    struct guest_insn guest;
+
+    *e = (struct emit){ .scratch = page->scratch, .turns_fpu = page->turns_fpu };
+    for (unsigned i = 0; i < run->count; i++) {
+        if (!decode(page, run->start[i], &guest) || !equivalent_emit(e, &guest, scan_mode_guard(&page->mode)))
+            return false;
+        if (apart && falls_through(page, &guest.insn))
+            emit_nop(e);
+    }
+    if (falls_through(page, &guest.insn))
+        emit_jmp(e, page->address + run->end);
+    emit_loop(e, page->address + run->first);
+    return snippet_fits(page, e);
+}
+
+static bool promote_as(struct scan_page *page, const struct run *run)
+{
+    unsigned padding_max = run->count > 1 ? run->start[1] - run->first - 1u : 0;
+    struct patch patch;
+    struct emit e;
+    unsigned at;
+
+    for (unsigned apart = 0; apart < 2; apart++) {
+        if (!make_snippet(page, run, apart, &e))
+            return false;
+        if (equivalent_is_objected(&e, 0, scan_mode_guard(&page->mode)))
+            continue;
+        for (unsigned padding = 0; padding <= padding_max; padding++) {
+            if (run->end - run->first < padding + JUMP_SIZE)
+                break;
+            make_patch(run, padding, &patch);
+            if (snippet_place(page, &e, &patch, &at)) {
+                promote(page, &e, &patch, at, SCAN_FORM_JUMP);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* All runs of `count` instructions around the site: those with the fewest before it first. */
+static bool promote_run(struct scan_page *page, unsigned offset, unsigned count, bool with_calls)
+{
+    int first = (int)offset;
+
+    for (unsigned before = 0; before < count && before <= RUN_BEFORE_MAX && first >= 0; before++) {
+        struct run run = { .first = (unsigned)first, .end = (unsigned)first };
+
+        if (extend(page, &run, count, with_calls) && promote_as(page, &run))
+            return true;
+        /* What is branched to can only be the first. */
+        if (bitmap_has(page->entry, (unsigned)first) || is_return_address(page, (unsigned)first))
+            break;
+        first = find_before(page, (unsigned)first);
+    }
+    return false;
+}
+
+/* ---- Branches by way of the snippet page --------------------------------------------------------- */
+
+static bool is_long_branch(const struct insn *insn)
+{
+    return (insn->op == X86_CALL || insn->op == X86_JMP || insn->op == X86_JCC) && insn->op_size == 4 &&
+           insn->length >= JUMP_SIZE && (insn->map == 1 || insn->opcode >= 0xe8) && insn->opcode != 0xeb;
+}
+
+/*
+ *     call | jmp | jcc   snippet
+ * snippet:
+ *     jmp target
+ * A call pushes the guest's return address, as it stands where it stood.
+ */
+static bool promote_branch(struct scan_page *page, unsigned offset)
+{
+    struct guest_insn guest;
+    struct patch patch = { .first = offset };
+    struct emit e = { .scratch = page->scratch };
+    struct run alone = { offset, mark_end(page, offset), 1, { (uint16_t)offset } };
+    unsigned at;
+
+    if (!is_movable(page, offset, &guest) || !is_alone(page, &alone) || !is_long_branch(&guest.insn))
+        return false;
+    patch.size = patch.jump = guest.insn.length;
+    patch.rel = guest.insn.length - 4u;
+    __builtin_memcpy(patch.bytes, guest.bytes, guest.insn.length);
+    emit_guest(&e, guest.eip + guest.insn.length + guest.insn.imm);
+    emit_jmp(&e, e.now.eip);
+    if (!snippet_fits(page, &e) || !snippet_place(page, &e, &patch, &at))
+        return false;
+    promote(page, &e, &patch, at, SCAN_FORM_BRANCH);
+    return true;
+}
+
+/* ---- Sites --------------------------------------------------------------------------------------- */
+
+/* Has it an equivalent at all? */
+static bool has_equivalent(const struct scan_page *page, unsigned offset)
+{
+    struct emit e = { .scratch = page->scratch, .turns_fpu = page->turns_fpu };
+    struct guest_insn guest;
+
+    return is_movable(page, offset, &guest) && equivalent_emit(&e, &guest, scan_mode_guard(&page->mode));
+}
+
+static bool promote_site(struct scan_page *page, unsigned offset)
+{
+    if (promote_branch(page, offset))
+        return true;
+    if (!has_equivalent(page, offset))
+        return false;
+    /* A return from a call that a snippet made is not foreseen by the processor: the last resort. */
+    for (unsigned with_calls = 0; with_calls < 2; with_calls++)
+        for (unsigned count = 1; count <= RUN_MAX; count++)
+            if (promote_run(page, offset, count, with_calls))
+                return true;
+    return false;
+}
+
+bool scan_promote(struct scan_page *page, unsigned offset, struct scan_change *change)
+{
+    const struct scan_site *site = scan_site_at(page, offset);
+    bool done;
+
+    *change = (struct scan_change){ { 0, 0 }, 0, false };
+    if (!page->snippets || !site || site->form != SCAN_FORM_INT3 || site->reason != SCAN_HIDDEN ||
+        !(page->mode.bits & SCAN_CODE32) || scan_mode_guard(&page->mode) == SCAN_GUARD_STRICT)
+        return false;
+    scan_begin(page);
+    done = promote_site(page, offset);
+    *change = scan_end(page);
+    return done;
+}
