@@ -27,7 +27,7 @@ bool bind_muldiv(const struct insn *in, unsigned mode, struct uop *u);
 /* bits.c: BT.., BSF, BSR, SETcc, CMOVcc, BSWAP, XADD, CMPXCHG, CMPXCHG8B, LAHF, SAHF, flag instructions */
 bool bind_bits(const struct insn *in, unsigned mode, struct uop *u);
 
-/* mov.c: MOV, MOVZX, MOVSX, LEA, XCHG, CBW, CWD, XLAT, MOVBE, NOP */
+/* mov.c: MOV, MOVZX, MOVSX, LEA, XCHG, CBW, CWD, XLAT, NOP */
 bool bind_mov(const struct insn *in, unsigned mode, struct uop *u);
 
 /* bcd.c: DAA, DAS, AAA, AAS, SALC */

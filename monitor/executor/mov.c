@@ -233,21 +233,6 @@ HANDLER(xlat)
     NEXT(v, u);
 }
 
-/* Byte-swapped MOV; aux: operand size. */
-static uint32_t swap(uint32_t value, unsigned size)
-{
-    return size == 4 ? __builtin_bswap32(value) : __builtin_bswap16((uint16_t)value);
-}
-
-HANDLER(movbe)
-{
-    if (u->flags & UOP_DST_MEM)
-        opnd_write_dst(v, u, u->aux, swap(gpr_read(v, u->src, u->aux), u->aux));
-    else
-        gpr_write(v, u->dst, u->aux, swap(opnd_read_src(v, u, u->aux), u->aux));
-    NEXT(v, u);
-}
-
 HANDLER(nop)
 {
     NEXT(v, u);
@@ -280,10 +265,6 @@ bool bind_mov(const struct insn *in, unsigned mode, struct uop *u)
         return true;
     case X86_XLAT:
         u->run = xlat;
-        return true;
-    case X86_MOVBE:
-        u->aux = in->opnd[0].size;
-        u->run = movbe;
         return true;
     case X86_NOP:
     case X86_PAUSE:
