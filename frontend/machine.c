@@ -165,6 +165,8 @@ static gboolean start_vcpu(gpointer data)
 
 gboolean machine_run(struct machine *m, int *status, GError **error)
 {
+    if (m->engine_note)
+        g_printerr("duplex86: using the interpreter: %s\n", m->engine_note);
     g_idle_add(start_vcpu, m);
     g_main_loop_run(m->loop);
     if (m->running)
@@ -172,7 +174,7 @@ gboolean machine_run(struct machine *m, int *status, GError **error)
     m->running = false;
     *status = m->status;
     if (m->options->stats)
-        report_statistics(m);
+        statistics_report(m);
     if (!m->failure)
         return TRUE;
     g_propagate_error(error, m->failure);
@@ -214,6 +216,7 @@ void machine_free(struct machine *m)
     for (size_t i = 0; i < m->initrd_count; i++)
         image_clear(&m->initrds[i]);
     g_free(m->initrds);
+    g_free(m->engine_note);
     trace_free(m->trace);
     g_main_loop_unref(m->loop);
     pthread_cond_destroy(&m->wake);

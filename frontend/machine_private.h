@@ -23,7 +23,10 @@
 
 #include <pthread.h>
 
-enum { EXIT_REASONS = D86_EXIT_FERR + 1 };
+enum { EXIT_REASONS = D86_EXIT_DIFFERENCE + 1 };
+
+/* What the vCPU's thread spends its time on; measured for --stats only. */
+enum spent { SPENT_RUNNING, SPENT_WAITING, SPENT_DEVICES, SPENT_KINDS };
 
 struct machine {
     const struct options *options;
@@ -44,6 +47,8 @@ struct machine {
     struct d86_vm *vm;
     struct d86_vcpu *vcpu;
     struct d86_exit *exit;
+    enum d86_engine engine;
+    char *engine_note; /* why it is not the one hoped for; NULL: it is */
     struct pc_config config;
     struct pc *pc;
     struct backend *serial[OPTIONS_SERIAL_MAX], *debugcon;
@@ -68,7 +73,12 @@ struct machine {
     bool stopping;
     int status;
     GError *failure;
+
+    /* For --stats. */
     uint64_t exits[EXIT_REASONS];
+    uint64_t spent_ns[SPENT_KINDS];
+    uint64_t spending_since; /* machine time */
+    enum spent spending;
 };
 
 /* machine.c */
@@ -97,4 +107,9 @@ void *run_vcpu(void *machine);
 
 /* report.c */
 void report_guest_state(const struct machine *m);
-void report_statistics(const struct machine *m);
+void report_difference(const struct machine *m); /* D86_EXIT_DIFFERENCE */
+
+/* statistics.c */
+/* From now on the vCPU's thread, which calls this with the lock held, spends its time so. */
+void statistics_spend(struct machine *m, enum spent kind);
+void statistics_report(const struct machine *m);

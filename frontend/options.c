@@ -49,9 +49,9 @@ static const char DESCRIPTION[] =
 
 /* What GOption fills; turned into struct options by the functions below. */
 struct raw_options {
-    char *ram, *kernel, *append, *bios, *debugcon, *engine, *cpu, *exit_port, *rtc;
+    char *ram, *kernel, *append, *bios, *debugcon, *engine, *split, *cpu, *exit_port, *rtc, *stats;
     char **initrds, **serial, **trace, **rest;
-    gboolean reboot, no_reboot, keep_halted, sandbox, stats, version;
+    gboolean reboot, no_reboot, keep_halted, sandbox, version;
 };
 
 static gboolean fail_usage(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -165,11 +165,74 @@ static gboolean cpu_is_known(const char *name)
     return FALSE;
 }
 
+static const char *const engine_names[] = {
+    [D86_ENGINE_INTERP] = "interp",
+    [D86_ENGINE_SBE] = "sbe",
+    [D86_ENGINE_LOCKSTEP] = "lockstep",
+};
+
+static const char *const split_names[] = {
+    [D86_SPLIT_AUTO] = "auto",
+    [D86_SPLIT_SEGMENT] = "segment",
+    [D86_SPLIT_PKU] = "pku",
+    [D86_SPLIT_NONE] = "none",
+};
+
+const char *options_engine_name(enum d86_engine engine)
+{
+    return engine_names[engine];
+}
+
+const char *options_split_name(enum d86_split split)
+{
+    return split_names[split];
+}
+
+/* Index of `text` among `count` names, or -1. */
+static int name_index(const char *text, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!strcmp(text, names[i]))
+            return (int)i;
+    }
+    return -1;
+}
+
+static gboolean take_engine(struct options *options, const struct raw_options *raw, GError **error)
+{
+    int engine = -1, split = D86_SPLIT_AUTO;
+    options->engine_auto = !raw->engine || !strcmp(raw->engine, "auto");
+    if (options->engine_auto)
+        engine = D86_ENGINE_SBE;
+    else
+        engine = name_index(raw->engine, engine_names, G_N_ELEMENTS(engine_names));
+    if (engine < 0)
+        return fail_usage(error, "--engine '%s' is unknown: give auto, interp, sbe or lockstep", raw->engine);
+    if (raw->split)
+        split = name_index(raw->split, split_names, G_N_ELEMENTS(split_names));
+    if (split < 0)
+        return fail_usage(error, "--split '%s' is unknown: give auto, segment, pku or none", raw->split);
+    if (raw->split && engine == D86_ENGINE_INTERP)
+        return fail_usage(error, "--split goes with the engines sbe and lockstep, not with interp");
+    options->engine = (enum d86_engine)engine;
+    options->split = (enum d86_split)split;
+    return TRUE;
+}
+
+static gboolean take_stats(struct options *options, const char *text, GError **error)
+{
+    if (!text)
+        return TRUE;
+    if (*text && strcmp(text, "json"))
+        return fail_usage(error, "--stats '%s' is unknown: give --stats or --stats=json", text);
+    options->stats = *text ? OPTIONS_STATS_JSON : OPTIONS_STATS_TEXT;
+    return TRUE;
+}
+
 static gboolean take_machine(struct options *options, const struct raw_options *raw, GError **error)
 {
-    if (raw->engine && strcmp(raw->engine, "interp"))
-        return fail_usage(error, "--engine '%s' is unknown: give interp", raw->engine);
-    options->engine = D86_ENGINE_INTERP;
+    if (!take_engine(options, raw, error) || !take_stats(options, raw->stats, error))
+        return FALSE;
     if (raw->cpu && !strcmp(raw->cpu, "help"))
         options->action = OPTIONS_SHOW_CPUS;
     else if (raw->cpu && !cpu_is_known(raw->cpu))
@@ -183,7 +246,6 @@ static gboolean take_machine(struct options *options, const struct raw_options *
     options->local_time = raw->rtc && !strcmp(raw->rtc, "local");
     options->keep_halted = raw->keep_halted;
     options->sandbox = raw->sandbox;
-    options->stats = raw->stats;
     options->trace = g_strdupv(raw->trace);
     return TRUE;
 }
@@ -231,6 +293,16 @@ static gboolean adopt_error(GError *theirs, GError **error)
     return FALSE;
 }
 
+/* The one option whose value may be left out: "" then. */
+static gboolean on_stats(const char *name, const char *value, gpointer data, GError **error)
+{
+    struct raw_options *raw = data;
+    (void)name, (void)error;
+    g_free(raw->stats);
+    raw->stats = g_strdup(value ? value : "");
+    return TRUE;
+}
+
 static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **error)
 {
     /* clang-format off */
@@ -248,9 +320,12 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
           "Connect the next serial port (stdio)", "BACKEND" },
         { "debugcon", 'd', 0, G_OPTION_ARG_FILENAME, &raw->debugcon,
           "Connect the debug console, port 0xe9 (none)", "BACKEND" },
-        { "engine", 0, 0, G_OPTION_ARG_FILENAME, &raw->engine, "How guest code is run: interp", "NAME" },
+        { "engine", 0, 0, G_OPTION_ARG_FILENAME, &raw->engine,
+          "How guest code is run: sbe, interp, lockstep or auto, sbe where the host can (auto)", "NAME" },
+        { "split", 0, 0, G_OPTION_ARG_FILENAME, &raw->split,
+          "How sbe hides its changes from the guest: segment, pku, none or auto (auto)", "NAME" },
         { "sandbox", 0, 0, G_OPTION_ARG_NONE, &raw->sandbox,
-          "Run the processor in a confined process of its own (about 5 us a device access)", NULL },
+          "With interp: a confined process for it, as sbe has (some 5 us a device access)", NULL },
         { "cpu", 0, 0, G_OPTION_ARG_FILENAME, &raw->cpu, "Processor model; 'help' lists them", "MODEL" },
         { "rtc", 0, 0, G_OPTION_ARG_FILENAME, &raw->rtc, "Clock of the guest: utc or local (utc)", "ZONE" },
         { "exit-port", 0, 0, G_OPTION_ARG_FILENAME, &raw->exit_port,
@@ -261,17 +336,20 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
         { "keep-halted", 0, 0, G_OPTION_ARG_NONE, &raw->keep_halted,
           "Stay when the guest halts for good", NULL },
         { "trace", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->trace,
-          "Show device events whose name matches, e.g. 'i8259_*', on stderr; repeatable", "GLOB" },
-        { "stats", 0, 0, G_OPTION_ARG_NONE, &raw->stats, "Show counters on stderr at the end", NULL },
+          "Show events whose name matches, e.g. 'i8259_*', 'shadow_*', on stderr; repeatable", "GLOB" },
+        { "stats", 0, G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK, (gpointer)(uintptr_t)on_stats,
+          "Show counters and times on stderr at the end; json: as one line for machines", "json" },
         { "version", 0, 0, G_OPTION_ARG_NONE, &raw->version, "Show the version", NULL },
         { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->rest, NULL, NULL },
         { 0 },
     };
     /* clang-format on */
     GOptionContext *context = g_option_context_new("--kernel FILE | --bios FILE");
+    GOptionGroup *group = g_option_group_new(NULL, NULL, NULL, raw, NULL);
+    g_option_group_add_entries(group, entries);
+    g_option_context_set_main_group(context, group);
     g_option_context_set_summary(context, SUMMARY);
     g_option_context_set_description(context, DESCRIPTION);
-    g_option_context_add_main_entries(context, entries, NULL);
     GError *theirs = NULL;
     /* GOption moves what it has used out of the array, and main()'s is not ours to change. */
     char **copy = g_memdup2(argv, ((size_t)argc + 1) * sizeof *argv);
@@ -283,8 +361,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
 
 static void raw_clear(struct raw_options *raw)
 {
-    char *texts[] = { raw->ram,    raw->kernel, raw->append,    raw->bios, raw->debugcon,
-                      raw->engine, raw->cpu,    raw->exit_port, raw->rtc };
+    char *texts[] = { raw->ram,   raw->kernel, raw->append,    raw->bios, raw->debugcon, raw->engine,
+                      raw->split, raw->cpu,    raw->exit_port, raw->rtc,  raw->stats };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(texts[i]);
     g_strfreev(raw->initrds);

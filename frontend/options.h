@@ -20,6 +20,8 @@ enum options_action {
     OPTIONS_SHOW_CPUS,
 };
 
+enum options_stats { OPTIONS_STATS_NONE, OPTIONS_STATS_TEXT, OPTIONS_STATS_JSON };
+
 struct options {
     enum options_action action;
     uint64_t ram_size;
@@ -28,7 +30,9 @@ struct options {
     char *append;                     /* never NULL */
     char *serial[OPTIONS_SERIAL_MAX]; /* back-end of COM1.., "none" where there is none */
     char *debugcon;                   /* or "none" */
+    bool engine_auto;                 /* sbe where the host can, else interp */
     enum d86_engine engine;
+    enum d86_split split;
     char *cpu; /* NULL: the library's default */
     uint16_t exit_port;
     bool restart; /* a reboot starts the machine again */
@@ -36,12 +40,16 @@ struct options {
     bool sandbox;
     bool local_time;
     char **trace; /* globs, or NULL */
-    bool stats;
+    enum options_stats stats;
 };
 
 /* `argv` as main() gets it. --help prints and exits. On FALSE there is nothing to clear. */
 gboolean options_parse(struct options *options, int argc, char **argv, GError **error);
 void options_clear(struct options *options);
+
+/* The names of --engine and --split. */
+const char *options_engine_name(enum d86_engine engine);
+const char *options_split_name(enum d86_split split);
 
 /* "256M": digits and K, M or G. FALSE without a unit, on overflow, or on anything else. */
 gboolean options_parse_size(const char *text, uint64_t *bytes);

@@ -54,6 +54,25 @@ static gboolean write_bios(struct machine *m, const struct boot_memory *memory, 
 
 /* ---- Building ---- */
 
+/* With --engine auto, the interpreter takes the place of an engine the host cannot have. */
+static int create_processor(struct machine *m)
+{
+    struct d86_vcpu_config config = {
+        .cpu = m->options->cpu,
+        .engine = m->options->engine,
+        .split = m->options->split,
+        .sandbox = m->options->sandbox,
+    };
+    int ret = d86_vcpu_create(m->vm, &config, &m->vcpu);
+    if (ret == -ENOTSUP && m->options->engine_auto) {
+        m->engine_note = g_strdup(d86_last_error());
+        config.engine = D86_ENGINE_INTERP;
+        ret = d86_vcpu_create(m->vm, &config, &m->vcpu);
+    }
+    m->engine = config.engine;
+    return ret;
+}
+
 static gboolean build_vm(struct machine *m, GError **error)
 {
     int ret = d86_vm_create(&m->vm);
@@ -65,15 +84,13 @@ static gboolean build_vm(struct machine *m, GError **error)
         if (!add_region(m, &regions[i], error))
             return FALSE;
     }
-    struct d86_vcpu_config config = {
-        .cpu = m->options->cpu,
-        .engine = m->options->engine,
-        .sandbox = m->options->sandbox,
-    };
-    ret = d86_vcpu_create(m->vm, &config, &m->vcpu);
+    ret = create_processor(m);
     if (ret < 0)
         return fail_errno(error, ret, d86_last_error(), "cannot create the virtual processor");
     m->exit = d86_vcpu_exit(m->vcpu);
+    d86_vcpu_set_timing(m->vcpu, m->options->stats != OPTIONS_STATS_NONE);
+    for (char **glob = m->options->trace; glob && *glob; glob++)
+        d86_vcpu_trace_enable(m->vcpu, *glob);
     return TRUE;
 }
 

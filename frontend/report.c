@@ -1,7 +1,7 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The state of a stopped guest, and the counters of a finished run, for people.
+ * The state of a stopped guest, and what lockstep found, for people.
  */
 #include "machine_private.h"
 
@@ -43,20 +43,30 @@ static void show_registers(const struct d86_regs *r, const struct d86_sregs *s)
             s->cr0, s->cr2, s->cr3, s->cr4, s->efer);
 }
 
-static void show_code(const uint8_t *bytes, size_t count, const struct d86_sregs *s, uint32_t eip)
+/* Up to `limit` instructions at EIP `at`. */
+static void show_code(const uint8_t *bytes, size_t count, const struct d86_sregs *s, uint32_t at,
+                      size_t limit)
 {
     csh handle;
     cs_insn *insns;
     cs_mode mode = s->seg[D86_CS].attr & ATTR_D ? CS_MODE_32 : CS_MODE_16;
     if (cs_open(CS_ARCH_X86, mode, &handle) != CS_ERR_OK)
         return;
-    size_t n = cs_disasm(handle, bytes, count, eip, SHOWN_INSTRUCTIONS, &insns);
+    size_t n = cs_disasm(handle, bytes, count, at, limit, &insns);
     for (size_t i = 0; i < n; i++)
         fprintf(stderr, "  %04x:%08" PRIx64 "  %s %s\n", s->seg[D86_CS].selector, insns[i].address,
                 insns[i].mnemonic, insns[i].op_str);
     if (n)
         cs_free(insns, n);
     cs_close(&handle);
+}
+
+static void show_bytes(const char *label, const uint8_t *bytes, size_t count)
+{
+    fprintf(stderr, "  %s:", label);
+    for (size_t i = 0; i < count; i++)
+        fprintf(stderr, " %02x", bytes[i]);
+    fprintf(stderr, "%s\n", count ? "" : " no memory there");
 }
 
 void report_guest_state(const struct machine *m)
@@ -67,42 +77,41 @@ void report_guest_state(const struct machine *m)
     d86_vcpu_get_regs(m->vcpu, &regs);
     d86_vcpu_get_sregs(m->vcpu, &sregs);
     show_registers(&regs, &sregs);
-
     size_t count = linear_read(m->vm, &sregs, sregs.seg[D86_CS].base + regs.eip, bytes, sizeof bytes);
-    fprintf(stderr, "  at CS:EIP:");
-    for (size_t i = 0; i < count; i++)
-        fprintf(stderr, " %02x", bytes[i]);
-    fprintf(stderr, "%s\n", count ? "" : " no memory there");
-    show_code(bytes, count, &sregs, regs.eip);
+    show_bytes("at CS:EIP", bytes, count);
+    show_code(bytes, count, &sregs, regs.eip, SHOWN_INSTRUCTIONS);
 }
 
-void report_statistics(const struct machine *m)
+/* ---- Lockstep ---- */
+
+/* One register before the instruction and after it, by either engine. */
+static void show_register(const char *name, uint32_t before, uint32_t interp, uint32_t native)
 {
-    static const char *const reason[EXIT_REASONS] = {
-        "none",         "port access", "memory access", "halt",           "interrupt window",
-        "triple fault", "debug",       "kick",          "internal error", "x87 error"
-    };
-    struct d86_stats s;
-    d86_vcpu_stats(m->vcpu, &s);
-    const struct {
-        const char *name;
-        uint64_t value;
-    } rows[] = {
-        { "instructions", s.instructions },
-        { "blocks built", s.blocks_built },
-        { "blocks dropped", s.blocks_dropped },
-        { "cache flushes", s.cache_flushes },
-        { "TLB fills", s.tlb_fills },
-        { "TLB flushes", s.tlb_flushes },
-        { "exceptions", s.exceptions },
-        { "interrupts", s.interrupts },
-        { "exits", s.exits },
-    };
-    fprintf(stderr, "duplex86: statistics\n");
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
-        fprintf(stderr, "  %-24s %16" PRIu64 "\n", rows[i].name, rows[i].value);
-    for (size_t i = 0; i < EXIT_REASONS; i++) {
-        if (m->exits[i])
-            fprintf(stderr, "  exits: %-17s %16" PRIu64 "\n", reason[i], m->exits[i]);
-    }
+    fprintf(stderr, "  %-6s  %08" PRIx32 "  %08" PRIx32 "  %08" PRIx32 "%s\n", name, before, interp, native,
+            interp == native ? "" : "  differs");
+}
+
+void report_difference(const struct machine *m)
+{
+    struct d86_difference d;
+    struct d86_sregs sregs;
+    d86_vcpu_difference(m->vcpu, &d);
+    d86_vcpu_get_sregs(m->vcpu, &sregs);
+    fprintf(stderr, "duplex86: the engines differ in %.*s at %08" PRIx32 "\n", (int)sizeof d.what, d.what,
+            d.linear);
+    size_t count = MIN(d.length, sizeof d.code);
+    show_bytes("instruction", d.code, count);
+    show_code(d.code, count, &sregs, d.before.eip, 1);
+    fprintf(stderr, "  %-6s  %8s  %8s  %8s\n", "", "before", "interp", "native");
+    const struct d86_regs *b = &d.before, *i = &d.interp, *n = &d.native;
+    show_register("EAX", b->eax, i->eax, n->eax);
+    show_register("EBX", b->ebx, i->ebx, n->ebx);
+    show_register("ECX", b->ecx, i->ecx, n->ecx);
+    show_register("EDX", b->edx, i->edx, n->edx);
+    show_register("ESI", b->esi, i->esi, n->esi);
+    show_register("EDI", b->edi, i->edi, n->edi);
+    show_register("EBP", b->ebp, i->ebp, n->ebp);
+    show_register("ESP", b->esp, i->esp, n->esp);
+    show_register("EIP", b->eip, i->eip, n->eip);
+    show_register("EFLAGS", b->eflags, i->eflags, n->eflags);
 }

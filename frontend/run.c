@@ -63,8 +63,10 @@ static void wait_for_interrupt(struct machine *m, const char *how)
     }
     timer_disarm(m);
     m->waiting = true;
+    statistics_spend(m, SPENT_WAITING);
     while (!m->stopping && !m->reset_wanted && !m->nmi_wanted && (deaf || !pc_intr(m->pc)))
         wait_for_news(m);
+    statistics_spend(m, SPENT_DEVICES);
     m->waiting = false;
     timer_arm(m);
 }
@@ -137,8 +139,6 @@ static void follow_ferr(struct machine *m)
 
 static void serve_exit(struct machine *m)
 {
-    if (m->exit->reason < EXIT_REASONS)
-        m->exits[m->exit->reason]++;
     follow_ferr(m); /* first: a write to port F0h asks for the level */
     switch (m->exit->reason) {
     case D86_EXIT_IO:
@@ -161,6 +161,11 @@ static void serve_exit(struct machine *m)
         report_guest_state(m);
         machine_end(m, STATUS_INTERNAL_ERROR);
         break;
+    case D86_EXIT_DIFFERENCE:
+        report_difference(m);
+        report_guest_state(m);
+        machine_end(m, STATUS_INTERNAL_ERROR);
+        break;
     default: /* kicked, a window, nothing: the loop looks at the news anyway */
         break;
     }
@@ -171,10 +176,16 @@ static void serve_exit(struct machine *m)
 static void run_guest(struct machine *m)
 {
     m->in_guest = true;
+    statistics_spend(m, SPENT_RUNNING);
     pthread_mutex_unlock(&m->lock);
     int ret = d86_vcpu_run(m->vcpu);
     pthread_mutex_lock(&m->lock);
+    statistics_spend(m, SPENT_DEVICES);
     m->in_guest = false;
+    if (ret == 0 && m->exit->reason < EXIT_REASONS)
+        m->exits[m->exit->reason]++;
+    if (m->trace)
+        trace_processor(m->trace, m->vcpu, m->clock.now(&m->clock));
     if (ret < 0 && !m->stopping) {
         fail_errno(&m->failure, ret, d86_last_error(), "cannot run the virtual processor");
         machine_end(m, STATUS_HOST_ERROR);

@@ -1,8 +1,9 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Device events as text. Whether an event is wanted is found out once: events are static data, so their
- * addresses are the key.
+ * Events as text. Whether a device's event is wanted is found out once: events are static data, so their
+ * addresses are the key. The processor's are chosen by the library, and shown when a run is over, with the
+ * time of that moment.
  */
 #include "trace.h"
 
@@ -17,6 +18,8 @@ struct trace {
     GHashTable *wanted; /* struct device_event * to GINT_TO_POINTER(1 + wanted) */
     uint64_t start;     /* machine time of the first event: lines count from there */
 };
+
+/* ---- What is wanted ---- */
 
 struct trace *trace_new(char **globs)
 {
@@ -51,27 +54,71 @@ static bool is_wanted(struct trace *trace, const struct device_event *event)
     return known == 2;
 }
 
-void trace_event(struct trace *trace, const struct device_event *event, const uint64_t *args, uint64_t now,
-                 const struct d86_vcpu *vcpu)
+/* ---- Lines ---- */
+
+/* A line grows in `text`; what does not fit is cut off. */
+struct line {
+    char text[256];
+    size_t used;
+};
+
+static void line_add(struct line *line, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static void line_add(struct line *line, const char *format, ...)
 {
-    char line[256];
-    if (!is_wanted(trace, event))
-        return;
+    size_t room = sizeof line->text - line->used;
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(line->text + line->used, room, format, args);
+    va_end(args);
+    if (n > 0)
+        line->used += MIN((size_t)n, room - 1);
+}
+
+static void line_start(struct line *line, struct trace *trace, uint64_t now)
+{
     if (!trace->start)
         trace->start = now;
     uint64_t us = (now - trace->start) / 1000;
-    int n = snprintf(line, sizeof line, "%6" PRIu64 ".%06" PRIu64 " ", us / 1000000, us % 1000000);
+    *line = (struct line){ .used = 0 };
+    line_add(line, "%6" PRIu64 ".%06" PRIu64 " ", us / 1000000, us % 1000000);
+}
+
+/* ---- Events ---- */
+
+void trace_event(struct trace *trace, const struct device_event *event, const uint64_t *args, uint64_t now,
+                 const struct d86_vcpu *vcpu)
+{
+    struct line line;
+    if (!is_wanted(trace, event))
+        return;
+    line_start(&line, trace, now);
     if (vcpu) {
         struct d86_regs regs;
         struct d86_sregs sregs;
         d86_vcpu_get_regs(vcpu, &regs);
         d86_vcpu_get_sregs(vcpu, &sregs);
-        n += snprintf(line + n, sizeof line - (size_t)n, "%04x:%08x ", sregs.seg[D86_CS].selector, regs.eip);
+        line_add(&line, "%04x:%08x ", sregs.seg[D86_CS].selector, regs.eip);
     } else {
-        n += snprintf(line + n, sizeof line - (size_t)n, "%13s ", "-");
+        line_add(&line, "%13s ", "-");
     }
-    n += snprintf(line + n, sizeof line - (size_t)n, "%s", event->name);
-    for (unsigned i = 0; i < DEVICE_EVENT_ARGS && event->args[i] && n < (int)sizeof line; i++)
-        n += snprintf(line + n, sizeof line - (size_t)n, " %s=0x%" PRIx64, event->args[i], args[i]);
-    fprintf(stderr, "%s\n", line);
+    line_add(&line, "%s", event->name);
+    for (unsigned i = 0; i < DEVICE_EVENT_ARGS && event->args[i]; i++)
+        line_add(&line, " %s=0x%" PRIx64, event->args[i], args[i]);
+    fprintf(stderr, "%s\n", line.text);
+}
+
+void trace_processor(struct trace *trace, struct d86_vcpu *vcpu, uint64_t now)
+{
+    struct d86_trace_event event;
+    struct line line;
+    while (d86_vcpu_trace_next(vcpu, &event)) {
+        line_start(&line, trace, now);
+        if (event.lost)
+            fprintf(stderr, "%s%13s trace_lost events=%" PRIu64 "\n", line.text, "-", event.lost);
+        line_add(&line, "%04x:%08x %s", event.cs, event.eip, event.name);
+        for (unsigned i = 0; i < D86_TRACE_ARGS && event.arg_name[i]; i++)
+            line_add(&line, " %s=0x%" PRIx32, event.arg_name[i], event.arg[i]);
+        fprintf(stderr, "%s\n", line.text);
+    }
 }

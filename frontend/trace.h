@@ -1,7 +1,7 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * --trace: device events whose name matches a glob, one line each on stderr.
+ * --trace: events of devices and of the processor whose name matches a glob, one line each on stderr.
  */
 #pragma once
 
@@ -15,3 +15,6 @@ void trace_free(struct trace *trace);
 /* `vcpu` may be NULL: the event has nothing to do with an instruction. `now` is machine time. */
 void trace_event(struct trace *trace, const struct device_event *event, const uint64_t *args, uint64_t now,
                  const struct d86_vcpu *vcpu);
+
+/* Show what the processor recorded during the last run; it knows the globs already. */
+void trace_processor(struct trace *trace, struct d86_vcpu *vcpu, uint64_t now);

@@ -84,24 +84,38 @@ D86_API int d86_vm_write(struct d86_vm *vm, uint64_t pa, const void *data, size_
 /* ---- Processor ----------------------------------------------------------------------------------- */
 
 enum d86_engine {
-    D86_ENGINE_INTERP, /* the reference interpreter: complete and precise */
+    D86_ENGINE_INTERP,   /* the reference interpreter: complete and precise */
+    D86_ENGINE_SBE,      /* scan before execute: code at CPL 3 runs natively, the rest as in interp */
+    D86_ENGINE_LOCKSTEP, /* sbe an instruction at a time, each compared with interp: an exit tells the first
+                            difference */
+};
+
+/* How native code is fetched from private pages while the guest reads its own (docs/scan-before-execute.md).
+ */
+enum d86_split {
+    D86_SPLIT_AUTO,    /* the best that works here */
+    D86_SPLIT_SEGMENT, /* data segments with a base: code and data of one address lie apart */
+    D86_SPLIT_PKU,     /* private pages under a protection key that lets them be fetched only */
+    D86_SPLIT_NONE,    /* no split: the guest can read the patches */
 };
 
 struct d86_vcpu_config {
     const char *cpu; /* CPUID model by name, NULL for the default; d86_cpu_models() lists them */
     enum d86_engine engine;
+    enum d86_split split; /* for the engines sbe and lockstep */
     /*
      * Run the processor in a process of its own that can make no system calls but those for taking turns
      * (docs/architecture.md, "The executor process"). An exit then costs two process switches, some 5 us
-     * instead of 0.1. Without, it runs in the thread that calls d86_vcpu_run().
+     * instead of 0.1. Without, it runs in the thread that calls d86_vcpu_run(). The engines sbe and lockstep
+     * always do.
      */
     bool sandbox;
 };
 
 /*
  * Add the VM's processor, in its reset state (SDM 3A, "Processor State After Reset").
- * -EINVAL: unknown model or engine; -EEXIST: the VM has a processor; -ENOTSUP: the model needs something
- * the host lacks (see d86_last_error()).
+ * -EINVAL: unknown model or engine; -EEXIST: the VM has a processor; -ENOTSUP: the model, the engine or the
+ * split needs something the host lacks (see d86_last_error()).
  */
 D86_API int d86_vcpu_create(struct d86_vm *vm, const struct d86_vcpu_config *config, struct d86_vcpu **vcpu);
 
@@ -183,6 +197,7 @@ enum d86_exit_reason {
     D86_EXIT_INTERNAL_ERROR,   /* the library cannot go on: see error; the guest state is as before the
                                   instruction */
     D86_EXIT_FERR,             /* CR0.NE is clear and an x87 exception is pending: see ferr */
+    D86_EXIT_DIFFERENCE, /* engine lockstep: d86_vcpu_difference(); registers are as before the instruction */
 };
 
 enum { D86_IO_DATA_MAX = 4096 };
@@ -292,13 +307,63 @@ struct d86_exception {
 D86_API void d86_vcpu_exception(const struct d86_vcpu *vcpu, struct d86_exception *exception);
 
 struct d86_stats {
-    uint64_t instructions; /* guest instructions completed; an iteration of REP counts one */
+    uint64_t instructions; /* guest instructions interpreted; an iteration of REP counts one */
     uint64_t blocks_built, blocks_dropped, cache_flushes;
     uint64_t tlb_fills, tlb_flushes;
     uint64_t exceptions, interrupts, exits;
 };
 
 D86_API void d86_vcpu_stats(const struct d86_vcpu *vcpu, struct d86_stats *stats);
+
+/* Everything the processor counts, those of struct d86_stats too, by index from 0. False: no more. */
+struct d86_counter {
+    const char *name; /* "shadow_fills": for machines; never changes its meaning */
+    const char *what; /* for people */
+    uint64_t value;
+};
+
+D86_API bool d86_vcpu_counter(const struct d86_vcpu *vcpu, unsigned index, struct d86_counter *counter);
+
+/*
+ * Measure the counters of time spent in native code too ("native_ns"); off at creation, since it reads the
+ * host's TSC twice for each entry. Not while the vCPU runs.
+ */
+D86_API void d86_vcpu_set_timing(struct d86_vcpu *vcpu, bool enabled);
+
+/* What D86_EXIT_DIFFERENCE found: one instruction from one state, by the interpreter and by the processor. */
+struct d86_difference {
+    char what[32];   /* "general registers" */
+    uint32_t linear; /* of the instruction */
+    uint8_t code[15];
+    uint8_t length;
+    struct d86_regs before, interp, native;
+};
+
+D86_API void d86_vcpu_difference(const struct d86_vcpu *vcpu, struct d86_difference *difference);
+
+/* The split in use, never AUTO; D86_SPLIT_NONE with the engine interp. */
+D86_API enum d86_split d86_vcpu_split(const struct d86_vcpu *vcpu);
+
+/*
+ * Events inside the processor: pages scanned, mapped, dropped. Those whose name matches `glob` (as fnmatch(3)
+ * has it) are recorded from now on, besides the ones enabled before; NULL stops all. Returns how many kinds
+ * of event match. Not while the vCPU runs.
+ */
+D86_API unsigned d86_vcpu_trace_enable(struct d86_vcpu *vcpu, const char *glob);
+
+enum { D86_TRACE_ARGS = 4 };
+
+struct d86_trace_event {
+    const char *name;                     /* "shadow_fill" */
+    const char *arg_name[D86_TRACE_ARGS]; /* NULL ends them */
+    uint32_t arg[D86_TRACE_ARGS];
+    uint16_t cs; /* where the guest was */
+    uint32_t eip;
+    uint64_t lost; /* events there was no room for, just before this one */
+};
+
+/* Take the oldest event recorded and not yet taken. False: there is none. Not while the vCPU runs. */
+D86_API bool d86_vcpu_trace_next(struct d86_vcpu *vcpu, struct d86_trace_event *event);
 
 #ifdef __cplusplus
 }

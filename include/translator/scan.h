@@ -192,8 +192,10 @@ struct scan_page {
     struct scan_mode mode;
     /*
      * For promotion, else NULL and 0. SCAN_PAGE_SIZE bytes that are executed at snippet_address,
-     * page-aligned; and the offset of SCAN_SCRATCH_SIZE bytes, aligned by as many, that ES:scratch reaches
-     * for writing whenever the page runs. Without scratch, forms that need it are not available.
+     * page-aligned: for code segments with base 0 and limit 4 GiB. And the offset of SCAN_SCRATCH_SIZE bytes,
+     * aligned by as many, that ES:scratch reaches for writing whenever the page runs; without it, forms that
+     * need it are not available. All may be set later than scan_init(), the snippets being full of traps
+     * then.
      */
     uint8_t *snippets;
     uint32_t snippet_address;
@@ -231,7 +233,10 @@ struct scan_change {
 /* Begin: every byte of the private page and of the snippets traps, nothing is scanned. Also resets a page. */
 void scan_init(struct scan_page *page);
 
-/* Scan from an entry point. Scanning from where it was scanned before changes nothing. */
+/*
+ * Scan from an entry point. Scanning from where it was scanned before changes nothing, but takes a promotion
+ * back that displaced the instruction.
+ */
 struct scan_change scan_from(struct scan_page *page, unsigned offset);
 
 /* The site that starts at that offset, or NULL. The pointer is good until the page is scanned again. */

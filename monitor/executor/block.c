@@ -11,6 +11,7 @@
 #include "block.h"
 #include "flow.h"
 #include "paging.h"
+#include "sbe.h"
 
 /* ---- Special uops
  * --------------------------------------------------------------------------------------------- */
@@ -101,8 +102,8 @@ static void add_ref(struct vcpu *v, uint64_t frame, struct block *b, struct code
     struct code_frame *f = &v->code_frame[frame];
     unsigned offset, size;
     extent_in(b, frame, &offset, &size);
-    if (!f->granules)
-        tlb_forbid_writes(v, frame);
+    if (!frame_has_code(v, frame))
+        sbe_frame_is_code(v, frame);
     f->granules |= granules_of(offset, size);
     ref->block = b;
     ref->next = f->refs;
@@ -169,14 +170,21 @@ void block_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned siz
     }
 }
 
+/* The frame's private pages, if any, are not ours to forget. */
+static void forget_refs(struct code_frame *f)
+{
+    f->granules = 0;
+    f->refs = NULL;
+}
+
 void block_flush(struct vcpu *v)
 {
     struct block_cache *c = v->blocks;
     for (unsigned i = 0; i < BLOCK_BUCKETS; i++) {
         for (struct block *b = c->bucket[i]; b; b = b->bucket_next) {
-            v->code_frame[b->frame] = (struct code_frame){ 0 };
+            forget_refs(&v->code_frame[b->frame]);
             if (b->frame2 != FRAME_NONE)
-                v->code_frame[b->frame2] = (struct code_frame){ 0 };
+                forget_refs(&v->code_frame[b->frame2]);
         }
         c->bucket[i] = NULL;
     }

@@ -14,7 +14,10 @@ enum channel_turn {
     CHANNEL_EXECUTOR, /* run: only `pending` may be touched from outside */
 };
 
-/* Files the executor process is born with; everything else is closed. */
+/*
+ * Files the executor process is born with; everything else is closed. The first two stay open for mapping
+ * them below 4 GiB; one that will not do that closes them.
+ */
 enum { CHANNEL_FD_ARENA = 3, CHANNEL_FD_RAM = 4, CHANNEL_FD_LIFELINE = 5 };
 
 /* Exit statuses of an executor that could not come up. */
@@ -28,13 +31,63 @@ struct channel_write {
 
 enum { CHANNEL_WRITES_MAX = 64 };
 
+/*
+ * What an executor does at its next turn, when a test wants to see the confinement hold: something nobody
+ * allows it, from its own text and by raw system calls, as code that took it over would. It ought to die of
+ * SIGSYS; if it survives, it runs the guest as if nothing had happened.
+ */
+enum channel_subversion {
+    CHANNEL_LOYAL,
+    CHANNEL_OPEN_FILE,     /* openat("/etc/passwd") */
+    CHANNEL_SOCKET,        /* socket(AF_INET, SOCK_STREAM) */
+    CHANNEL_EXECVE,        /* execve("/bin/true") */
+    CHANNEL_FORK,          /* clone(SIGCHLD) */
+    CHANNEL_KILL,          /* kill(parent, 0) */
+    CHANNEL_PTRACE,        /* ptrace(PTRACE_ATTACH, parent) */
+    CHANNEL_READ_PROCESS,  /* process_vm_readv(parent) */
+    CHANNEL_MEMFD,         /* memfd_create("x") */
+    CHANNEL_READ_LIFELINE, /* read(CHANNEL_FD_LIFELINE) */
+    CHANNEL_INT80,         /* getpid() by INT 80h, the 32-bit way in */
+    CHANNEL_FOREIGN_TEXT,  /* futex(), which is allowed, by an instruction in the arena's executable part */
+};
+
 struct vcpu;
 
 struct channel {
-    uint32_t turn;        /* enum channel_turn */
+    uint32_t turn; /* enum channel_turn */
+    /* 1: sleeps on `turn` and wants a wake. Set by the sleeper before its last look at `turn`. */
+    uint32_t library_asleep, executor_asleep;
+    /*
+     * By the library, before it gives a turn: both are on CPUs of their own and turns follow each other within
+     * microseconds, so look for yours a while before sleeping (CHANNEL_SPIN_TICKS).
+     */
+    uint32_t close;
+
+    /* By the library before the start: enum d86_split. The engine is the vCPU's. */
+    uint32_t split_wanted;
+    /*
+     * By the executor before its first turn: why the engine or the split cannot be used here, one sentence
+     * without a full stop; "" if it can, and then the vCPU's `split` says which was chosen. With an engine
+     * that never runs natively both are left alone.
+     */
+    char start_error[160];
+    /*
+     * 1 while the executor is in native code or about to enter it: then setting vcpu.pending is not enough,
+     * the executor needs CHANNEL_KICK_SIGNAL too. It sets this and then looks at `pending`; who kicks sets
+     * `pending` and then looks at this; both sequentially consistent, so one of them sees the other.
+     */
+    uint32_t native;
+    uint32_t subvert; /* enum channel_subversion; by tests, taken back by the executor */
+
     uint32_t write_count; /* over CHANNEL_WRITES_MAX: too many to keep, drop everything */
     struct channel_write write[CHANNEL_WRITES_MAX];
 };
+
+/* How long to look, in ticks of the time stamp counter: some 30 us. */
+enum { CHANNEL_SPIN_TICKS = 100 * 1000 };
+
+/* SIGUSR1. It may arrive late, when native code is over: then it says nothing. */
+enum { CHANNEL_KICK_SIGNAL = 10 };
 
 /* exec.c. Run the vCPU until an exit; its exit record is filled in. */
 void exec_run(struct vcpu *v);

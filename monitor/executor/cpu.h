@@ -13,6 +13,8 @@
 
 #include "cpu_model.h"
 #include "duplex86/duplex86.h"
+#include "split.h"
+#include "stats.h"
 #include "translator/decode.h"
 #include "x86/x86.h"
 
@@ -104,6 +106,7 @@ enum mode {
 enum {
     PENDING_KICK = 1 << 0, /* set by any thread */
     PENDING_STEP = 1 << 1, /* a MODE_STEP block runs */
+    PENDING_SBE = 1 << 2,  /* blocks run at CPL 3 under the engine sbe, which looks after each of them */
 };
 
 /* ---- Bus accesses that need the caller -------------------------------------------------------------- */
@@ -171,6 +174,7 @@ struct fpu {
     /* Last non-control x87 instruction, as FNSTENV shows it; kept here, not by the host's FPU. */
     uint32_t fip, fdp;
     uint16_t fcs, fds, fop;
+    uint32_t fip_before; /* the host's at the native entry, if an exception was pending; else 0 */
 };
 
 /* Executable memory for the host instructions that do the guest's FP and SIMD work (fpu_emit()). */
@@ -204,6 +208,8 @@ struct memory_map {
 struct code_frame {
     uint64_t granules;     /* bit n: bytes 64n..64n+63 are part of a cached block */
     struct code_ref *refs; /* the blocks that have bytes here */
+    uint32_t private_head; /* the private pages made of it: first slot + 1 (code_cache.c) */
+    uint32_t write_traps;  /* native writes emulated since it became code (code_yield_frame()) */
 };
 
 /* ---- The virtual CPU ----------------------------------------------------------------------------------- */
@@ -282,6 +288,19 @@ struct vcpu {
     struct code_frame *code_frame; /* one per frame of the RAM file */
     struct block_cache *blocks;
     struct native_pool *native;
+
+    uint8_t engine; /* enum d86_engine */
+    struct split split;
+    struct shadow *shadow;
+    struct code_cache *code;
+    struct {
+        unsigned short_runs;      /* native runs in a row that a site ended before they had paid */
+        uint64_t interpret_until; /* icount: until then the interpreter runs blocks */
+    } sbe;
+    struct lockstep *lockstep;
+    struct exec_stats counts;
+    bool timing;              /* count native_ns, as TSC ticks: the library converts them */
+    struct exec_trace *trace; /* trace_ring.h */
 };
 
 /* ---- Micro-operations ------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@
 #include "block.h"
 #include "channel.h"
 #include "executor.h"
+#include "lockstep.h"
+#include "sbe.h"
 
 /* ---- Mode
  * -------------------------------------------------------------------------------------------------- */
@@ -36,7 +38,8 @@ static uint8_t current_mode(const struct vcpu *v)
 
 void exec_mode_changed(struct vcpu *v)
 {
-    bool check_each = v->debug.active || (v->cpl == 3 && (v->cr0 & X86_CR0_AM) && (v->eflags & X86_AC));
+    bool check_each = v->debug.active || (v->cpl == 3 && (v->cr0 & X86_CR0_AM) && (v->eflags & X86_AC)) ||
+                      (v->cpl == 3 && v->engine == D86_ENGINE_LOCKSTEP);
     v->mode = current_mode(v);
     v->tlb = check_each ? v->tlb_none : v->cpl == 3 ? v->tlb_user : v->tlb_system;
     /* What the jump cache holds was checked against the CS limit of its time. */
@@ -181,16 +184,15 @@ static uint32_t breakpoints_here(const struct vcpu *v)
     return hit;
 }
 
-static void set_pending_step(struct vcpu *v, bool on)
+static void set_pending(struct vcpu *v, uint32_t bit, bool on)
 {
     if (on)
-        __atomic_or_fetch(&v->pending, PENDING_STEP, __ATOMIC_RELAXED);
+        __atomic_or_fetch(&v->pending, bit, __ATOMIC_RELAXED);
     else
-        __atomic_and_fetch(&v->pending, ~(uint32_t)PENDING_STEP, __ATOMIC_RELAXED);
+        __atomic_and_fetch(&v->pending, ~bit, __ATOMIC_RELAXED);
 }
 
-/* Run one instruction and raise the traps that follow it. */
-static void step(struct vcpu *v)
+void exec_step(struct vcpu *v)
 {
     bool trap = v->eflags & X86_TF, resume = v->eflags & X86_RF;
     if (v->debug.active && !resume) {
@@ -209,9 +211,9 @@ static void step(struct vcpu *v)
     v->debug.hit = 0;
     v->bus.cursor = 0;
     v->step_state = (struct step_state){ .resume = resume, .shadow = shadow, .shadow_is_ss = shadow_is_ss };
-    set_pending_step(v, true);
+    set_pending(v, PENDING_STEP, true);
     run_uops(v, u);
-    set_pending_step(v, false);
+    set_pending(v, PENDING_STEP, false);
     v->step_state = (struct step_state){ 0 };
     bus_commit(v);
 
@@ -235,7 +237,26 @@ static void restore_step(struct vcpu *v)
     }
     v->step_state = (struct step_state){ 0 };
     v->bus.cursor = 0;
-    set_pending_step(v, false);
+    set_pending(v, PENDING_STEP, false);
+}
+
+/* CPL 3 under the engine sbe. */
+static void run_sbe(struct vcpu *v)
+{
+    switch (sbe_run(v)) {
+    case SBE_LOOP:
+        break;
+    case SBE_STEP:
+        v->counts.steps++;
+        exec_step(v);
+        break;
+    case SBE_INTERPRET:
+        /* Come back after each block: the next may be worth running natively. */
+        set_pending(v, PENDING_SBE, true);
+        run_uops(v, block_lookup(v, false));
+        set_pending(v, PENDING_SBE, false);
+        break;
+    }
 }
 
 static void run_once(struct vcpu *v)
@@ -247,7 +268,9 @@ static void run_once(struct vcpu *v)
     if (likely(!v->bus.count))
         take_events(v);
     if (unlikely(must_step(v)))
-        step(v);
+        exec_step(v);
+    else if (v->engine != D86_ENGINE_INTERP && sbe_possible(v))
+        run_sbe(v);
     else
         run_uops(v, block_lookup(v, false));
 }
@@ -258,7 +281,7 @@ void exec_take_writes(struct vcpu *v, struct channel *c)
         block_flush(v);
     } else {
         for (uint32_t i = 0; i < c->write_count; i++)
-            block_written(v, c->write[i].frame, c->write[i].offset, c->write[i].size);
+            frame_written(v, c->write[i].frame, c->write[i].offset, c->write[i].size);
     }
     c->write_count = 0;
 }
@@ -274,6 +297,10 @@ void exec_run(struct vcpu *v)
     int why = unwind_save(&v->unwind);
     if (why != UNWIND_NONE && v->pending & PENDING_STEP)
         restore_step(v);
+    if (why != UNWIND_NONE && v->engine != D86_ENGINE_INTERP) {
+        set_pending(v, PENDING_SBE, false);
+        v->lockstep->recording = false;
+    }
     if (why == UNWIND_EXCEPTION) {
         /* What was under way is over: the exception takes its place. */
         bus_commit(v);

@@ -23,6 +23,8 @@ NORETURN void unwind_to(struct unwind_buffer *b, int code);
 
 /* Would an external interrupt be taken before the next instruction? */
 bool exec_can_interrupt(const struct vcpu *v);
+/* Run one instruction and raise the traps that follow it. */
+void exec_step(struct vcpu *v);
 /* Leave to the caller now; v->exit->reason is set. The instruction in progress is executed again later. */
 NORETURN void exec_exit(struct vcpu *v);
 /* The guest did what we cannot model (code D86_ERROR_*): one sentence for people. */
@@ -192,10 +194,20 @@ bool bind_fpu(struct vcpu *v, const struct insn *in, unsigned mode, struct uop *
 const struct uop *block_lookup(struct vcpu *v, bool step);
 /* A write reached bytes [offset, offset+size) of RAM-file frame `frame` which holds cached code. */
 void block_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size);
-/* Is anything cached from this RAM-file frame? */
-static inline bool block_frame_has_code(const struct vcpu *v, uint64_t frame)
+/* Is anything cached from this RAM-file frame, as blocks or as private pages? Then writes to it must be seen. */
+static inline bool frame_has_code(const struct vcpu *v, uint64_t frame)
 {
-    return v->code_frame[frame].granules != 0;
+    return v->code_frame[frame].granules != 0 || v->code_frame[frame].private_head != 0;
+}
+/* code_cache.h has more of these. Private pages that show any of the bytes are dropped. */
+void code_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size);
+/* Memory of a RAM-file frame was written by whatever means but native guest code: drop what was made from it. */
+static inline void frame_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size)
+{
+    if (v->code_frame[frame].granules)
+        block_written(v, frame, offset, size);
+    if (v->code_frame[frame].private_head)
+        code_written(v, frame, offset, size);
 }
 /* Forget all blocks. */
 void block_flush(struct vcpu *v);

@@ -188,6 +188,49 @@ bool fpu_admit(struct vcpu *v, const struct uop *u, unsigned classes)
     return v->fpu.simd_unmasked && (classes & FPU_SSE_MATH);
 }
 
+static bool is_pending(const struct vcpu *v)
+{
+    return v->fpu.unmasked && (host_read_fsw() & FSW_ES);
+}
+
+/*
+ * Our own pointers and the host's are of one instruction only when that ran natively: what the interpreter
+ * executes, the host sees at a stub's address. An exception pending at the entry is the interpreter's.
+ */
+void fpu_before_native(struct vcpu *v)
+{
+    acquire(v);
+    v->fpu.fip_before = 0;
+    if (is_pending(v)) {
+        fpu_save(v);
+        v->fpu.fip_before = fx_read32(v->fpu.image, FX_FIP);
+    }
+}
+
+/*
+ * Which instruction an unmasked exception is pending from. Without one nobody can tell: processors need not
+ * save the pointers then (AMD64 Architecture Programmer's Manual 2, "FXSAVE"), and the last ones we know
+ * stay.
+ */
+static void take_pointers(struct vcpu *v)
+{
+    fpu_save(v);
+    if (fx_read32(v->fpu.image, FX_FIP) == v->fpu.fip_before)
+        return;
+    v->fpu.fip = fx_read32(v->fpu.image, FX_FIP);
+    v->fpu.fdp = fx_read32(v->fpu.image, FX_FDP);
+    v->fpu.fop = fx_read16(v->fpu.image, FX_FOP) & 0x7ff;
+    v->fpu.fcs = v->seg[X86_CS].selector;
+    v->fpu.fds = v->seg[X86_DS].selector;
+}
+
+void fpu_after_native(struct vcpu *v)
+{
+    fpu_controls_changed(v);
+    if (is_pending(v))
+        take_pointers(v);
+}
+
 /* ---- Reset, state in and out ------------------------------------------------------------------------------
  */
 

@@ -145,6 +145,9 @@ static ALWAYS_INLINE void fpu_zero(void *to, unsigned size)
 bool fpu_admit(struct vcpu *v, const struct uop *u, unsigned classes);
 /* Recompute unmasked, simd_unmasked and guard after FCW, MXCSR or the whole state was loaded. */
 void fpu_controls_changed(struct vcpu *v);
+/* Native guest code runs on the state in the host's registers: have it there; and look what it left. */
+void fpu_before_native(struct vcpu *v);
+void fpu_after_native(struct vcpu *v);
 /* Have the current state in v->fpu.image (it stays live); and the reverse, after editing the image. */
 void fpu_save(struct vcpu *v);
 void fpu_load(struct vcpu *v);

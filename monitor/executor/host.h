@@ -20,3 +20,11 @@ static inline long host_call(long number, long a, long b, long c, long d, long e
                      : "rcx", "r11", "memory");
     return result;
 }
+
+/* The host's time stamp counter. */
+static inline uint64_t host_ticks(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+}

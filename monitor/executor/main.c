@@ -2,25 +2,21 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The executor process: maps the arena and the guest's RAM where the library has them, shuts itself in, and
- * then takes turns with the library running the vCPU. It has no libc, owns nothing below 4 GiB yet, and
- * after host_confine() can make three system calls. Executor side.
+ * then takes turns with the library running the vCPU. It has no libc, and everything below 4 GiB is the
+ * guest's. Executor process.
  */
 #include <asm/unistd.h>
-#include <linux/audit.h>
+#include <linux/auxvec.h>
 #include <linux/fcntl.h>
-#include <linux/filter.h>
 #include <linux/futex.h>
 #include <linux/mman.h>
-#include <linux/prctl.h>
-#include <linux/seccomp.h>
 
 #include "../library/arena.h"
 #include "channel.h"
+#include "confine.h"
 #include "executor.h"
 #include "host.h"
-
-/* Start of the image's text and its end: executor.lds order, from the linker. */
-extern const char __executable_start[], etext[];
+#include "host_segments.h"
 
 NORETURN static void quit(int status)
 {
@@ -47,8 +43,6 @@ static struct arena *map_everything(uint64_t slot)
            CHANNEL_FD_ARENA, offsetof(struct arena, native_code));
     /* The RAM file grows later; pages past its end come into being with it. */
     map_at(base + ARENA_RAM_OFFSET, ARENA_RAM_MAX, PROT_READ | PROT_WRITE, CHANNEL_FD_RAM, 0);
-    host_call(__NR_close, CHANNEL_FD_ARENA, 0, 0, 0, 0, 0);
-    host_call(__NR_close, CHANNEL_FD_RAM, 0, 0, 0, 0, 0);
     return (struct arena *)(uintptr_t)base;
 }
 
@@ -68,33 +62,46 @@ static void tie_to_library(void)
         quit(0);
 }
 
-/*
- * Allow what taking turns needs, from this image's own text; anything else ends the process. Addresses are
- * compared by their upper halves (the image is smaller than 4 GiB and does not cross such a boundary) and
- * then by the lower ones.
+/* ---- Native code ----------------------------------------------------------------------------------------
  */
-static void confine(void)
+
+static void start_error(struct channel *c, const char *text)
 {
-    uint64_t start = (uint64_t)(uintptr_t)__executable_start, end = (uint64_t)(uintptr_t)etext;
-    const struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, 8),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer) + 4),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(start >> 32), 0, 6),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer)),
-        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (uint32_t)start, 0, 4),
-        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (uint32_t)end, 3, 0),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_futex, 2, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_exit_group, 1, 0),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const struct sock_fprog program = { sizeof(filter) / sizeof(filter[0]),
-                                        (struct sock_filter *)(uintptr_t)filter };
-    if (host_call(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0) < 0 ||
-        host_call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&program, 0, 0, 0) < 0)
-        quit(CHANNEL_STATUS_SECCOMP);
+    unsigned i;
+    for (i = 0; text[i] && i < sizeof(c->start_error) - 1; i++)
+        c->start_error[i] = text[i];
+    c->start_error[i] = 0;
+}
+
+/* SDM 3A, "FS and GS": WRFSBASE where the kernel allows it; AT_HWCAP2 of the auxiliary vector says so. */
+static bool host_sets_bases(const uint64_t *stack)
+{
+    const uint64_t *p = stack + 1 + stack[0] + 1; /* past argc, argv and its NULL */
+    while (*p)
+        p++;
+    for (p++; p[0] != AT_NULL; p += 2) {
+        if (p[0] == AT_HWCAP2)
+            return p[1] & 2; /* HWCAP2_FSGSBASE */
+    }
+    return false;
+}
+
+/* What the engine sbe needs of the host; leaves the reason in the channel where it is lacking. */
+static void prepare_native(struct arena *arena, const uint64_t *stack)
+{
+    struct channel *c = &arena->channel;
+    struct vcpu *v = &arena->vcpu;
+    const char *why = NULL;
+    if (!host_sets_bases(stack))
+        why = "this host's kernel does not let programs set FS and GS bases (Linux 5.9 does, see nofsgsbase)";
+    else if (native_init(&c->native) < 0)
+        why = "this host gives no signal stack";
+    else if (host_segments_unguarded())
+        why = "this host shows programs a 64-bit code segment the scanner does not know";
+    else
+        (void)split_choose(v, c->split_wanted, &why);
+    if (why)
+        start_error(c, why);
 }
 
 /* ---- Taking turns
@@ -103,17 +110,32 @@ static void confine(void)
 static void give_turn(struct channel *c, enum channel_turn to)
 {
     __atomic_store_n(&c->turn, to, __ATOMIC_SEQ_CST);
-    host_call(__NR_futex, (long)&c->turn, FUTEX_WAKE, 1, 0, 0, 0);
+    if (__atomic_load_n(&c->library_asleep, __ATOMIC_SEQ_CST))
+        host_call(__NR_futex, (long)&c->turn, FUTEX_WAKE, 1, 0, 0, 0);
 }
 
-/*
- * No polling: both sides share a CPU (carrier.c says why), where it would only keep the other one from its
- * turn.
- */
-static void await_turn(struct channel *c)
+static bool is_our_turn(const struct channel *c)
 {
-    while (__atomic_load_n(&c->turn, __ATOMIC_SEQ_CST) != CHANNEL_EXECUTOR)
+    return __atomic_load_n(&c->turn, __ATOMIC_SEQ_CST) == CHANNEL_EXECUTOR;
+}
+
+/* `soon`: the caller's answer takes it microseconds. */
+static void await_turn(struct channel *c, bool soon)
+{
+    uint64_t began = host_ticks();
+    while (soon && c->close && !is_our_turn(c) && host_ticks() - began < CHANNEL_SPIN_TICKS)
+        __builtin_ia32_pause();
+    __atomic_store_n(&c->executor_asleep, 1, __ATOMIC_SEQ_CST);
+    while (!is_our_turn(c))
         host_call(__NR_futex, (long)&c->turn, FUTEX_WAIT, CHANNEL_LIBRARY, 0, 0, 0);
+    __atomic_store_n(&c->executor_asleep, 0, __ATOMIC_SEQ_CST);
+}
+
+static void subvert(struct arena *arena)
+{
+    unsigned what = arena->channel.subvert;
+    arena->channel.subvert = CHANNEL_LOYAL;
+    confine_subvert(arena, what);
 }
 
 NORETURN void executor_main(const uint64_t *stack);
@@ -123,13 +145,24 @@ void executor_main(const uint64_t *stack)
 {
     const char *slot = (const char *)(uintptr_t)stack[2];
     struct arena *arena = map_everything((uint64_t)(slot[0] - '0'));
+    struct channel *c = &arena->channel;
+    bool native = arena->vcpu.engine != D86_ENGINE_INTERP;
     tie_to_library();
-    confine();
-    give_turn(&arena->channel, CHANNEL_LIBRARY);
+    if (native) {
+        prepare_native(arena, stack);
+    } else {
+        host_call(__NR_close, CHANNEL_FD_ARENA, 0, 0, 0, 0, 0);
+        host_call(__NR_close, CHANNEL_FD_RAM, 0, 0, 0, 0, 0);
+    }
+    if (confine(native) < 0)
+        quit(CHANNEL_STATUS_SECCOMP);
+    give_turn(c, CHANNEL_LIBRARY);
     for (;;) {
-        await_turn(&arena->channel);
-        exec_take_writes(&arena->vcpu, &arena->channel);
+        await_turn(c, arena->exit.reason != D86_EXIT_HLT);
+        if (c->subvert)
+            subvert(arena);
+        exec_take_writes(&arena->vcpu, c);
         exec_run(&arena->vcpu);
-        give_turn(&arena->channel, CHANNEL_LIBRARY);
+        give_turn(c, CHANNEL_LIBRARY);
     }
 }

@@ -7,7 +7,9 @@
  * set and no code is cached from the frame.
  */
 #include "mem.h"
+#include "lockstep.h"
 #include "paging.h"
+#include "sbe.h"
 
 /* ---- TLB
  * --------------------------------------------------------------------------------------------------- */
@@ -29,7 +31,7 @@ void tlb_new_generation(struct vcpu *v)
     v->fetch_tag = v->tlb_generation << MODE_BITS | v->mode;
 }
 
-void tlb_flush(struct vcpu *v)
+static void forget_all(struct vcpu *v)
 {
     v->stats.tlb_flushes++;
     tlb_clear(v->tlb_system);
@@ -39,19 +41,30 @@ void tlb_flush(struct vcpu *v)
     tlb_new_generation(v);
 }
 
-void tlb_flush_page(struct vcpu *v, guest_la la)
+static void forget_page(struct vcpu *v, guest_la la)
 {
     struct tlb_entry invalid = { .read_tag = TLB_INVALID, .write_tag = TLB_INVALID };
     unsigned i = la >> 12 & (TLB_SIZE - 1);
-    /* Large pages are cached 4 KiB at a time: only a full flush finds all their pieces. */
-    if (v->cr4 & (X86_CR4_PSE | X86_CR4_PAE)) {
-        tlb_flush(v);
-        return;
-    }
     v->tlb_system[i] = invalid;
     v->tlb_user[i] = invalid;
     v->itlb[la >> 12 & (ITLB_SIZE - 1)].tag = TLB_INVALID;
     tlb_new_generation(v);
+}
+
+void tlb_flush(struct vcpu *v)
+{
+    forget_all(v);
+    sbe_translations_changed(v);
+}
+
+void tlb_flush_page(struct vcpu *v, guest_la la)
+{
+    /* Large pages are cached 4 KiB at a time: only a full flush finds all their pieces. */
+    if (v->cr4 & (X86_CR4_PSE | X86_CR4_PAE))
+        forget_all(v);
+    else
+        forget_page(v, la);
+    sbe_page_changed(v, la);
 }
 
 void tlb_forbid_writes(struct vcpu *v, uint64_t frame)
@@ -91,7 +104,7 @@ static struct place place_of(struct vcpu *v, const struct uop *u, guest_la la, u
         return place;
     struct tlb_entry *t = &tlb[la >> 12 & (TLB_SIZE - 1)];
     uint32_t page = la & ~0xfffu;
-    bool writable = w.writable && w.dirty && !r->read_only && !block_frame_has_code(v, place.frame);
+    bool writable = w.writable && w.dirty && !r->read_only && !frame_has_code(v, place.frame);
     t->read_tag = page;
     t->write_tag = writable ? page : TLB_INVALID;
     t->addend = (uint64_t)(uintptr_t)(place.host - (la & 0xfff)) - page;
@@ -120,9 +133,11 @@ static void place_write(struct vcpu *v, const struct uop *u, struct place place,
         bus_write(v, u, place.pa, size, value);
         return;
     }
+    if (unlikely(v->lockstep && v->lockstep->recording))
+        lockstep_note_store(v, place.host, size);
     mem_store(place.host, size, value);
-    if (block_frame_has_code(v, place.frame))
-        block_written(v, place.frame, (unsigned)(place.pa & 0xfff), size);
+    if (frame_has_code(v, place.frame))
+        frame_written(v, place.frame, (unsigned)(place.pa & 0xfff), size);
 }
 
 /* ---- Any access

@@ -25,7 +25,7 @@ const struct region *phys_region(const struct vcpu *v, guest_pa pa)
 }
 
 /* Page tables outside memory read as an idle bus. */
-static uint64_t entry_read(struct vcpu *v, guest_pa pa, unsigned size)
+static uint64_t entry_read(const struct vcpu *v, guest_pa pa, unsigned size)
 {
     pa &= v->pa_mask;
     const struct region *r = phys_region(v, pa);
@@ -47,7 +47,7 @@ static void entry_set(struct vcpu *v, guest_pa pa, uint32_t bits)
     if ((*entry & bits) == bits)
         return;
     *entry |= bits;
-    block_written(v, offset >> 12, offset & 0xfff, 4);
+    frame_written(v, offset >> 12, offset & 0xfff, 4);
 }
 
 /* ---- Walks
@@ -161,6 +161,65 @@ bool paging_walk(struct vcpu *v, guest_la la, unsigned access, struct walk *w)
     }
     w->pa &= v->pa_mask;
     return true;
+}
+
+/* ---- Looking without touching ------------------------------------------------------------------------ */
+
+enum { SPAN_RIGHTS = X86_PTE_P | X86_PTE_W | X86_PTE_U | X86_PTE_A };
+
+/* The page table at pa; its entries are of this size and lead on from a directory entry. */
+static void span_table(const struct vcpu *v, struct paging_span *s, guest_pa pa, unsigned entry_size)
+{
+    pa &= v->pa_mask;
+    const struct region *r = phys_region(v, pa);
+    s->table = r ? v->map.ram + r->offset + (pa - r->pa) : NULL;
+    s->entry_size = (uint8_t)entry_size;
+}
+
+static void span_32(const struct vcpu *v, guest_la la, struct paging_span *s)
+{
+    uint32_t pde = (uint32_t)entry_read(v, (v->cr3 & 0xfffff000u) | (la >> 22 << 2), 4);
+    bool large = (pde & X86_PTE_PS) && (v->cr4 & X86_CR4_PSE);
+    s->first = la & 0xffc00000u;
+    s->last = s->first | 0x3fffff;
+    if (!(pde & X86_PTE_P) || (large && (pde & PSE36_RESERVED)))
+        return;
+    s->rights = pde & (large ? SPAN_RIGHTS | X86_PTE_D : SPAN_RIGHTS);
+    if (large)
+        s->pa = (pde & 0xffc00000u) | (guest_pa)(pde >> 13 & 0xf) << 32;
+    else
+        span_table(v, s, pde & 0xfffff000u, 4);
+}
+
+static void span_pae(const struct vcpu *v, guest_la la, struct paging_span *s)
+{
+    uint64_t pdpte = v->pdpte[la >> 30];
+    s->first = la & 0xffe00000u;
+    s->last = s->first | 0x1fffff;
+    if (!(pdpte & X86_PTE_P))
+        return;
+    uint64_t pde = entry_read(v, (pdpte & 0xffffff000ull) | (la >> 18 & 0xff8), 8);
+    bool large = pde & X86_PTE_PS;
+    if (!(pde & X86_PTE_P) || pae_reserved(v, pde, large ? 0x1fe000 : 0))
+        return;
+    s->rights = (uint32_t)pde & (large ? SPAN_RIGHTS | X86_PTE_D : SPAN_RIGHTS);
+    s->reserved = PA_RESERVED | (v->efer & X86_EFER_NXE ? 0 : X86_PTE_NX);
+    s->no_execute = pde & X86_PTE_NX;
+    if (large)
+        s->pa = pde & 0xfffe00000ull;
+    else
+        span_table(v, s, pde & 0xffffff000ull, 8);
+}
+
+void paging_span(const struct vcpu *v, guest_la la, struct paging_span *s)
+{
+    *s = (struct paging_span){ .last = ~0u };
+    if (!(v->cr0 & X86_CR0_PG))
+        s->rights = SPAN_RIGHTS | X86_PTE_D;
+    else if (v->cr4 & X86_CR4_PAE)
+        span_pae(v, la, s);
+    else
+        span_32(v, la, s);
 }
 
 bool paging_load_pdptes(struct vcpu *v, uint32_t cr3)

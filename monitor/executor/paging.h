@@ -22,3 +22,51 @@ NORETURN void paging_fault(struct vcpu *v, const struct uop *u, guest_la la, uin
 
 /* The RAM or ROM region that holds a guest-physical address, or NULL. */
 const struct region *phys_region(const struct vcpu *v, guest_pa pa);
+
+/* ---- Looking without touching ------------------------------------------------------------------------ */
+
+/*
+ * A stretch of linear memory whose translation one directory entry decides (or the absence of paging), looked
+ * up once for its many pages: what the tables say, with nothing set in them.
+ */
+struct paging_span {
+    guest_la first, last;
+    bool no_execute;      /* the directory entry's NX */
+    uint8_t entry_size;   /* of the page table: 4 or 8; 0: consecutive memory from `pa` on, or nothing */
+    const uint8_t *table; /* NULL: outside memory, its entries read as all ones */
+    uint32_t rights;      /* X86_PTE_P, W, U, A of the directory entry; D too without a table */
+    guest_pa pa;
+    uint64_t reserved; /* bits that must be clear in entries of the table */
+};
+
+void paging_span(const struct vcpu *v, guest_la la, struct paging_span *s);
+
+/*
+ * The page of the span that holds la: the bits X86_PTE_P, W, U and A that are set at all levels, and D.
+ * Without P there is no translation; otherwise *pa is the page's address.
+ */
+static inline uint32_t paging_span_page(const struct vcpu *v, const struct paging_span *s, guest_la la,
+                                        guest_pa *pa)
+{
+    uint64_t entry = ~0ull;
+    if (s->entry_size == 0) {
+        *pa = (s->pa + ((la - s->first) & ~0xfffu)) & v->pa_mask;
+        return s->rights;
+    }
+    if (s->table && s->entry_size == 4)
+        entry = ((const uint32_t *)s->table)[la >> 12 & 1023];
+    else if (s->table)
+        entry = ((const uint64_t *)s->table)[la >> 12 & 511];
+    if (entry & s->reserved)
+        return 0;
+    *pa = entry & (s->entry_size == 4 ? 0xfffff000ull : 0xffffff000ull) & v->pa_mask;
+    return (uint32_t)entry & s->rights & X86_PTE_P ? (uint32_t)entry & (s->rights | X86_PTE_D) : 0;
+}
+
+/* May a page of the span that has a translation be fetched from, as far as NX goes? */
+static inline bool paging_span_executable(const struct paging_span *s, guest_la la)
+{
+    if (s->table && s->entry_size == 8 && ((const uint64_t *)s->table)[la >> 12 & 511] & X86_PTE_NX)
+        return false;
+    return !s->no_execute;
+}

@@ -193,7 +193,7 @@ static ALWAYS_INLINE const struct uop *string_template(struct vcpu *v, const str
         count -= n;
         if (count == 0 || found(v, u, op))
             break;
-        if (unlikely(v->pending))
+        if (unlikely(v->pending & ~(uint32_t)PENDING_SBE))
             return interrupted(v, u);
     }
     v->icount--; /* the end of the block counts one for this instruction */

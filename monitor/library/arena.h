@@ -5,7 +5,7 @@
  * everything has a fixed place, so that another process can map the same files at the same addresses and
  * every pointer in the arena keeps its meaning. Library side.
  *
- *   slot +0         arena file: vCPU state, exit record, block cache, code-frame table (read, write)
+ *   slot +0         arena file: vCPU state, exit record, what is cached of code, frame tables (read, write)
  *   slot +32 GiB    the arena file's native-code pool again (read, execute)
  *   slot +64 GiB    RAM file (read, write), grown as regions are added
  */
@@ -16,6 +16,10 @@
 
 #include "../executor/block.h"
 #include "../executor/channel.h"
+#include "../executor/code_cache.h"
+#include "../executor/lockstep.h"
+#include "../executor/shadow.h"
+#include "../executor/trace_ring.h"
 
 enum { ARENA_SLOTS = 8 };
 
@@ -40,11 +44,24 @@ struct arena {
     _Alignas(4096) uint64_t native_code[ARENA_NATIVE_SLOTS];
     _Alignas(4096) uint8_t pool[ARENA_POOL_SIZE];
     struct code_frame code_frame[ARENA_FRAMES];
+    struct exec_trace trace;
+    /* For the engines that run guest code natively. */
+    struct lockstep lockstep;
+    struct shadow shadow;
+    struct shadow_page shadow_page[SHADOW_PAGES];
+    uint32_t frame_head[ARENA_FRAMES];
+    _Alignas(4096) struct code_cache code;
 };
+
+_Static_assert(sizeof(struct arena) <= ARENA_TEXT_OFFSET, "the arena file ends before its text is mapped");
 
 struct d86_vcpu {
     struct d86_vm *vm;
-    struct vcpu *cpu; /* in the arena */
+    struct vcpu *cpu;    /* in the arena */
+    uint64_t trace_next; /* the first event not yet handed out */
+    struct {
+        uint64_t ticks, ns; /* both clocks when timing began */
+    } timing;
 };
 
 struct d86_vm {
@@ -55,9 +72,12 @@ struct d86_vm {
     struct memory_map map; /* copied to the vCPU whenever it changes */
     struct d86_vcpu vcpu;
     bool has_vcpu;
-    bool sandboxed;   /* the vCPU runs in a process of its own */
-    int executor;     /* its process number; 0: it died */
-    int executor_cpu; /* the CPU it is kept on */
+    bool sandboxed;  /* the vCPU runs in a process of its own */
+    int executor;    /* its process number; 0: it died, of `executor_status` */
+    int executor_fd; /* its pidfd, or -1 */
+    int executor_status;
+    int executor_cpu; /* the CPU it is kept on; -1: any, or any but the caller's */
+    unsigned quick_runs; /* in a row: carrier.c, "Close quarters" */
     int lifeline;     /* pipe end whose closing ends it */
 };
 
@@ -71,11 +91,16 @@ void arena_destroy(struct d86_vm *vm);
 /* Make the RAM file `size` bytes (a multiple of 4096) and map it. */
 int arena_grow_ram(struct d86_vm *vm, uint64_t size);
 
-/* carrier.c: start an executor process for the vCPU; end it, if any; run the vCPU, wherever it is, until an
- * exit. */
+/*
+ * carrier.c: start an executor process for the vCPU, or one that runs guest code natively (-ENOTSUP: it
+ * cannot, here); end it, if any; run the vCPU, wherever it is, until an exit.
+ */
 int carrier_start(struct d86_vm *vm);
+int carrier_start_native(struct d86_vm *vm, enum d86_split wanted);
 void carrier_stop(struct d86_vm *vm);
 int carrier_run(struct d86_vm *vm);
+/* vcpu.pending was set: see that a vCPU in native code notices. Any thread, any signal handler. */
+void carrier_rouse(struct d86_vm *vm);
 
 /* vcpu.c: the memory map changed. */
 void vcpu_memory_changed(struct d86_vm *vm);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -31,6 +32,13 @@ static int run_here(struct d86_vm *vm)
     exec_take_writes(&vm->arena->vcpu, &vm->arena->channel);
     exec_run(&vm->arena->vcpu);
     return 0;
+}
+
+/* Why a native engine did not come up. */
+static int refuse_engine(const struct d86_vm *vm, const char *why)
+{
+    const char *engine = vm->arena->vcpu.engine == D86_ENGINE_SBE ? "sbe" : "lockstep";
+    return error_set(-ENOTSUP, "the engine %s cannot be used here: %s", engine, why);
 }
 
 #ifndef D86_SANITIZED
@@ -87,8 +95,12 @@ static void become_executor(const struct d86_vm *vm, int image, int lifeline)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGIO, SIG_DFL);
-    /* Ctrl-C at the terminal is the frontend's affair. */
-    signal(SIGINT, SIG_IGN);
+    /* Its memory is the guest's, sparse and huge. */
+    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+    /* What a terminal, or a supervisor, sends the whole process group is the caller's affair. */
+    static const int for_caller[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+    for (unsigned i = 0; i < sizeof(for_caller) / sizeof(for_caller[0]); i++)
+        signal(for_caller[i], SIG_IGN);
     if (dup2(arena, CHANNEL_FD_ARENA) < 0 || dup2(ram, CHANNEL_FD_RAM) < 0 ||
         dup2(line, CHANNEL_FD_LIFELINE) < 0 || program < 0)
         _exit(126);
@@ -97,14 +109,20 @@ static void become_executor(const struct d86_vm *vm, int image, int lifeline)
     _exit(127);
 }
 
+enum { STATUS_UNKNOWN = -1 };
+
 static const char *death_reason(int status, char *text, size_t size)
 {
-    if (WIFSIGNALED(status))
+    if (status == STATUS_UNKNOWN)
+        snprintf(text, size, "its exit status went to somebody else");
+    else if (WIFSIGNALED(status))
         snprintf(text, size, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
     else if (WEXITSTATUS(status) == 127)
         snprintf(text, size, "the host does not let it execute (is /proc/sys/vm/memfd_noexec set?)");
     else if (WEXITSTATUS(status) == CHANNEL_STATUS_MAP)
         snprintf(text, size, "it could not map the shared memory");
+    else if (WEXITSTATUS(status) == CHANNEL_STATUS_SIGNALS)
+        snprintf(text, size, "it could not set up its signals");
     else if (WEXITSTATUS(status) == CHANNEL_STATUS_SECCOMP)
         snprintf(text, size, "the host's kernel has no seccomp filters");
     else
@@ -112,37 +130,44 @@ static const char *death_reason(int status, char *text, size_t size)
     return text;
 }
 
-/* Has the executor died? Then it is reaped and *status says how. */
-static bool executor_died(struct d86_vm *vm, int *status)
+/*
+ * Has the executor died? Then it is reaped, and vm->executor_status says how. Its number is forgotten first:
+ * while it is a zombie no other process can have it.
+ */
+static bool executor_died(struct d86_vm *vm)
 {
-    pid_t pid = waitpid(vm->executor, status, WNOHANG);
-    if (pid == 0 || (pid < 0 && errno == EINTR))
+    pid_t pid = vm->executor;
+    siginfo_t info = { .si_pid = 0 };
+    int result = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
+    if ((result == 0 && info.si_pid == 0) || (result < 0 && errno == EINTR))
         return false;
+    __atomic_store_n(&vm->executor, 0, __ATOMIC_SEQ_CST);
     /* A caller that reaps all children, or ignores SIGCHLD, may have got there first. */
-    if (pid < 0)
-        *status = 0;
-    vm->executor = 0;
+    if (waitpid(pid, &vm->executor_status, WNOHANG) != pid)
+        vm->executor_status = STATUS_UNKNOWN;
     return true;
 }
 
-/* Sleep until the turn is the library's; false: the executor died, *status. */
-static bool await_library_turn(struct d86_vm *vm, int *status)
+/* Sleep until the turn is the library's; false: the executor died. */
+static bool await_library_turn(struct d86_vm *vm)
 {
     struct channel *c = &vm->arena->channel;
     bool alive = true;
     uint32_t turn;
+    __atomic_store_n(&c->library_asleep, 1, __ATOMIC_SEQ_CST);
     while (alive && (turn = __atomic_load_n(&c->turn, __ATOMIC_SEQ_CST)) != CHANNEL_LIBRARY) {
         const struct timespec patience = { .tv_nsec = WATCH_NS };
         long result = syscall(SYS_futex, &c->turn, FUTEX_WAIT, turn, &patience, NULL, 0);
         if (result < 0 && errno == ETIMEDOUT)
-            alive = !executor_died(vm, status);
+            alive = !executor_died(vm);
     }
+    __atomic_store_n(&c->library_asleep, 0, __ATOMIC_SEQ_CST);
     return alive;
 }
 
 int carrier_start(struct d86_vm *vm)
 {
-    int image, line[2], status = 0;
+    int image, line[2];
     char text[128];
     int result = image_file(&image);
     if (result < 0)
@@ -160,18 +185,42 @@ int carrier_start(struct d86_vm *vm)
         result = error_set(-errno, "cannot start the executor process: %s", strerror(errno));
         vm->executor = 0;
         close(line[1]);
-    } else if (!await_library_turn(vm, &status)) {
+    } else if (!await_library_turn(vm)) {
         result = error_set(-ENOTSUP, "the executor process did not start: %s",
-                           death_reason(status, text, sizeof(text)));
+                           death_reason(vm->executor_status, text, sizeof(text)));
         close(line[1]);
     } else {
         vm->lifeline = line[1];
+        vm->executor_fd = (int)syscall(SYS_pidfd_open, vm->executor, 0);
         vm->sandboxed = true;
     }
     close(line[0]);
 close_image:
     close(image);
     return result;
+}
+
+int carrier_start_native(struct d86_vm *vm, enum d86_split wanted)
+{
+    struct channel *c = &vm->arena->channel;
+    struct vcpu *v = &vm->arena->vcpu;
+    char why[160];
+    c->split_wanted = wanted;
+    c->start_error[0] = 0;
+    c->native = c->subvert = 0;
+    v->split = (struct split){ .provider = D86_SPLIT_AUTO };
+    int result = carrier_start(vm);
+    if (result < 0) {
+        snprintf(why, sizeof(why), "%s", d86_last_error());
+    } else if (c->start_error[0] || v->split.provider == D86_SPLIT_AUTO) {
+        c->start_error[sizeof(c->start_error) - 1] = 0;
+        snprintf(why, sizeof(why), "%s", c->start_error[0] ? c->start_error : "the executor chose no split");
+        carrier_stop(vm);
+    } else {
+        return 0;
+    }
+    v->split = (struct split){ .provider = D86_SPLIT_NONE };
+    return refuse_engine(vm, why);
 }
 
 void carrier_stop(struct d86_vm *vm)
@@ -184,6 +233,8 @@ void carrier_stop(struct d86_vm *vm)
         while (waitpid(vm->executor, &status, 0) < 0 && errno == EINTR)
             ;
     }
+    if (vm->executor_fd >= 0)
+        close(vm->executor_fd);
     close(vm->lifeline);
     vm->executor = 0;
     vm->sandboxed = false;
@@ -192,14 +243,16 @@ void carrier_stop(struct d86_vm *vm)
 /* ---- Running
  * --------------------------------------------------------------------------------------------------- */
 
-static int report_death(struct d86_vm *vm, int status)
+/* Native code has the guest's registers in the processor; what the vCPU says is from before. */
+static int report_death(struct d86_vm *vm)
 {
+    static const char stale[] = "; the guest's registers are from the last entry into native code";
     struct d86_exit *exit = &vm->arena->exit;
-    char text[128];
+    char text[64];
     exit->reason = D86_EXIT_INTERNAL_ERROR;
     exit->error.code = D86_ERROR_BUG;
-    snprintf(exit->error.text, sizeof(exit->error.text), "the executor process died: %s",
-             death_reason(status, text, sizeof(text)));
+    snprintf(exit->error.text, sizeof(exit->error.text), "the executor process died: %s%s",
+             death_reason(vm->executor_status, text, sizeof(text)), vm->arena->channel.native ? stale : "");
     return 0;
 }
 
@@ -219,32 +272,126 @@ static void follow_caller(struct d86_vm *vm)
         vm->executor_cpu = cpu;
 }
 
+/* ---- Close quarters --------------------------------------------------------------------------------------
+ *
+ * A guest that talks to devices without a pause (probing hardware, calibrating its clock against the timer
+ * chip) exits every few microseconds. Then both sides stay awake, on a CPU each, and look for their turn; an
+ * exit takes a tenth of the time, and the guest's calibration loops come to results they can use. It ends
+ * with the first run that takes longer than anybody should look.
+ */
+
+enum { QUICK_TICKS = 50 * 1000, QUICK_RUNS = 64 };
+
+static uint64_t host_ticks(void)
+{
+    return __builtin_ia32_rdtsc();
+}
+
+/* Give the executor the CPUs the caller may use, but the one it is on. False: there is no other. */
+static bool leave_caller(struct d86_vm *vm)
+{
+    cpu_set_t set;
+    int cpu = sched_getcpu();
+    if (cpu < 0 || cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof(set), &set) < 0)
+        return false;
+    CPU_CLR(cpu, &set);
+    if (CPU_COUNT(&set) == 0 || sched_setaffinity(vm->executor, sizeof(set), &set) < 0)
+        return false;
+    vm->executor_cpu = -1;
+    return true;
+}
+
+static void choose_distance(struct d86_vm *vm)
+{
+    struct channel *c = &vm->arena->channel;
+    if (!c->close && vm->quick_runs >= QUICK_RUNS) {
+        vm->quick_runs = 0;
+        c->close = leave_caller(vm);
+    }
+    if (!c->close)
+        follow_caller(vm);
+}
+
+/* A run took so long and ended like this. */
+static void note_run(struct d86_vm *vm, uint64_t ticks)
+{
+    struct channel *c = &vm->arena->channel;
+    if (ticks < QUICK_TICKS && vm->arena->exit.reason != D86_EXIT_HLT) {
+        vm->quick_runs++;
+        return;
+    }
+    vm->quick_runs = 0;
+    if (vm->arena->exit.reason == D86_EXIT_HLT || ticks >= CHANNEL_SPIN_TICKS)
+        c->close = 0;
+}
+
+static void look_for_turn(const struct channel *c, uint64_t began)
+{
+    while (c->close && __atomic_load_n(&c->turn, __ATOMIC_SEQ_CST) != CHANNEL_LIBRARY &&
+           host_ticks() - began < CHANNEL_SPIN_TICKS)
+        __builtin_ia32_pause();
+}
+
 int carrier_run(struct d86_vm *vm)
 {
     struct channel *c = &vm->arena->channel;
-    int status = 0;
     if (!vm->sandboxed)
         return run_here(vm);
     if (!vm->executor)
-        return report_death(vm, status);
-    follow_caller(vm);
+        return report_death(vm);
+    choose_distance(vm);
+    uint64_t began = host_ticks();
     __atomic_store_n(&c->turn, CHANNEL_EXECUTOR, __ATOMIC_SEQ_CST);
-    syscall(SYS_futex, &c->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
-    if (await_library_turn(vm, &status))
-        return 0;
-    return report_death(vm, status);
+    if (__atomic_load_n(&c->executor_asleep, __ATOMIC_SEQ_CST))
+        syscall(SYS_futex, &c->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+    look_for_turn(c, began);
+    if (!await_library_turn(vm))
+        return report_death(vm);
+    note_run(vm, host_ticks() - began);
+    return 0;
+}
+
+/*
+ * By the pidfd where the kernel has one (Linux 5.3): a process number might be another process's by now, if
+ * the executor dies this very moment.
+ */
+void carrier_rouse(struct d86_vm *vm)
+{
+    int keep = errno;
+    if (!vm->sandboxed || !__atomic_load_n(&vm->arena->channel.native, __ATOMIC_SEQ_CST))
+        return;
+    long sent = syscall(SYS_pidfd_send_signal, vm->executor_fd, CHANNEL_KICK_SIGNAL, NULL, 0);
+    if (sent < 0 && errno != ESRCH) {
+        pid_t pid = __atomic_load_n(&vm->executor, __ATOMIC_SEQ_CST);
+        if (pid > 0)
+            kill(pid, CHANNEL_KICK_SIGNAL);
+    }
+    errno = keep;
 }
 
 #else /* D86_SANITIZED */
 
 /* The image cannot hold a sanitizer's run-time library. */
+static const char no_process[] = "the library was built with a sanitizer, and then has no executor process";
+
 int carrier_start(struct d86_vm *vm)
 {
     (void)vm;
-    return error_set(-ENOTSUP, "the library was built with a sanitizer, and then has no executor process");
+    return error_set(-ENOTSUP, "%s", no_process);
+}
+
+int carrier_start_native(struct d86_vm *vm, enum d86_split wanted)
+{
+    (void)wanted;
+    return refuse_engine(vm, no_process);
 }
 
 void carrier_stop(struct d86_vm *vm)
+{
+    (void)vm;
+}
+
+void carrier_rouse(struct d86_vm *vm)
 {
     (void)vm;
 }

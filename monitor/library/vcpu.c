@@ -37,34 +37,65 @@ const char *d86_cpu_model_description(const char *name)
 /* ---- Creation and reset
  * --------------------------------------------------------------------------------------- */
 
+/* Everything the vCPU has in the arena. A VM may come here again after a start that failed. */
+static void lay_out(struct arena *arena)
+{
+    struct vcpu *v = &arena->vcpu;
+    v->exit = &arena->exit;
+    v->blocks = &arena->blocks;
+    v->blocks->pool = arena->pool;
+    v->blocks->pool_size = sizeof(arena->pool);
+    v->code_frame = arena->code_frame;
+    v->native = &arena->native;
+    v->trace = &arena->trace;
+    v->shadow = &arena->shadow;
+    shadow_init(v->shadow, arena->shadow_page, arena->frame_head);
+    v->code = &arena->code;
+    v->lockstep = &arena->lockstep;
+}
+
+static int check_config(const struct d86_vcpu_config *config)
+{
+    if (config->engine > D86_ENGINE_LOCKSTEP)
+        return error_set(-EINVAL, "there is no engine number %d", (int)config->engine);
+    if (config->split > D86_SPLIT_NONE)
+        return error_set(-EINVAL, "there is no split number %d", (int)config->split);
+    return 0;
+}
+
+/* Native engines need the low 4 GiB for themselves, so they always have a process of their own. */
+static int start_engine(struct d86_vm *vm, const struct d86_vcpu_config *config)
+{
+    struct vcpu *v = &vm->arena->vcpu;
+    v->engine = (uint8_t)config->engine;
+    v->split = (struct split){ .provider = D86_SPLIT_NONE };
+    if (config->engine != D86_ENGINE_INTERP)
+        return carrier_start_native(vm, config->split);
+    return config->sandbox ? carrier_start(vm) : 0;
+}
+
 int d86_vcpu_create(struct d86_vm *vm, const struct d86_vcpu_config *config, struct d86_vcpu **vcpu)
 {
     const char *missing = NULL;
     error_clear();
     if (vm->has_vcpu)
         return error_set(-EEXIST, "the virtual machine has a processor already");
-    if (config->engine != D86_ENGINE_INTERP)
-        return error_set(-EINVAL, "there is no engine number %d", (int)config->engine);
+    int result = check_config(config);
+    if (result < 0)
+        return result;
     const struct cpu_model *model = cpu_model_find(config->cpu);
     if (!model)
         return error_set(-EINVAL, "there is no processor model '%s'", config->cpu);
 
     struct vcpu *v = &vm->arena->vcpu;
-    v->exit = &vm->arena->exit;
-    v->blocks = &vm->arena->blocks;
-    v->blocks->pool = vm->arena->pool;
-    v->blocks->pool_size = sizeof(vm->arena->pool);
-    v->code_frame = vm->arena->code_frame;
-    v->native = &vm->arena->native;
+    lay_out(vm->arena);
     if (!cpu_model_select(v, model, &missing))
         return error_set(-ENOTSUP, "the processor model '%s' needs %s, which this host lacks", model->name,
                          missing);
+    result = start_engine(vm, config);
+    if (result < 0)
+        return result;
 
-    if (config->sandbox) {
-        int result = carrier_start(vm);
-        if (result < 0)
-            return result;
-    }
     vm->has_vcpu = true;
     vm->vcpu = (struct d86_vcpu){ .vm = vm, .cpu = v };
     v->pa_mask = PA_MASK;
@@ -74,6 +105,16 @@ int d86_vcpu_create(struct d86_vm *vm, const struct d86_vcpu_config *config, str
     d86_vcpu_reset(&vm->vcpu);
     *vcpu = &vm->vcpu;
     return 0;
+}
+
+void d86_vcpu_difference(const struct d86_vcpu *vcpu, struct d86_difference *difference)
+{
+    *difference = vcpu->cpu->lockstep->difference;
+}
+
+enum d86_split d86_vcpu_split(const struct d86_vcpu *vcpu)
+{
+    return (enum d86_split)vcpu->cpu->split.provider;
 }
 
 void d86_vcpu_reset(struct d86_vcpu *vcpu)
@@ -118,7 +159,8 @@ void d86_vcpu_nmi(struct d86_vcpu *vcpu)
 
 void d86_vcpu_kick(struct d86_vcpu *vcpu)
 {
-    __atomic_or_fetch(&vcpu->cpu->pending, PENDING_KICK, __ATOMIC_RELEASE);
+    __atomic_or_fetch(&vcpu->cpu->pending, PENDING_KICK, __ATOMIC_SEQ_CST);
+    carrier_rouse(vcpu->vm);
 }
 
 void d86_vcpu_set_a20(struct d86_vcpu *vcpu, bool enabled)
@@ -136,7 +178,7 @@ void d86_vcpu_ignne(struct d86_vcpu *vcpu)
     fpu_invalidate(vcpu->cpu);
 }
 
-/* ---- Debugging and statistics
+/* ---- Debugging
  * --------------------------------------------------------------------------------------- */
 
 void d86_vcpu_set_debug(struct d86_vcpu *vcpu, unsigned causes)
@@ -153,9 +195,4 @@ void d86_vcpu_exception(const struct d86_vcpu *vcpu, struct d86_exception *excep
         .error_code = v->event.error,
         .cr2 = v->cr2,
     };
-}
-
-void d86_vcpu_stats(const struct d86_vcpu *vcpu, struct d86_stats *stats)
-{
-    *stats = vcpu->cpu->stats;
 }

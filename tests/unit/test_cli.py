@@ -6,6 +6,8 @@ each documented way; the terminal comes back as it was.
 usage: test_cli.py PATH-TO-DUPLEX86 [NAME-PART]
 """
 
+import functools
+import json
 import os
 import pty
 import select
@@ -75,6 +77,29 @@ def cmos_read(index):
 
 # The first time: leave a mark in CMOS and reboot. The second time: exit.
 TWICE = (cmos_read(0x40) + b"\x3c\x5a\x75" + bytes([len(EXIT)]) + EXIT + cmos_write(0x40, 0x5A) + REBOOT)
+USER_ITERATIONS = 20_000_000
+
+
+def user(code):
+    """Go to CPL 3 with flat segments and access to all ports, and run `code` there."""
+    enter = 0x27  # length of the code before the tables
+    gdtr = LOAD + HEADER + enter
+    gdt = gdtr + 6
+    main = gdt + 40
+    start = (b"\x0f\x01\x15" + struct.pack("<I", gdtr) +  # lgdt
+             b"\x66\xb8\x23\x00\x8e\xd8\x8e\xc0" +  # mov ax,23h; mov ds,ax; mov es,ax
+             b"\x6a\x23\x68" + struct.pack("<I", 0x180000) +  # push ss, esp
+             b"\x68" + struct.pack("<I", 0x3002) +  # eflags: IOPL 3
+             b"\x6a\x1b\x68" + struct.pack("<I", main) + b"\xcf").ljust(enter, b"\x90")  # cs, eip; iret
+    assert len(start) == enter
+    tables = struct.pack("<HI", 39, gdt) + struct.pack("<5Q", 0, 0xCF9B000000FFFF, 0xCF93000000FFFF,
+                                                       0xCFFB000000FFFF, 0xCFF3000000FFFF)
+    return start + tables + code
+
+
+USER_SPIN = user(say(b"ready\n") + SPIN)
+# mov ecx,n; again: loop again
+USER_LOOP = user(b"\xb9" + struct.pack("<I", USER_ITERATIONS) + b"\xe2\xfe" + EXIT)
 # Echo COM1 input until 'q', then exit.
 ECHO = (b"\x66\xba\xfd\x03\xec\xa8\x01\x74\xf7"  # mov dx,3fd; in al,dx; test al,1; jz
         b"\x66\xba\xf8\x03\xec\xee\x3c\x71\x75\xed" + EXIT)  # mov dx,3f8; in; out; cmp al,'q'; jne
@@ -179,7 +204,11 @@ def bad_rows(files):
         ([*k, "--debugcon", "pty"], "--debugcon 'pty' is unknown"),
         ([*k, "--debugcon", "file:/nonexistent/x"], "the debug console"),
         ([*k, "--cpu", "8088"], "--cpu help lists"),
-        ([*k, "--engine", "magic"], "give interp"),
+        ([*k, "--engine", "magic"], "give auto, interp, sbe or lockstep"),
+        ([*k, "--engine", ""], "--engine '' is unknown"),
+        ([*k, "--split", "magic"], "give auto, segment, pku or none"),
+        ([*k, "--engine", "interp", "--split", "none"], "--split goes with the engines sbe and lockstep"),
+        ([*k, "--stats=xml"], "give --stats or --stats=json"),
         ([*k, "--rtc", "mars"], "utc or local"),
         ([*k, "--exit-port", "0"], "not an I/O port"),
         ([*k, "--exit-port", "0x10000"], "not an I/O port"),
@@ -204,9 +233,161 @@ def test_bad_input(files):
 
 
 def test_information(files):
-    for args, says in ((["--help"], b"Exit status:"), (["--version"], b"duplex86 "), (["--cpu", "help"], b" ")):
+    rows = [(["--help"], b"Exit status:"), (["--version"], b"duplex86 "), (["--cpu", "help"], b" ")]
+    for args, says in rows:
         result = run(args)
         check(args[0], result.returncode == 0 and says in result.stdout and not result.stderr, str(result))
+
+
+# ---- Engines ----
+
+@functools.lru_cache(maxsize=None)
+def usable_engines():
+    """Options for each way to run guest code that this host has; says which it has not."""
+    with tempfile.TemporaryDirectory(prefix="duplex86-") as directory:
+        return find_engines(Files(directory))
+
+
+def find_engines(files):
+    kernel = files.make("engine", multiboot(EXIT))
+    found = [["--engine", "interp"], ["--engine", "interp", "--sandbox"]]
+    for options in (["--engine", "sbe"], ["--engine", "sbe", "--split", "none"], ["--engine", "lockstep"]):
+        result = run(["--kernel", kernel, "--exit-port", "0xf4", *options])
+        if result.returncode == 43:
+            found.append(options)
+            continue
+        err = result.stderr.decode()
+        refused = result.returncode == 1 and f"the engine {options[1]} cannot be used here: " in err
+        check(" ".join(options), refused and err.count("\n") == 1, f"status {result.returncode}: {err!r}")
+        print(f"skipped {' '.join(options)}: {err.strip()}")
+    sandbox = run(["--kernel", kernel, "--exit-port", "0xf4", "--engine", "interp", "--sandbox"])
+    if b"built with a sanitizer" in sandbox.stderr:
+        found.remove(["--engine", "interp", "--sandbox"])
+    return found
+
+
+def test_engine_choice(files):
+    kernel = ["--kernel", files.make("exit", multiboot(EXIT)), "--exit-port", "0xf4"]
+    native = ["--engine", "sbe"] in usable_engines()
+    for options in ([], ["--engine", "auto"]):
+        result = run([*kernel, *options, "--stats=json"])
+        name = f"engine {options or 'unsaid'}"
+        lines = result.stderr.decode().splitlines()
+        check(name, result.returncode == 43, str(result))
+        check(name, json.loads(lines[-1])["engine"] == ("sbe" if native else "interp"), str(lines))
+        notes = [line for line in lines if line.startswith("duplex86: using the interpreter: ")]
+        check(name, len(notes) == (0 if native else 1), str(lines))
+    for split in ("segment", "pku", "none"):
+        result = run([*kernel, "--engine", "sbe", "--split", split, "--stats=json"])
+        err = result.stderr.decode()
+        if result.returncode == 43:
+            check(split, json.loads(err.splitlines()[-1])["split"] == split, err)
+        else:
+            refused = "cannot be used here: " in err and err.count("\n") == 1
+            check(split, result.returncode == 1 and refused, err)
+
+
+def test_user_code(files):
+    """Code at CPL 3 ends the same way with every engine."""
+    loop = files.make("loop", multiboot(USER_LOOP.replace(struct.pack("<I", USER_ITERATIONS),
+                                                          struct.pack("<I", 1000))))
+    for options in usable_engines():
+        result = run(["--kernel", loop, "--exit-port", "0xf4", *options])
+        check(f"user code, {options}", result.returncode == 43, str(result))
+
+
+def test_statistics(files):
+    kernel = ["--kernel", files.make("loop", multiboot(USER_LOOP)), "--exit-port", "0xf4"]
+    for options in usable_engines():
+        if options[1] == "lockstep":
+            continue  # too many instructions for it
+        name = f"statistics, {options}"
+        result = run([*kernel, *options, "--stats=json"])
+        lines = result.stderr.decode().splitlines()
+        stats = json.loads(lines[-1])
+        check(name, result.returncode == 43 and len(lines) == 1, str(lines))
+        check(name, stats["engine"] == options[1], str(stats))
+        counters, spent = stats["counters"], stats["time_ns"]
+        check(name, stats["exits"]["io"] >= 1, str(stats))
+        # all exits come by the library, and each has a reason; the last kick may come after the end
+        check(name, counters["exits"] == sum(stats["exits"].values()), str(stats))
+        check(name, set(spent) == {"running", "waiting", "devices"}, str(spent))
+        check(name, spent["running"] > 1000000, str(spent))
+        if options[1] == "sbe":
+            check(name, counters["native_entries"] >= 1, str(counters))
+            check(name, counters["instructions"] < USER_ITERATIONS / 10, str(counters))
+            check(name, 0 < counters["native_ns"] <= spent["running"] * 1.1, f"{counters} {spent}")
+        else:
+            check(name, counters["native_entries"] == 0, str(counters))
+            check(name, counters["instructions"] > USER_ITERATIONS, str(counters))
+        result = run([*kernel, *options, "--stats"])
+        err = result.stderr.decode()
+        check(name, err.startswith(f"duplex86: statistics, engine {options[1]}"), err)
+        check(name, "instructions" in err and "exits" in err and "running" in err, err)
+
+
+def test_trace(files):
+    kernel = ["--kernel", files.make("user", multiboot(user(out(0x80, 7) + EXIT))), "--exit-port", "0xf4"]
+    for options in usable_engines():
+        result = run([*kernel, *options, "--trace", "port80_*", "--trace", "scan_*"])
+        lines = result.stderr.decode().splitlines()
+        check(f"trace, {options}", result.returncode == 43, str(result))
+        check(f"trace, {options}", any("001b:" in x and " port80_post " in x for x in lines), str(lines))
+        scans = any(" scan_page " in x for x in lines)
+        check(f"trace, {options}", scans == (options[1] in ("sbe", "lockstep")), str(lines))
+
+
+def children(pid):
+    """Process numbers of the children of every thread of `pid`."""
+    found = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as f:
+            found += [int(x) for x in f.read().split()]
+    return found
+
+
+def gone(pid):
+    """Is the process gone, or soon?"""
+    deadline = time.time() + 5
+    while time.time() < deadline:
+        try:
+            with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+                if f.read().rsplit(")", 1)[1].split()[0] == "Z":
+                    return True
+        except OSError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_executor_death(files):
+    """When the executor dies the program says why and shows the guest; when the program dies so does it."""
+    kernel = files.make("spin", multiboot(USER_SPIN))
+    for options in usable_engines():
+        if options == ["--engine", "interp"]:
+            continue
+        args = ["--kernel", kernel, *options]
+        deadly = [signal.SIGKILL, signal.SIGABRT]
+        if options[1] == "interp":
+            deadly.append(signal.SIGSEGV)  # the others take it for a fault of their guest, and go on
+        for number in deadly:
+            name = f"executor dies, {options}, signal {number}"
+
+            def end(process, n=number):
+                os.kill(children(process.pid)[0], n)
+
+            status, seen, restored = on_terminal(args, [(b"ready", b"")], end)
+            check(name, status == 6, f"{status} {seen!r}")
+            check(name, f"the executor process died: signal {number:d}".encode() in seen, f"{seen!r}")
+            check(name, b"EIP 001000" in seen and b"CS  001b" in seen and b"eb fe" in seen, f"{seen!r}")
+            check(name, restored, "the terminal was not restored")
+
+        with subprocess.Popen([PROGRAM, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+            check(f"program dies, {options}", process.stdout.readline() == b"ready\n")
+            executor = children(process.pid)[0]
+            process.kill()
+            process.wait(TIMEOUT)
+            check(f"program dies, {options}", gone(executor), f"{executor} lives on")
 
 
 # ---- Endings ----
@@ -227,10 +408,11 @@ def test_endings(files):
         ("module", MODULE,
          ["--exit-port", "0xf4", "--initrd", files.make("module", b"\x2a") + " with arguments"], 85),
     ]
-    for name, code, args, status in rows:
-        result = run(["--kernel", files.make("kernel", multiboot(code)), *args])
-        check(name, result.returncode == status,
-              f"status {result.returncode}, expected {status}: {result.stderr.decode()}")
+    for options in usable_engines():
+        for name, code, args, status in rows:
+            result = run(["--kernel", files.make("kernel", multiboot(code)), *args, *options])
+            check(f"{name}, {options}", result.returncode == status,
+                  f"status {result.returncode}, expected {status}: {result.stderr.decode()}")
 
 
 def test_bios(files):
@@ -384,7 +566,8 @@ def cpu_seconds(pid):
 
 
 def main():
-    tests = [test_bad_input, test_information, test_endings, test_bios, test_serial, test_big_output,
+    tests = [test_bad_input, test_information, test_engine_choice, test_user_code, test_statistics,
+             test_trace, test_executor_death, test_endings, test_bios, test_serial, test_big_output,
              test_unix_socket, test_terminal, test_idle]
     with tempfile.TemporaryDirectory(prefix="duplex86-") as directory:
         for test in tests:

@@ -788,6 +788,54 @@ START_TEST(statistics_count)
 }
 END_TEST
 
+/* A counter by its name. */
+static uint64_t counter(const char *name)
+{
+    struct d86_counter c;
+    for (unsigned i = 0; d86_vcpu_counter(b.cpu, i, &c); i++) {
+        if (strcmp(c.name, name) == 0)
+            return c.value;
+    }
+    ck_abort_msg("there is no counter %s", name);
+}
+
+START_TEST(counters_have_names)
+{
+    struct d86_counter c, other;
+    unsigned count = 0;
+    for (; d86_vcpu_counter(b.cpu, count, &c); count++) {
+        ck_assert_uint_eq(strspn(c.name, "abcdefghijklmnopqrstuvwxyz_"), strlen(c.name));
+        ck_assert_str_ne(c.what, "");
+        for (unsigned i = 0; i < count; i++) {
+            ck_assert(d86_vcpu_counter(b.cpu, i, &other));
+            ck_assert_str_ne(c.name, other.name);
+        }
+    }
+    ck_assert_uint_gt(count, sizeof(struct d86_stats) / sizeof(uint64_t));
+    ck_assert(!d86_vcpu_counter(b.cpu, UINT32_MAX, &c));
+}
+END_TEST
+
+START_TEST(counters_are_the_statistics)
+{
+    struct d86_stats s;
+    BENCH_BYTES(&b, BENCH_CODE, 0x40, 0x40, 0x40, 0xcc); /* inc eax, three times; int3 */
+    bench_mode(&b, BENCH_FLAT32);
+    uint64_t before = counter("instructions");
+    BENCH_RUN(&b);
+    ck_assert_uint_eq(counter("instructions") - before, 3);
+    d86_vcpu_stats(b.cpu, &s);
+    ck_assert_uint_eq(counter("instructions"), s.instructions);
+    ck_assert_uint_eq(counter("blocks_built"), s.blocks_built);
+    ck_assert_uint_eq(counter("exits"), s.exits);
+    /* the interpreter enters no native code, timed or not */
+    d86_vcpu_set_timing(b.cpu, true);
+    BENCH_RUN(&b);
+    ck_assert_uint_eq(counter("native_entries"), 0);
+    ck_assert_uint_eq(counter("native_ns"), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("vcpu");
@@ -825,6 +873,8 @@ int main(void)
     tcase_add_test(tc, exception_is_shown_then_delivered);
     tcase_add_test(tc, exception_shows_error_code_and_cr2);
     tcase_add_test(tc, statistics_count);
+    tcase_add_test(tc, counters_have_names);
+    tcase_add_test(tc, counters_are_the_statistics);
     suite_add_tcase(suite, tc);
     return bench_main(suite);
 }

@@ -346,10 +346,38 @@ START_TEST(one_processor_of_a_known_model)
     config = (struct d86_vcpu_config){ .engine = (enum d86_engine)77 };
     ck_assert_int_eq(d86_vcpu_create(vm, &config, &cpu), -EINVAL);
     ck_assert_str_eq(d86_last_error(), "there is no engine number 77");
-    config.engine = D86_ENGINE_INTERP;
+    config = (struct d86_vcpu_config){ .engine = D86_ENGINE_SBE, .split = (enum d86_split)9 };
+    ck_assert_int_eq(d86_vcpu_create(vm, &config, &cpu), -EINVAL);
+    ck_assert_str_eq(d86_last_error(), "there is no split number 9");
+    config = (struct d86_vcpu_config){ .engine = D86_ENGINE_INTERP };
     ck_assert_int_eq(d86_vcpu_create(vm, &config, &cpu), 0);
     ck_assert_int_eq(d86_vcpu_create(vm, &config, &cpu), -EEXIST);
     d86_vm_destroy(vm);
+}
+END_TEST
+
+/* Engines and splits depend on the host; whatever it has, the answer is one of two. */
+START_TEST(a_refused_engine_leaves_room_for_another)
+{
+    static const enum d86_engine native[] = { D86_ENGINE_SBE, D86_ENGINE_LOCKSTEP };
+    for (unsigned i = 0; i < ARRAY_SIZE(native) * (D86_SPLIT_NONE + 1); i++) {
+        struct d86_vm *vm = vm_new();
+        struct d86_vcpu *cpu;
+        struct d86_vcpu_config config = { .engine = native[i % 2], .split = (enum d86_split)(i / 2) };
+        int result = d86_vcpu_create(vm, &config, &cpu);
+        if (result == 0) {
+            ck_assert_int_ne(d86_vcpu_split(cpu), D86_SPLIT_AUTO);
+            ck_assert(config.split == D86_SPLIT_AUTO || d86_vcpu_split(cpu) == config.split);
+        } else {
+            ck_assert_int_eq(result, -ENOTSUP);
+            ck_assert_str_ne(d86_last_error(), "");
+            config.engine = D86_ENGINE_INTERP;
+            ck_assert_int_eq(d86_vcpu_create(vm, &config, &cpu), 0);
+            ck_assert_str_eq(d86_last_error(), "");
+            ck_assert_int_eq(d86_vcpu_split(cpu), D86_SPLIT_NONE);
+        }
+        d86_vm_destroy(vm);
+    }
 }
 END_TEST
 
@@ -391,6 +419,7 @@ int main(void)
     tcase_add_test(tc, eight_vms_and_no_more);
     tcase_add_test(tc, two_vms_take_turns);
     tcase_add_test(tc, one_processor_of_a_known_model);
+    tcase_add_test(tc, a_refused_engine_leaves_room_for_another);
     tcase_add_test(tc, every_model_has_a_line_and_runs);
     suite_add_tcase(suite, tc);
     return bench_main(suite);

@@ -1,0 +1,138 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * --stats: what the processor counted, how often it came back and why, and where the time of its thread went.
+ * For people a table without the counters that stayed 0; for machines one line of JSON with all of them,
+ * whose names are the library's and do not change.
+ */
+#include "machine_private.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* Names for machines, and for people. */
+static const struct {
+    const char *name, *what;
+} reasons[EXIT_REASONS] = {
+    [D86_EXIT_NONE] = { "none", "no reason" },
+    [D86_EXIT_IO] = { "io", "port access" },
+    [D86_EXIT_MMIO] = { "mmio", "access to device memory" },
+    [D86_EXIT_HLT] = { "hlt", "halt" },
+    [D86_EXIT_INTERRUPT_WINDOW] = { "interrupt_window", "ready for an interrupt" },
+    [D86_EXIT_SHUTDOWN] = { "shutdown", "triple fault" },
+    [D86_EXIT_DEBUG] = { "debug", "debug" },
+    [D86_EXIT_KICKED] = { "kicked", "kick" },
+    [D86_EXIT_INTERNAL_ERROR] = { "internal_error", "internal error" },
+    [D86_EXIT_FERR] = { "ferr", "x87 error" },
+    [D86_EXIT_DIFFERENCE] = { "difference", "lockstep difference" },
+}, times[SPENT_KINDS] = {
+    [SPENT_RUNNING] = { "running", "running the guest, native code included" },
+    [SPENT_WAITING] = { "waiting", "waiting for an interrupt" },
+    [SPENT_DEVICES] = { "devices", "device code and the run loop" },
+};
+
+/* ---- Time ---- */
+
+void statistics_spend(struct machine *m, enum spent kind)
+{
+    if (m->options->stats == OPTIONS_STATS_NONE)
+        return;
+    uint64_t now = m->clock.now(&m->clock);
+    if (m->spending_since)
+        m->spent_ns[m->spending] += now - m->spending_since;
+    m->spending_since = now;
+    m->spending = kind;
+}
+
+/* ---- For people ---- */
+
+/* Counters come in groups by the first word of their names; a group has a headline of its own. */
+static const char *group_of(const char *name)
+{
+    static const struct {
+        const char *prefix, *headline;
+    } groups[] = {
+        { "native_", "native code" },   { "trap_", "native code" },
+        { "steps", "native code" },     { "code_", "scanner and private pages" },
+        { "shadow_", "shadow paging" }, { "host_", "the host" },
+        { "ldt_", "the host" },         { "lockstep_", "lockstep" },
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(groups); i++) {
+        if (g_str_has_prefix(name, groups[i].prefix))
+            return groups[i].headline;
+    }
+    return "interpreter";
+}
+
+static void show_row(const char *name, uint64_t value, const char *what)
+{
+    fprintf(stderr, "    %-20s %16" PRIu64 "  %s\n", name, value, what);
+}
+
+static void show_counters(const struct machine *m)
+{
+    struct d86_counter counter;
+    const char *group = NULL;
+    for (unsigned i = 0; d86_vcpu_counter(m->vcpu, i, &counter); i++) {
+        if (!counter.value)
+            continue;
+        if (group != group_of(counter.name))
+            fprintf(stderr, "  %s\n", group_of(counter.name));
+        group = group_of(counter.name);
+        show_row(counter.name, counter.value, counter.what);
+    }
+}
+
+static void show_table(const struct machine *m)
+{
+    fprintf(stderr, "duplex86: statistics, engine %s", options_engine_name(m->engine));
+    if (m->engine != D86_ENGINE_INTERP)
+        fprintf(stderr, ", split %s", options_split_name(d86_vcpu_split(m->vcpu)));
+    fprintf(stderr, "\n");
+    show_counters(m);
+    fprintf(stderr, "  exits\n");
+    for (size_t i = 0; i < EXIT_REASONS; i++) {
+        if (m->exits[i])
+            show_row(reasons[i].name, m->exits[i], reasons[i].what);
+    }
+    fprintf(stderr, "  time, ms\n");
+    for (size_t i = 0; i < SPENT_KINDS; i++)
+        show_row(times[i].name, m->spent_ns[i] / 1000000, times[i].what);
+}
+
+/* ---- For machines ---- */
+
+static void add_number(GString *json, const char *name, uint64_t value)
+{
+    bool first = json->str[json->len - 1] == '{';
+    g_string_append_printf(json, "%s\"%s\":%" PRIu64, first ? "" : ",", name, value);
+}
+
+/* No name needs escaping: they are words of this program. */
+static void show_json(const struct machine *m)
+{
+    GString *json = g_string_new(NULL);
+    struct d86_counter counter;
+    g_string_append_printf(json, "{\"version\":\"%s\",\"engine\":\"%s\",\"split\":\"%s\",\"counters\":{",
+                           d86_version(), options_engine_name(m->engine),
+                           options_split_name(d86_vcpu_split(m->vcpu)));
+    for (unsigned i = 0; d86_vcpu_counter(m->vcpu, i, &counter); i++)
+        add_number(json, counter.name, counter.value);
+    g_string_append(json, "},\"exits\":{");
+    for (size_t i = D86_EXIT_NONE + 1; i < EXIT_REASONS; i++)
+        add_number(json, reasons[i].name, m->exits[i]);
+    g_string_append(json, "},\"time_ns\":{");
+    for (size_t i = 0; i < SPENT_KINDS; i++)
+        add_number(json, times[i].name, m->spent_ns[i]);
+    g_string_append(json, "}}");
+    fprintf(stderr, "%s\n", json->str);
+    g_string_free(json, TRUE);
+}
+
+void statistics_report(const struct machine *m)
+{
+    if (m->options->stats == OPTIONS_STATS_JSON)
+        show_json(m);
+    else
+        show_table(m);
+}

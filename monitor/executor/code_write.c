@@ -1,0 +1,147 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Frames that are written and executed. A write to bytes that a private page shows drops that page, and the
+ * next fetch scans it again: 10 to 100 us, after which the code runs natively. That is the right deal for
+ * programs that are loaded or patched now and then, and a bad one for a page rewritten all the time: such
+ * frames are left to the interpreter for a while that doubles as long as they do not change their ways.
+ * Executor side.
+ */
+#include "code_private.h"
+#include "trace_ring.h"
+
+enum {
+    /*
+     * Native writes emulated before the frame's code goes. A few words next to code (a lock, a jump patched
+     * once) are cheaper emulated, at 2 us each, than scanned again; whoever writes more writes a page.
+     */
+    WRITE_TRAPS_MAX = 4,
+    /* Drops in a row until the interpreter gets the frame. Loaders and start-up code stay below. */
+    STREAK_MAX = 16,
+    /* Asks, one for each block interpreted, so some 100 us; doubled up to LEVEL_MAX times, to some 50 ms. */
+    BACKOFF_ASKS = 4096,
+    LEVEL_MAX = 9,
+};
+
+/*
+ * Drops belong to a row while they are less than this many ticks of the time stamp counter apart, a
+ * millisecond at 2 GHz: at that rate, scanning costs a few per cent at most.
+ */
+#define QUICK_TICKS (UINT64_C(1) << 21)
+
+/* ---- Hysteresis -------------------------------------------------------------------------------------- */
+
+/* One entry for many frames: who finds it taken by another frame forgets that one's past. */
+static struct code_history *history_of(struct code_cache *c, uint64_t frame)
+{
+    return &c->history[(frame ^ frame >> 10) % CODE_HISTORIES];
+}
+
+bool code_backs_off(struct vcpu *v, uint64_t frame)
+{
+    struct code_history *h = history_of(v->code, frame);
+
+    if (h->frame_plus_one != frame + 1 || !h->asks_left)
+        return false;
+    h->asks_left--;
+    return true;
+}
+
+/* Private pages of the frame were dropped because it was written. True: it is the interpreter's now. */
+static bool note_drop(struct vcpu *v, uint64_t frame)
+{
+    struct code_history *h = history_of(v->code, frame);
+    uint64_t now = tsc_read(v);
+
+    if (h->frame_plus_one != frame + 1)
+        *h = (struct code_history){ .frame_plus_one = frame + 1 };
+    else if (now - h->dropped_at > QUICK_TICKS && !h->asks_left)
+        h->streak = h->level = 0;
+    h->dropped_at = now;
+    if (++h->streak <= STREAK_MAX)
+        return false;
+    h->streak = 0;
+    h->asks_left = (uint32_t)BACKOFF_ASKS << h->level;
+    if (h->level < LEVEL_MAX)
+        h->level++;
+    v->counts.code_backoffs++;
+    return true;
+}
+
+/* ---- Writes ------------------------------------------------------------------------------------------ */
+
+static void drop_frame(struct vcpu *v, uint64_t frame)
+{
+    struct code_page *p;
+
+    while ((p = code_slot(v->code, v->code_frame[frame].private_head))) {
+        code_drop(v, p);
+        v->counts.code_drops++;
+    }
+}
+
+/* Is any of the bytes part of an instruction that was scanned? Others have left no trace in the private page.
+ */
+static bool shows(const struct code_page *p, unsigned offset, unsigned size)
+{
+    unsigned start = offset < X86_INSN_MAX ? 0 : offset - (X86_INSN_MAX - 1);
+
+    for (; start < offset + size; start++) {
+        unsigned length = scan_length_at(&p->scan, start);
+
+        if (length && start + length > offset)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * In three rounds, as the originals have changed already and the scanner must not look at what it knew of
+ * them: begin the pages anew that showed any of the bytes; undo links whose tail was written; drop the
+ * former.
+ */
+void code_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size)
+{
+    struct code_cache *c = v->code;
+    const uint32_t *head = &v->code_frame[frame].private_head;
+    struct code_page *p, *next;
+    bool any = false;
+
+    v->counts.code_writes++;
+    exec_trace(v, TRACE_CODE_WRITE, (uint32_t)frame, offset, size, 0);
+    for (p = code_slot(c, *head); p; p = code_slot(c, p->next_of_frame)) {
+        if (!shows(p, offset, size))
+            continue;
+        scan_init(&p->scan);
+        p->written = any = true;
+    }
+    for (p = code_slot(c, *head); p; p = code_slot(c, p->next_of_frame)) {
+        if (p->scan.tail > offset)
+            code_unlink_tail(v, p);
+    }
+    for (p = code_slot(c, *head); p && any; p = next) {
+        next = code_slot(c, p->next_of_frame);
+        if (!p->written)
+            continue;
+        code_drop(v, p);
+        v->counts.code_drops++;
+    }
+    if (any && note_drop(v, frame))
+        drop_frame(v, frame);
+}
+
+bool code_yield_frame(struct vcpu *v, uint64_t frame)
+{
+    struct code_frame *f = &v->code_frame[frame];
+
+    v->counts.code_writes++;
+    if (++f->write_traps <= WRITE_TRAPS_MAX)
+        return false;
+    f->write_traps = 0;
+    if (f->private_head) {
+        drop_frame(v, frame);
+        note_drop(v, frame);
+    }
+    block_written(v, frame, 0, SCAN_PAGE_SIZE);
+    return true;
+}

@@ -1,0 +1,260 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * lockstep.h. Under this engine the interpreter has no data TLB at CPL 3 (exec_mode_changed()), so every
+ * store passes place_write() and is noted. Executor process.
+ */
+#include "lockstep.h"
+
+#include "block.h"
+#include "executor.h"
+#include "fpu.h"
+#include "native.h"
+#include "sbe.h"
+
+/* All an instruction at CPL 3 that needs no trap can change, besides memory. */
+struct state {
+    union gpr_file gpr;
+    uint32_t eip, eflags;
+    uint16_t arith;
+    uint64_t icount;
+    struct fpu fpu;
+};
+
+static void state_save(struct vcpu *v, struct state *s)
+{
+    fpu_save(v);
+    s->gpr = v->gpr;
+    s->eip = v->eip;
+    s->eflags = v->eflags;
+    s->arith = v->arith;
+    s->icount = v->icount;
+    fpu_copy(&s->fpu, &v->fpu, sizeof(s->fpu));
+}
+
+static void state_restore(struct vcpu *v, const struct state *s)
+{
+    v->gpr = s->gpr;
+    v->eip = s->eip;
+    v->eflags = s->eflags;
+    v->arith = s->arith;
+    v->icount = s->icount;
+    fpu_copy(&v->fpu, &s->fpu, sizeof(v->fpu));
+    fpu_load(v);
+    fpu_controls_changed(v);
+}
+
+/* ---- Stores ---------------------------------------------------------------------------------------- */
+
+void lockstep_note_store(struct vcpu *v, uint8_t *host, unsigned size)
+{
+    struct lockstep *l = v->lockstep;
+    unsigned n = l->count++;
+    if (n >= LOCKSTEP_STORES_MAX)
+        return;
+    l->store[n].host = host;
+    l->store[n].size = (uint8_t)size;
+    fpu_copy(l->store[n].before, host, size);
+}
+
+/* Newest first: an instruction may store to a place twice. */
+static void stores_take_back(struct lockstep *l)
+{
+    for (unsigned i = l->count; i-- > 0;) {
+        struct lockstep_store *s = &l->store[i];
+        fpu_copy(s->after, s->host, s->size);
+        fpu_copy(s->host, s->before, s->size);
+    }
+}
+
+/* What memory holds after both, where the interpreter stored. The oldest store's `after` is the final value.
+ */
+static const struct lockstep_store *stores_differ(const struct lockstep *l)
+{
+    for (unsigned i = 0; i < l->count; i++) {
+        for (unsigned k = 0; k < l->store[i].size; k++) {
+            bool final = true;
+            for (unsigned j = i + 1; j < l->count && final; j++)
+                final = !(l->store[i].host + k - l->store[j].host < l->store[j].size &&
+                          l->store[i].host + k >= l->store[j].host);
+            if (final && l->store[i].host[k] != l->store[i].after[k])
+                return &l->store[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- The instruction ------------------------------------------------------------------------------- */
+
+struct bytes {
+    uint8_t at[X86_INSN_MAX];
+    unsigned size;
+};
+
+/* The guest's own bytes at CS:EIP, as far as they lie in its page and the next one. */
+static void fetch(struct vcpu *v, struct bytes *b)
+{
+    guest_la la = v->seg[X86_CS].base + v->eip;
+    b->size = 0;
+    while (b->size < X86_INSN_MAX) {
+        guest_la at = la + b->size;
+        if (b->size && (at & 0xfff) == 0)
+            break;
+        uint64_t frame = paging_fetch(v, at);
+        if (frame == FRAME_NONE)
+            break;
+        b->at[b->size++] = v->map.ram[(frame << 12) + (at & 0xfff)];
+    }
+}
+
+/*
+ * Not compared: what shows or sets TF, which single-stepping uses; the clock; what stores FIP and FDP, which
+ * the interpreter keeps for itself. One that goes on in the next page is not decoded here and left to the
+ * interpreter too.
+ */
+static bool comparable(const struct bytes *b, struct insn *insn)
+{
+    if (x86_decode(b->at, b->size, true, insn) != X86_DECODE_OK)
+        return false;
+    switch (insn->op) {
+    case X86_PUSHF:
+    case X86_POPF:
+    case X86_IRET:
+    case X86_RDTSC:
+    case X86_FXSAVE:
+    case X86_FNSAVE:
+    case X86_FNSTENV:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* Flags the SDM leaves undefined after an instruction, where the interpreter has not the host's
+ * (docs/fpu.md). */
+static uint32_t undefined_flags(const struct insn *insn)
+{
+    switch (insn->op) {
+    case X86_AAA:
+    case X86_AAS:
+        return X86_OF | X86_SF | X86_ZF | X86_PF;
+    case X86_DAA:
+    case X86_DAS:
+        return X86_OF;
+    case X86_AAM:
+    case X86_AAD:
+        return X86_OF | X86_AF | X86_CF;
+    default:
+        return 0;
+    }
+}
+
+/* ---- Comparing ------------------------------------------------------------------------------------- */
+
+static void regs_of(const struct state *s, struct d86_regs *r)
+{
+    const uint32_t *d = s->gpr.d;
+    *r = (struct d86_regs){ d[X86_EAX], d[X86_ECX], d[X86_EDX], d[X86_EBX], d[X86_ESP],
+                            d[X86_EBP], d[X86_ESI], d[X86_EDI], s->eip,     s->eflags };
+}
+
+/* FIP, FDP and FOP are kept by the interpreter for itself: docs/fpu.md. */
+static bool fpu_same(const struct fpu *a, const struct fpu *b)
+{
+    for (unsigned i = 0; i < FX_USED; i++) {
+        bool pointer = i >= FX_FOP && i < FX_MXCSR;
+        bool pad = i >= FX_ST && i < FX_XMM && (i & 15) >= 10;
+        if (!pointer && !pad && a->image[i] != b->image[i])
+            return false;
+    }
+    return true;
+}
+
+static const char *differ(const struct state *interp, const struct state *native, const struct insn *insn,
+                          const struct lockstep_store *store)
+{
+    uint32_t mask = ~undefined_flags(insn);
+    for (unsigned i = 0; i < 8; i++) {
+        if (interp->gpr.d[i] != native->gpr.d[i])
+            return "general registers";
+    }
+    if (interp->eip != native->eip)
+        return "EIP";
+    if ((interp->eflags ^ native->eflags) & mask)
+        return "EFLAGS";
+    if (!fpu_same(&interp->fpu, &native->fpu))
+        return "FP or SIMD state";
+    return store ? "stored memory" : NULL;
+}
+
+/* The flags as the guest sees them, all in one word. */
+static void state_see(struct vcpu *v, struct state *s)
+{
+    state_save(v, s);
+    s->eflags = flags_get(v);
+}
+
+static NORETURN void report(struct vcpu *v, const struct state *before, const struct state *interp,
+                            const struct state *native, const struct bytes *code, const struct insn *insn,
+                            const char *what)
+{
+    struct d86_difference *d = &v->lockstep->difference;
+    *d = (struct d86_difference){ .linear = v->seg[X86_CS].base + before->eip, .length = insn->length };
+    fpu_copy(d->code, code->at, insn->length);
+    regs_of(before, &d->before);
+    regs_of(interp, &d->interp);
+    regs_of(native, &d->native);
+    for (unsigned i = 0; what[i] && i < sizeof(d->what) - 1; i++)
+        d->what[i] = what[i];
+    state_restore(v, before);
+    v->exit->reason = D86_EXIT_DIFFERENCE;
+    exec_exit(v);
+}
+
+/* ---- Running it twice ------------------------------------------------------------------------------ */
+
+static void interpret(struct vcpu *v)
+{
+    v->lockstep->count = 0;
+    v->lockstep->recording = true;
+    exec_step(v);
+    v->lockstep->recording = false;
+}
+
+enum lockstep_answer lockstep_run(struct vcpu *v, const struct native_segments *segments,
+                                  struct native_trap *trap)
+{
+    static struct state before, interp, native, plain; /* large, and there is one vCPU */
+    struct lockstep *l = v->lockstep;
+    struct bytes code;
+    struct insn insn;
+    fetch(v, &code);
+    if (!comparable(&code, &insn) || (v->eflags & X86_TF))
+        return LOCKSTEP_STEP;
+
+    fpu_before_native(v);
+    state_save(v, &plain);
+    state_see(v, &before);
+    interpret(v); /* a guest fault unwinds from here; the engine sbe would come to the same by another way */
+    state_see(v, &interp);
+    if (l->count > LOCKSTEP_STORES_MAX)
+        return LOCKSTEP_SAME; /* FXSAVE and the like, in bytes: done by the interpreter */
+    stores_take_back(l);
+    state_restore(v, &plain);
+
+    uint32_t eflags = sbe_flags_out(v) | X86_TF;
+    native_enter(v, segments, &eflags, trap);
+    if (trap->cause != NATIVE_FAULT || trap->vector != X86_DB) {
+        state_restore(v, &plain);
+        return LOCKSTEP_TRAP;
+    }
+    sbe_flags_in(v, eflags & ~X86_TF);
+    fpu_after_native(v);
+    v->icount++;
+    state_see(v, &native);
+    v->counts.lockstep_checks++;
+    const char *what = differ(&interp, &native, &insn, stores_differ(l));
+    if (what)
+        report(v, &before, &interp, &native, &code, &insn, what);
+    return LOCKSTEP_SAME;
+}

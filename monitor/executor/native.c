@@ -1,0 +1,182 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The C half of native entry: signal set-up, and the handler that turns a signal in guest code into a return
+ * of native_enter(). Executor process; the other half is native_entry.S.
+ *
+ * The executor has no thread-local storage, so the guest's FS and GS may stay loaded in the handler. The
+ * kernel saved the guest's FP state in the signal frame and sigreturn puts it back.
+ */
+#include "native.h"
+
+#include <asm/errno.h>
+#include <asm/sigcontext.h>
+#include <asm/siginfo.h>
+#include <asm/signal.h>
+#include <asm/ucontext.h>
+#include <asm/unistd.h>
+
+#include "channel.h"
+#include "executor.h"
+#include "host.h"
+
+struct native_frame {
+    uint64_t rsp;
+    const uint32_t *pending;
+    uint32_t gpr[8];
+    uint32_t eip, eflags;
+    uint32_t es, cs, ss, ds, fs, gs;
+    uint64_t fs_base, gs_base;
+    uint32_t set_fs, set_gs;
+};
+
+_Static_assert(offsetof(struct native_frame, gpr) == 16 && offsetof(struct native_frame, eip) == 48 &&
+                   offsetof(struct native_frame, es) == 56 && offsetof(struct native_frame, fs_base) == 80 &&
+                   offsetof(struct native_frame, set_fs) == 96,
+               "native_entry.S");
+
+int native_switch(struct native_frame *f);
+extern const char native_window[], native_window_end[], native_return[];
+void native_handler(int signal, siginfo_t *info, void *context);
+void native_restorer(void);
+void native_signal(int signal, const siginfo_t *info, struct ucontext *context);
+
+/* The kernel's own layout of struct sigaction on x86-64. */
+struct kernel_sigaction {
+    void (*handler)(int, siginfo_t *, void *);
+    unsigned long flags;
+    void (*restorer)(void);
+    uint64_t mask;
+};
+
+/* Of the one vCPU of this process. */
+static struct {
+    struct native_frame frame;
+    struct native_trap trap;
+    uint32_t *running;
+} run;
+
+/* The XSAVE area of the largest host state is some 11 KiB. */
+static _Alignas(64) uint8_t signal_stack[64 << 10];
+
+/* ---- The handler ----------------------------------------------------------------------------------- */
+
+/* A signal that says nothing about the guest: the executor itself is broken, or was escaped into. Die of it.
+ */
+static void die_of(int signal)
+{
+    const struct kernel_sigaction fatal = { .restorer = native_restorer, .flags = 0x04000000ul };
+    host_call(__NR_rt_sigaction, signal, (long)&fatal, 0, sizeof(fatal.mask), 0, 0);
+}
+
+static void registers_from(const struct sigcontext *c)
+{
+    struct native_frame *f = &run.frame;
+    f->gpr[X86_EAX] = (uint32_t)c->rax;
+    f->gpr[X86_ECX] = (uint32_t)c->rcx;
+    f->gpr[X86_EDX] = (uint32_t)c->rdx;
+    f->gpr[X86_EBX] = (uint32_t)c->rbx;
+    f->gpr[X86_ESP] = (uint32_t)c->rsp;
+    f->gpr[X86_EBP] = (uint32_t)c->rbp;
+    f->gpr[X86_ESI] = (uint32_t)c->rsi;
+    f->gpr[X86_EDI] = (uint32_t)c->rdi;
+    f->eip = (uint32_t)c->rip;
+    f->eflags = (uint32_t)c->eflags;
+}
+
+/* What a signal in guest code was. */
+static void trap_from(int signal, const struct sigcontext *c)
+{
+    struct native_trap *t = &run.trap;
+    t->vector = (uint8_t)c->trapno;
+    t->error = (uint32_t)c->err;
+    t->address = c->cr2;
+    t->cause = NATIVE_FAULT;
+    if (signal == CHANNEL_KICK_SIGNAL) {
+        t->cause = NATIVE_KICK;
+    } else if (signal == SIGSYS) {
+        /* EIP is behind the instruction; INT 80, SYSCALL and SYSENTER are all two bytes long. */
+        t->cause = NATIVE_SYSCALL;
+        run.frame.eip -= 2;
+    } else if (t->vector == X86_BP || t->vector == X86_VEC_OF) {
+        run.frame.eip--; /* traps: EIP is behind INT3 or INTO */
+    }
+}
+
+static bool in_window(uint64_t rip)
+{
+    return rip - (uintptr_t)native_window < (uintptr_t)(native_window_end - native_window);
+}
+
+void native_signal(int signal, const siginfo_t *info, struct ucontext *context)
+{
+    (void)info;
+    struct sigcontext *c = &context->uc_mcontext;
+    if (c->cs != HOST_CODE64) {
+        registers_from(c);
+        trap_from(signal, c);
+    } else if (in_window(c->rip)) {
+        run.trap =
+            (struct native_trap){ .cause = signal == CHANNEL_KICK_SIGNAL ? NATIVE_KICK : NATIVE_REFUSED };
+    } else {
+        if (signal != CHANNEL_KICK_SIGNAL)
+            die_of(signal);
+        if (signal == SIGSYS)
+            c->rip -= 2; /* a refused system call does not come again by itself */
+        return;
+    }
+    c->rip = (uintptr_t)native_return;
+    c->rsp = run.frame.rsp;
+    c->eflags = X86_FLAGS_ONE | X86_IF;
+    c->cs = HOST_CODE64;
+    c->ss = HOST_FLAT_DATA;
+}
+
+/* ---- Set-up and entry ------------------------------------------------------------------------------ */
+
+int native_init(uint32_t *native)
+{
+    static const uint8_t signals[] = {
+        SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, CHANNEL_KICK_SIGNAL
+    };
+    const stack_t stack = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
+    long result = host_call(__NR_sigaltstack, (long)&stack, 0, 0, 0, 0, 0);
+    /* Everything blocked while it runs: a fault in the handler itself ends the process. */
+    const struct kernel_sigaction action = { .handler = native_handler,
+                                             .flags =
+                                                 SA_SIGINFO | SA_ONSTACK | 0x04000000ul /* SA_RESTORER */,
+                                             .restorer = native_restorer,
+                                             .mask = ~0ull };
+    for (unsigned i = 0; result == 0 && i < sizeof(signals); i++)
+        result = host_call(__NR_rt_sigaction, signals[i], (long)&action, 0, sizeof(action.mask), 0, 0);
+    run.running = native;
+    return (int)result;
+}
+
+void native_enter(struct vcpu *v, const struct native_segments *s, uint32_t *eflags, struct native_trap *trap)
+{
+    struct native_frame *f = &run.frame;
+    for (unsigned i = 0; i < 8; i++)
+        f->gpr[i] = v->gpr.d[i];
+    f->eip = v->eip;
+    f->eflags = *eflags;
+    f->pending = &v->pending;
+    f->es = s->es, f->cs = s->cs, f->ss = s->ss, f->ds = s->ds, f->fs = s->fs, f->gs = s->gs;
+    f->fs_base = s->fs_base, f->gs_base = s->gs_base;
+    f->set_fs = s->fs == HOST_FLAT_DATA, f->set_gs = s->gs == HOST_FLAT_DATA;
+
+    /* Whoever sets v->pending looks at `running` afterwards, and sends the signal when it is set. */
+    __atomic_store_n(run.running, 1, __ATOMIC_SEQ_CST);
+    uint64_t began = v->timing ? host_ticks() : 0;
+    if (!native_switch(f))
+        run.trap = (struct native_trap){ .cause = NATIVE_KICK };
+    __atomic_store_n(run.running, 0, __ATOMIC_RELAXED);
+    if (v->timing)
+        v->counts.native_ns += host_ticks() - began; /* in ticks: the library converts */
+
+    for (unsigned i = 0; i < 8; i++)
+        v->gpr.d[i] = f->gpr[i];
+    v->eip = f->eip;
+    *eflags = f->eflags;
+    *trap = run.trap;
+}

@@ -1,0 +1,47 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Entering guest code natively, and coming back: by a signal, always. The handler copies what the processor
+ * had into v and makes the kernel's sigreturn continue behind native_enter(), so FP state is where it was, in
+ * the host's registers. Executor process only.
+ */
+#pragma once
+
+#include "cpu.h"
+
+/* Selectors every Linux process finds in the GDT (arch/x86: __USER32_CS, __USER_CS, __USER_DS). */
+enum { HOST_CODE32 = 0x23, HOST_CODE64 = 0x33, HOST_FLAT_DATA = 0x2b };
+
+enum native_cause {
+    NATIVE_KICK,    /* v->pending is set */
+    NATIVE_FAULT,   /* the processor raised `vector` at v->eip (INT3, INTO: EIP of the instruction) */
+    NATIVE_SYSCALL, /* a system call instruction; the host kernel was kept from doing anything */
+    NATIVE_REFUSED, /* the state cannot be entered: a selector or EIP is refused */
+};
+
+/* Why native code ended. */
+struct native_trap {
+    uint8_t cause;    /* enum native_cause */
+    uint8_t vector;   /* NATIVE_FAULT */
+    uint32_t error;   /* its error code */
+    uint64_t address; /* #PF: host linear address */
+};
+
+/* Selectors and bases to run with; made from v->seg by host_segments(). */
+struct native_segments {
+    uint16_t es, cs, ss, ds, fs, gs;
+    uint32_t fs_base, gs_base; /* valid if the selector is HOST_FLAT_DATA */
+};
+
+/* Install handlers and the alternate stack. `native` is set while guest code runs or is about to. 0 or
+ * -errno. */
+int native_init(uint32_t *native);
+
+/*
+ * Run guest code from v's registers until something happens; v's general registers, EIP and flags are then as
+ * the processor had them, *trap says what. Returns at once with NATIVE_KICK if v->pending is set. The guest's
+ * FP state must be live (fpu_before_native()). eflags: to run with; after that the processor's, all bits of
+ * it.
+ */
+void native_enter(struct vcpu *v, const struct native_segments *segments, uint32_t *eflags,
+                  struct native_trap *trap);

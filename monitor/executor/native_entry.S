@@ -1,0 +1,130 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The border between monitor and guest code. Into the guest: native_switch(), an IRET to compatibility mode. Out
+ * of it: a signal, whose handler (native.c) makes sigreturn continue at native_return with the stack as
+ * native_switch() left it. Executor process; offsets: struct native_frame.
+ *
+ * Between native_window and native_window_end the guest's registers are partly loaded: a signal there must not
+ * be taken for the monitor's, and the entry is given up (native.c compares RIP with these labels).
+ */
+        .text
+
+        .set    F_RSP, 0
+        .set    F_PENDING, 8
+        .set    F_GPR, 16               /* eax ecx edx ebx esp ebp esi edi */
+        .set    F_EIP, 48
+        .set    F_EFLAGS, 52
+        .set    F_ES, 56
+        .set    F_CS, 60
+        .set    F_SS, 64
+        .set    F_DS, 68
+        .set    F_FS, 72
+        .set    F_GS, 76
+        .set    F_FS_BASE, 80
+        .set    F_GS_BASE, 88
+        .set    F_SET_FS, 96            /* the selector is the flat one: the base is ours to set */
+        .set    F_SET_GS, 100
+
+/* int native_switch(struct native_frame *f): 1 when the guest ran; 0 when something was pending before. */
+        .globl  native_switch
+        .hidden native_switch
+        .type   native_switch, @function
+native_switch:
+        push    %rbx
+        push    %rbp
+        push    %r12
+        push    %r13
+        push    %r14
+        push    %r15
+        mov     %rsp, F_RSP(%rdi)
+        .globl  native_window
+        .hidden native_window
+native_window:
+        mov     F_PENDING(%rdi), %rax
+        cmpl    $0, (%rax)
+        jne     native_cancelled
+
+        mov     F_DS(%rdi), %eax
+        mov     F_ES(%rdi), %ecx
+        mov     F_FS(%rdi), %edx
+        mov     F_GS(%rdi), %ebx
+        mov     %eax, %ds
+        mov     %ecx, %es
+        mov     %edx, %fs
+        mov     %ebx, %gs
+        cmpl    $0, F_SET_FS(%rdi)
+        je      1f
+        mov     F_FS_BASE(%rdi), %rax
+        wrfsbase %rax
+1:      cmpl    $0, F_SET_GS(%rdi)
+        je      2f
+        mov     F_GS_BASE(%rdi), %rax
+        wrgsbase %rax
+2:
+        /* SS, ESP, EFLAGS, CS, EIP: SDM 2A, "IRET", 64-bit operand size. */
+        mov     F_SS(%rdi), %eax
+        push    %rax
+        mov     F_GPR+16(%rdi), %eax
+        push    %rax
+        mov     F_EFLAGS(%rdi), %eax
+        push    %rax
+        mov     F_CS(%rdi), %eax
+        push    %rax
+        mov     F_EIP(%rdi), %eax
+        push    %rax
+        mov     F_GPR+0(%rdi), %eax
+        mov     F_GPR+4(%rdi), %ecx
+        mov     F_GPR+8(%rdi), %edx
+        mov     F_GPR+12(%rdi), %ebx
+        mov     F_GPR+20(%rdi), %ebp
+        mov     F_GPR+24(%rdi), %esi
+        mov     F_GPR+28(%rdi), %edi
+        iretq
+        .globl  native_window_end
+        .hidden native_window_end
+native_window_end:
+
+native_cancelled:
+        xor     %eax, %eax
+        jmp     native_leave
+
+/* RSP is what F_RSP had, EFLAGS are ours; all else is the guest's or the handler's. */
+        .globl  native_return
+        .hidden native_return
+native_return:
+        mov     $1, %eax
+native_leave:
+        pop     %r15
+        pop     %r14
+        pop     %r13
+        pop     %r12
+        pop     %rbp
+        pop     %rbx
+        ret
+        .size   native_switch, . - native_switch
+
+/*
+ * Where the kernel delivers signals: on the alternate stack, with DF clear, but with the guest's EFLAGS.AC, which
+ * would make the compiler's unaligned accesses fault.
+ */
+        .globl  native_handler
+        .hidden native_handler
+        .type   native_handler, @function
+native_handler:
+        pushfq
+        andl    $~0x40000, (%rsp)
+        popfq
+        jmp     native_signal
+        .size   native_handler, . - native_handler
+
+/* rt_sigreturn */
+        .globl  native_restorer
+        .hidden native_restorer
+        .type   native_restorer, @function
+native_restorer:
+        mov     $15, %eax
+        syscall
+        .size   native_restorer, . - native_restorer
+
+        .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,239 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The engine's loop: enter the guest, and when it comes back find out what it needs. There are three answers:
+ * a data page is mapped (shadow.c), code is scanned and mapped (code_cache.c), or the interpreter executes
+ * one instruction from the guest's own bytes; the last is always right, so it is what every doubt ends in.
+ * Executor process. docs/scan-before-execute.md
+ */
+#include "sbe.h"
+
+#include "code_cache.h"
+#include "executor.h"
+#include "fpu.h"
+#include "host.h"
+#include "host_segments.h"
+#include "lockstep.h"
+#include "paging.h"
+#include "shadow.h"
+
+/* ---- When ------------------------------------------------------------------------------------------ */
+
+bool sbe_possible(const struct vcpu *v)
+{
+    return v->cpl == 3 && cpu_pmode(v) && (v->seg[X86_CS].attr & X86_SEG_DB) && !v->fpu.hidden;
+}
+
+void sbe_translations_changed(struct vcpu *v)
+{
+    if (v->shadow)
+        v->shadow->stale = true;
+}
+
+void sbe_page_changed(struct vcpu *v, guest_la la)
+{
+    if (v->engine == D86_ENGINE_INTERP)
+        return;
+    /* It may have been one of a large page's, and then all of them are meant: only a comparison finds out. */
+    if (v->cr4 & (X86_CR4_PSE | X86_CR4_PAE)) {
+        sbe_translations_changed(v);
+        return;
+    }
+    shadow_drop_page(v, la);
+    code_unmap_page(v, la & ~0xfffu);
+}
+
+void sbe_frame_is_code(struct vcpu *v, uint64_t frame)
+{
+    tlb_forbid_writes(v, frame);
+    if (v->engine != D86_ENGINE_INTERP)
+        shadow_protect_frame(v, frame);
+}
+
+/* ---- Flags ----------------------------------------------------------------------------------------- */
+
+/* Flags the processor keeps for the guest while it runs natively; the others stay in v->eflags. */
+enum { FLAGS_NATIVE = X86_ARITH | X86_DF | X86_TF | X86_NT | X86_AC | X86_ID };
+
+uint32_t sbe_flags_out(const struct vcpu *v)
+{
+    return (flags_get(v) & FLAGS_NATIVE) | X86_FLAGS_ONE | X86_IF;
+}
+
+void sbe_flags_in(struct vcpu *v, uint32_t native)
+{
+    uint32_t before = v->eflags;
+    flags_set(v, (native & FLAGS_NATIVE) | (before & ~(uint32_t)FLAGS_NATIVE));
+    /* Alignment checking picks the interpreter's TLB. */
+    if ((before ^ v->eflags) & X86_AC)
+        exec_mode_changed(v);
+}
+
+/* ---- What a trap needs ----------------------------------------------------------------------------- */
+
+/* What to do next. */
+enum next {
+    NEXT_ENTER,     /* run natively again */
+    NEXT_STEP,      /* the interpreter does this instruction */
+    NEXT_INTERPRET, /* ... runs a block */
+    NEXT_LOOP,      /* back to the run loop: something is pending */
+};
+
+/*
+ * A page is the interpreter's: one that is rewritten all the time, say. Whoever calls it, and writes it, is
+ * interpreted along for a while, since every change between the two costs as much as thousands of
+ * instructions.
+ */
+enum { STAY_INSTRUCTIONS = 20000 };
+
+static enum next prepare(struct vcpu *v)
+{
+    switch (code_prepare(v, v->seg[X86_CS].base + v->eip)) {
+    case CODE_READY:
+        return NEXT_ENTER;
+    case CODE_INTERPRET:
+        v->sbe.interpret_until = v->icount + STAY_INSTRUCTIONS;
+        return NEXT_INTERPRET;
+    default:
+        return NEXT_STEP;
+    }
+}
+
+static enum next page_fault(struct vcpu *v, const struct native_trap *t)
+{
+    guest_la code = v->seg[X86_CS].base + v->eip;
+    /* A fetch: at EIP, or at the second page of an instruction that crosses. */
+    if (t->error & X86_PF_I) {
+        v->counts.trap_fetch++;
+        if ((t->address & ~0xfffull) == (code & ~0xfffu))
+            return prepare(v);
+        return NEXT_STEP;
+    }
+    v->counts.trap_data++;
+    unsigned access = t->error & X86_PF_W ? ACCESS_WRITE : 0;
+    guest_la la = split_guest(&v->split, (uint32_t)t->address);
+    return shadow_fault(v, la, access) == SHADOW_MAPPED ? NEXT_ENTER : NEXT_STEP;
+}
+
+/* INT3 where the private page has one: a site, or bytes nobody has scanned. */
+static enum next breakpoint(struct vcpu *v)
+{
+    guest_la la = v->seg[X86_CS].base + v->eip;
+    if (code_trap(v, la)) {
+        v->counts.trap_site++;
+        return NEXT_STEP;
+    }
+    v->counts.trap_unscanned++;
+    return prepare(v);
+}
+
+static enum next fault(struct vcpu *v, const struct native_trap *t)
+{
+    switch (t->vector) {
+    case X86_VEC_PF:
+        return page_fault(v, t);
+    case X86_BP:
+        return breakpoint(v);
+    case X86_DB:
+        /* TF set by the guest's own POPF: the trap comes after the instruction, which is done. */
+        v->counts.trap_fault++;
+        if (v->eflags & X86_TF)
+            event_debug_trap(v, X86_DR6_BS);
+        return NEXT_LOOP;
+    default:
+        v->counts.trap_fault++;
+        return NEXT_STEP;
+    }
+}
+
+static enum next trapped(struct vcpu *v, const struct native_trap *t)
+{
+    if (t->cause == NATIVE_KICK) {
+        v->counts.native_kicks++;
+        return NEXT_LOOP;
+    }
+    v->counts.native_traps++;
+    if (t->cause == NATIVE_SYSCALL)
+        v->counts.trap_system_call++;
+    return t->cause == NATIVE_FAULT ? fault(v, t) : NEXT_STEP;
+}
+
+/* ---- Running --------------------------------------------------------------------------------------- */
+
+/* Bring the mappings up to date with what the guest's kernel did since. */
+static void settle(struct vcpu *v)
+{
+    if (!v->shadow->stale)
+        return;
+    v->shadow->stale = false;
+    code_sync(v);
+    shadow_sync(v);
+}
+
+/*
+ * A trap and the way back cost as much as some 2000 interpreted instructions. Where sites that cannot be
+ * promoted follow each other closely, the interpreter is faster: it gets that many instructions, then native
+ * code has another try. So at worst the guest runs at half the interpreter's speed, and not at a tenth of it.
+ */
+enum { SHORT_RUN_CYCLES = 10000, SHORT_RUNS_MAX = 16, BURST_INSTRUCTIONS = 2000 };
+
+/* A native run ended with `next` after so many cycles. */
+static enum next weigh(struct vcpu *v, enum next next, uint64_t cycles)
+{
+    if (next != NEXT_STEP || cycles >= SHORT_RUN_CYCLES)
+        v->sbe.short_runs = 0;
+    else if (++v->sbe.short_runs >= SHORT_RUNS_MAX) {
+        v->counts.bursts++;
+        v->sbe.interpret_until = v->icount + BURST_INSTRUCTIONS;
+        return NEXT_INTERPRET;
+    }
+    return next;
+}
+
+static enum next run(struct vcpu *v)
+{
+    struct native_segments segments;
+    struct native_trap trap;
+    if (!host_segments(v, &segments))
+        return NEXT_STEP;
+    uint32_t eflags = sbe_flags_out(v);
+    fpu_before_native(v);
+    v->counts.native_entries++;
+    uint64_t began = host_ticks();
+    native_enter(v, &segments, &eflags, &trap);
+    uint64_t cycles = host_ticks() - began;
+    sbe_flags_in(v, eflags);
+    fpu_after_native(v);
+    /* Registers in a snippet are not the guest's yet. */
+    if (code_reserves(v->eip))
+        (void)code_leave_snippet(v, v->eip);
+    return weigh(v, trapped(v, &trap), cycles);
+}
+
+/* One instruction, twice. */
+static enum next run_lockstep(struct vcpu *v)
+{
+    struct native_segments segments;
+    struct native_trap trap;
+    if (!host_segments(v, &segments))
+        return NEXT_STEP;
+    switch (lockstep_run(v, &segments, &trap)) {
+    case LOCKSTEP_SAME:
+        return v->pending ? NEXT_LOOP : prepare(v);
+    case LOCKSTEP_STEP:
+        return NEXT_STEP;
+    default:
+        return trapped(v, &trap);
+    }
+}
+
+enum sbe_answer sbe_run(struct vcpu *v)
+{
+    if (v->icount < v->sbe.interpret_until)
+        return SBE_INTERPRET;
+    settle(v);
+    enum next next = prepare(v);
+    while (next == NEXT_ENTER)
+        next = v->engine == D86_ENGINE_LOCKSTEP ? run_lockstep(v) : run(v);
+    return next == NEXT_LOOP ? SBE_LOOP : next == NEXT_STEP ? SBE_STEP : SBE_INTERPRET;
+}

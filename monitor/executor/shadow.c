@@ -1,0 +1,310 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What is mapped as data, and for how long. A fault maps the page as the guest's tables have it, with
+ * neighbours which the guest is known to use; the walk that finds the page sets A and D as the processor's
+ * would, so no native access that needs no fault can owe the guest a bit. A sync compares all there is with
+ * the tables. SDM 3A, "Accessed and Dirty Flags", "Invalidation of TLBs and Paging-Structure Caches".
+ * Executor side.
+ */
+#include "shadow.h"
+
+#include "code_cache.h"
+#include "paging.h"
+#include "shadow_table.h"
+#include "trace_ring.h"
+
+/*
+ * tests/bench/shadow_bench.c, on a busy host: from its fault to being dropped a page costs 9.4 us. 15 more of
+ * the same run make that 11, so they pay if one in a hundred is used. Each further mapping costs 5, so it
+ * pays only if more than every other one is used; none is made. Entering all pages of a run in the host's
+ * tables at once, as shadow_map() does, costs 4.4 of those 11, and saves 1.1 for each page that is written
+ * to.
+ */
+void shadow_init(struct shadow *s, struct shadow_page *page, uint32_t *frame_head)
+{
+    s->budget = SHADOW_BUDGET;
+    s->window = SHADOW_WINDOW_MAX;
+    s->runs = 1;
+    s->page = page;
+    s->frame_head = frame_head;
+}
+
+/* ---- What the guest's tables say ----------------------------------------------------------------- */
+
+/* How a page is to be mapped. */
+struct target {
+    uint64_t frame;
+    bool writable;
+};
+
+/* For many pages in order: what the page before was found by. */
+struct lookup {
+    struct paging_span span;
+    const struct region *region;
+};
+
+#define LOOKUP_NEW ((struct lookup){ .span = { .first = 1, .last = 0 } })
+
+/* Look a page up as CPL 3 would use it, touching nothing. False: it must not be mapped. Code is not
+ * considered. */
+static bool peek(const struct vcpu *v, uint32_t page, struct lookup *l, struct target *t)
+{
+    guest_la la = page << 12;
+    guest_pa pa;
+    if (la < l->span.first || la > l->span.last)
+        paging_span(v, la, &l->span);
+    uint32_t bits = paging_span_page(v, &l->span, la, &pa);
+    if (~bits & (X86_PTE_P | X86_PTE_U | X86_PTE_A))
+        return false;
+    if (!l->region || pa - l->region->pa >= l->region->size)
+        l->region = phys_region(v, pa);
+    const struct region *r = l->region;
+    if (!r)
+        return false;
+    t->frame = (r->offset + (pa - r->pa)) >> 12;
+    t->writable = !(~bits & (X86_PTE_W | X86_PTE_D)) && !r->read_only;
+    return true;
+}
+
+/* The same for an access that is under way: a walk, which sets A and D. False: a fault, or no plain memory.
+ */
+static bool translate(struct vcpu *v, guest_la la, unsigned access, struct target *t)
+{
+    struct walk w;
+    if (!paging_walk(v, la, ACCESS_USER | access, &w))
+        return false;
+    const struct region *r = phys_region(v, w.pa);
+    if (!r || ((access & ACCESS_WRITE) && r->read_only))
+        return false;
+    t->frame = (r->offset + (w.pa - r->pa)) >> 12;
+    t->writable = w.writable && w.dirty && !r->read_only;
+    return true;
+}
+
+/* ---- Filling ------------------------------------------------------------------------------------- */
+
+/* Does the page, as data, have a host address at which it may lie? */
+static bool has_place(const struct vcpu *v, uint32_t page)
+{
+    guest_la la = page << 12;
+    return la <= v->split.data_limit && !code_reserves(split_data(&v->split, la));
+}
+
+/* Have code leave the page's frame (for a write) and the page's place. False: it stays, the access is
+ * emulated. */
+static bool code_gives_way(struct vcpu *v, uint32_t page, uint64_t frame, bool write)
+{
+    bool met = shadow_meets_code(v, page), same_page = v->split.data_base == 0;
+    if (met && same_page) {
+        v->counts.trap_split++;
+        exec_trace(v, TRACE_SPLIT_FAULT, page << 12, write, 0, 0);
+        if (!write)
+            return false;
+    }
+    if (write && frame_has_code(v, frame)) {
+        if (!code_yield_frame(v, frame) || frame_has_code(v, frame))
+            return false;
+        met = shadow_meets_code(v, page);
+    }
+    if (met) {
+        code_unmap_page(v, split_data(&v->split, page << 12));
+        v->counts.code_conflicts++;
+    }
+    return true;
+}
+
+/*
+ * The pages of the window around a page that are to be mapped with it: bit n for page first + n. Those that
+ * the guest has accessed at some time, and that nobody wants for code.
+ */
+static uint32_t choose_neighbours(struct vcpu *v, uint32_t first, uint32_t page, struct target *t)
+{
+    struct lookup l = LOOKUP_NEW;
+    uint32_t chosen = 0;
+    for (uint32_t n = 0; n < v->shadow->window; n++) {
+        uint32_t neighbour = first + n;
+        if (neighbour == page || shadow_is_mapped(v->shadow, neighbour) || !peek(v, neighbour, &l, &t[n]) ||
+            !has_place(v, neighbour) || shadow_meets_code(v, neighbour))
+            continue;
+        t[n].writable = t[n].writable && !frame_has_code(v, t[n].frame);
+        chosen |= 1u << n;
+    }
+    return chosen;
+}
+
+/* Does page n + 1 of the window go on where n ends, in one mapping? */
+static bool continues(const struct target *t, uint32_t chosen, uint32_t n)
+{
+    return (chosen >> n & 3) == 3 && t[n + 1].frame == t[n].frame + 1 && t[n + 1].writable == t[n].writable;
+}
+
+/* Map what is chosen, in at most *runs mappings; how many pages that were. */
+static uint32_t fill_runs(struct vcpu *v, uint32_t first, const struct target *t, uint32_t chosen,
+                          uint32_t *runs)
+{
+    const struct shadow *s = v->shadow;
+    uint32_t filled = 0, after;
+    for (uint32_t n = 0; chosen >> n && *runs && s->mappings < s->budget; n = after) {
+        after = n + 1;
+        if (!(chosen >> n & 1))
+            continue;
+        while (continues(t, chosen, after - 1))
+            after++;
+        if (!shadow_map(v, first + n, after - n, t[n].frame, t[n].writable))
+            break;
+        filled += after - n;
+        --*runs;
+    }
+    return filled;
+}
+
+/* Map a page, with neighbours if they come cheap. False: the host does not let it be there. */
+static bool fill(struct vcpu *v, uint32_t page, const struct target *target)
+{
+    struct shadow *s = v->shadow;
+    struct target t[SHADOW_WINDOW_MAX];
+    uint32_t first = page & ~(s->window - 1), own = page - first, runs = s->runs - 1, filled;
+    uint32_t chosen = choose_neighbours(v, first, page, t) | 1u << own;
+    t[own] = *target;
+    uint32_t low = own, high = own + 1; /* the run that holds it */
+    while (low > 0 && continues(t, chosen, low - 1))
+        low--;
+    while (continues(t, chosen, high - 1))
+        high++;
+    if (shadow_map(v, first + low, high - low, t[low].frame, t[low].writable)) {
+        /* Programs go upwards more often than not. */
+        filled = high - low;
+        filled += fill_runs(v, first, t, chosen & ~0u << high, &runs);
+        filled += fill_runs(v, first, t, chosen & ~(~0u << low), &runs);
+    } else if (shadow_map(v, page, 1, target->frame, target->writable)) {
+        filled = 1; /* a neighbour was to blame: the lowest pages are forbidden to most processes */
+    } else {
+        return false;
+    }
+    s->region_used[page / SHADOW_REGION_PAGES] = true;
+    v->counts.shadow_fills++;
+    v->counts.shadow_prefills += filled - 1;
+    exec_trace(v, TRACE_SHADOW_FILL, page << 12, (uint32_t)target->frame, target->writable, filled);
+    return true;
+}
+
+enum shadow_answer shadow_fault(struct vcpu *v, guest_la la, unsigned access)
+{
+    bool write = access & ACCESS_WRITE;
+    uint32_t page = la >> 12;
+    struct target t;
+    if (!has_place(v, page) || !translate(v, la, access & ACCESS_WRITE, &t) ||
+        !code_gives_way(v, page, t.frame, write))
+        return SHADOW_EMULATE;
+    t.writable = t.writable && !frame_has_code(v, t.frame);
+    /* If it is there already, the fault has another reason, and only the interpreter is sure to get on. */
+    const struct shadow_page *p = &v->shadow->page[page];
+    if (p->frame_plus_one == t.frame + 1 && (p->writable || !t.writable))
+        return SHADOW_EMULATE;
+    shadow_make_room(v, 2);
+    code_data_comes(v, split_data(&v->split, la));
+    if (p->frame_plus_one == t.frame + 1) {
+        shadow_set_writable(v, page, 1, true);
+        v->counts.shadow_upgrades++;
+        return SHADOW_MAPPED;
+    }
+    /* The tables lead elsewhere now. The guest need not flush when a page's rights grow. */
+    v->counts.shadow_drops += shadow_unmap(v, page, 1);
+    return fill(v, page, &t) ? SHADOW_MAPPED : SHADOW_EMULATE;
+}
+
+/* ---- Dropping ------------------------------------------------------------------------------------ */
+
+static void drop(struct vcpu *v, uint32_t page, uint32_t count)
+{
+    shadow_make_room(v, 1);
+    uint32_t dropped = shadow_unmap(v, page, count);
+    if (!dropped)
+        return;
+    v->counts.shadow_drops += dropped;
+    exec_trace(v, TRACE_SHADOW_DROP, page << 12, dropped, 0, 0);
+}
+
+void shadow_drop_page(struct vcpu *v, guest_la la)
+{
+    if (shadow_is_mapped(v->shadow, la >> 12))
+        drop(v, la >> 12, 1);
+}
+
+void shadow_drop_all(struct vcpu *v)
+{
+    if (v->shadow->pages)
+        drop(v, 0, SHADOW_PAGES);
+    v->shadow->stale = false;
+}
+
+void shadow_protect_frame(struct vcpu *v, uint64_t frame)
+{
+    struct shadow *s = v->shadow;
+    uint32_t page_plus_one = s->frame_head[frame];
+    while (page_plus_one) {
+        const struct shadow_page *p = &s->page[page_plus_one - 1];
+        if (!p->writable) {
+            page_plus_one = p->next;
+        } else if (shadow_make_room(v, 2)) {
+            page_plus_one = s->frame_head[frame]; /* the list may have changed */
+        } else {
+            shadow_set_writable(v, page_plus_one - 1, 1, false);
+        }
+    }
+}
+
+/* ---- Syncing ------------------------------------------------------------------------------------- */
+
+enum verdict { KEEP, PROTECT, DROP };
+
+/* Pages in a row that have the same verdict. */
+struct batch {
+    enum verdict verdict;
+    uint32_t page, count;
+};
+
+/* What code is in the frame was seen to when it came (shadow_protect_frame()). */
+static enum verdict judge(const struct vcpu *v, uint32_t page, struct lookup *l)
+{
+    const struct shadow_page *p = &v->shadow->page[page];
+    struct target t;
+    if (!peek(v, page, l, &t) || p->frame_plus_one != t.frame + 1)
+        return DROP;
+    return p->writable && !t.writable ? PROTECT : KEEP;
+}
+
+static void apply(struct vcpu *v, const struct batch *b)
+{
+    if (b->verdict == DROP) {
+        drop(v, b->page, b->count);
+    } else if (b->verdict == PROTECT) {
+        shadow_make_room(v, 2);
+        shadow_set_writable(v, b->page, b->count, false);
+    }
+}
+
+void shadow_sync(struct vcpu *v)
+{
+    struct shadow *s = v->shadow;
+    struct lookup l = LOOKUP_NEW;
+    struct batch b = { .verdict = KEEP };
+    for (uint32_t region = 0; region < SHADOW_REGIONS; region++) {
+        if (!s->region_pages[region])
+            continue;
+        uint32_t page = region * SHADOW_REGION_PAGES, end = page + SHADOW_REGION_PAGES;
+        for (; (page = shadow_find(s, page, end, true)) < end; page++) {
+            enum verdict verdict = judge(v, page, &l);
+            if (verdict == b.verdict && page == b.page + b.count) {
+                b.count++;
+                continue;
+            }
+            apply(v, &b);
+            b = (struct batch){ verdict, page, 1 };
+        }
+    }
+    apply(v, &b);
+    s->stale = false;
+    v->counts.shadow_syncs++;
+}

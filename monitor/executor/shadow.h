@@ -1,0 +1,76 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Shadow paging: guest linear pages as data, mapped from the RAM file at split_data() of their address on
+ * demand, by the guest's own page tables, for the access rights of CPL 3. The host's page tables are the
+ * shadow; this file knows what is in them. A mapping is what a TLB entry is to the processor: it may be
+ * dropped at any time, it exists only while guest tables allow it or until the guest must flush (SDM 3A,
+ * "Invalidation of TLBs and Paging-Structure Caches"), it is writable only when the D bit is set and the
+ * frame holds no code. Plain data in the arena. Executor side.
+ */
+#pragma once
+
+#include "cpu.h"
+
+enum {
+    SHADOW_PAGES = 1 << 20, /* linear pages; la >> 12 is a page's number */
+    SHADOW_REGIONS = 1024,  /* of 4 MiB each */
+    SHADOW_REGION_PAGES = SHADOW_PAGES / SHADOW_REGIONS,
+    SHADOW_BUDGET = 48 << 10, /* separate host mappings of data; the host's limit is 65,530 in all */
+    SHADOW_WINDOW_MAX = 16,
+};
+
+/* One linear page. All zero: not mapped. */
+struct shadow_page {
+    uint32_t frame_plus_one; /* RAM-file frame + 1 */
+    uint32_t next, prev;     /* others that map the same frame: page number + 1, 0 ends the list */
+    bool writable;
+};
+
+struct shadow {
+    /* Parameters; shadow_init() sets what measurements favour. */
+    uint32_t budget; /* separate host mappings allowed, 4 or more */
+    uint32_t window; /* a fault looks at so many aligned pages (1 to 16, a power of two) and maps those ... */
+    uint32_t runs;   /* ... that the guest uses anyway, in so many mappings at most; 1: its own only */
+
+    uint32_t mappings; /* separate host mappings there are: runs with consecutive frames and like rights */
+    uint32_t pages;    /* linear pages mapped */
+    uint32_t hand;     /* where eviction looks next: a region's number */
+    bool stale;        /* the guest's translations changed as a whole: sync before running natively */
+    bool region_used[SHADOW_REGIONS];         /* a page was filled there since the hand passed */
+    uint16_t region_pages[SHADOW_REGIONS];    /* pages mapped in each */
+    uint16_t region_mappings[SHADOW_REGIONS]; /* runs that begin in each */
+    uint64_t mapped[SHADOW_PAGES / 64];       /* bit n % 64 of word n / 64: page n is mapped */
+    struct shadow_page *page;                 /* SHADOW_PAGES of them */
+    uint32_t *frame_head;                     /* per RAM-file frame: first page number + 1 that maps it */
+};
+
+enum shadow_answer {
+    SHADOW_MAPPED,  /* run again */
+    SHADOW_EMULATE, /* the interpreter must do this access: guest fault, device, ROM write, code, no room */
+};
+
+/* Once, before anything else. *s and the two tables are zeroed memory; page has SHADOW_PAGES entries. */
+void shadow_init(struct shadow *s, struct shadow_page *page, uint32_t *frame_head);
+
+/* A native data access at guest la (access: ACCESS_WRITE or 0, CPL 3's rights) faulted. Sets A and D as it
+ * maps. */
+enum shadow_answer shadow_fault(struct vcpu *v, guest_la la, unsigned access);
+
+/* tlb_flush() happened: compare every mapping with the guest's tables and drop those that differ. */
+void shadow_sync(struct vcpu *v);
+/* INVLPG, or a page is wanted for something else. */
+void shadow_drop_page(struct vcpu *v, guest_la la);
+void shadow_drop_all(struct vcpu *v);
+/* The frame became code: take write permission from every mapping of it. */
+void shadow_protect_frame(struct vcpu *v, uint64_t frame);
+
+/*
+ * shadow_audit.c: the first disagreement between the shadow and the guest's tables, or of the shadow with
+ * itself. Right after shadow_sync() there is none; later, a guest that has not flushed yet may be the cause.
+ */
+struct shadow_finding {
+    const char *what; /* NULL: none */
+    guest_la la;
+};
+struct shadow_finding shadow_audit(struct vcpu *v);

@@ -1,0 +1,171 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Choosing a split view. Every provider is tried with real code before it is used: a page is mapped as code,
+ * another one as data, both for one guest address; an instruction reads its own first bytes.
+ * Executor process, before it confines itself.
+ */
+#include "split.h"
+
+#include <asm/errno.h>
+#include <asm/unistd.h>
+#include <linux/mman.h>
+
+#include "executor.h"
+#include "host.h"
+#include "host_segments.h"
+
+/* ---- What the host has ----------------------------------------------------------------------------- */
+
+static void host_cpuid(uint32_t leaf, uint32_t out[4])
+{
+    __asm__ volatile("cpuid" : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3]) : "a"(leaf), "c"(0));
+}
+
+/* SDM 2A, "CPUID", leaf 7: PKU and OSPKE. */
+static bool host_has_keys(void)
+{
+    uint32_t r[4];
+    host_cpuid(0, r);
+    if (r[0] < 7)
+        return false;
+    host_cpuid(7, r);
+    return (r[2] & 0x18) == 0x18;
+}
+
+/* A key under which pages can be fetched only; false: there is none. */
+static bool take_key(struct split *s)
+{
+    long key = host_has_keys() ? host_call(__NR_pkey_alloc, 0, PKEY_DISABLE_ACCESS, 0, 0, 0, 0) : -ENOSYS;
+    if (key > 0) {
+        s->code_key = (int)key;
+        s->code_key_used = true;
+    }
+    return s->code_key_used;
+}
+
+/* ---- The test ---------------------------------------------------------------------------------------- */
+
+enum {
+    TEST_PAGE = 0x00200000, /* guest linear address of the code */
+    TEST_WORD = 0x600df00d, /* what the guest's data page holds there */
+};
+
+static bool test_page(uint32_t at, const uint8_t *bytes, unsigned size, int protection, int key)
+{
+    uint8_t *p = (uint8_t *)(uintptr_t)at;
+    long result = host_call(__NR_mmap, (long)at, 4096, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    if (result != (long)at)
+        return false;
+    for (unsigned i = 0; i < size; i++)
+        p[i] = bytes[i];
+    return host_call(__NR_pkey_mprotect, (long)at, 4096, protection, key, 0, 0) == 0 ||
+           (key <= 0 && host_call(__NR_mprotect, (long)at, 4096, protection, 0, 0, 0) == 0);
+}
+
+static void test_unmap(const struct split *s)
+{
+    host_call(__NR_munmap, TEST_PAGE, 4096, 0, 0, 0, 0);
+    host_call(__NR_munmap, (long)split_data(s, TEST_PAGE), 4096, 0, 0, 0, 0);
+}
+
+/*
+ * MOV EAX, [TEST_PAGE]; INT3, fetched from TEST_PAGE. What it should do: read the data page's word (segment),
+ * its own bytes (none), or fault at the read (pku).
+ */
+static bool test_run(struct vcpu *v, struct native_trap *trap)
+{
+    struct native_segments segments = { .cs = HOST_CODE32 };
+    uint32_t eflags = X86_FLAGS_ONE | X86_IF;
+    uint16_t data = v->split.data_base ? (1 << 3 | X86_SEL_TI | 3) : HOST_FLAT_DATA;
+    segments.ds = segments.es = segments.ss = data;
+    v->eip = TEST_PAGE;
+    v->gpr.d[X86_EAX] = 0;
+    native_enter(v, &segments, &eflags, trap);
+    return trap->cause == NATIVE_FAULT;
+}
+
+static const char *test(struct vcpu *v)
+{
+    static const uint8_t code[] = {
+        0xa1, TEST_PAGE & 0xff, TEST_PAGE >> 8 & 0xff, TEST_PAGE >> 16 & 0xff, TEST_PAGE >> 24, 0xcc,
+    };
+    static const uint8_t data[] = { TEST_WORD & 0xff, TEST_WORD >> 8 & 0xff, TEST_WORD >> 16 & 0xff,
+                                    TEST_WORD >> 24 };
+    const struct split *s = &v->split;
+    const char *why = "this host does not let a process map memory where the guest's code has to be";
+    struct native_trap trap;
+    if (!test_page(TEST_PAGE, code, sizeof(code), PROT_READ | PROT_EXEC,
+                   s->code_key_used ? s->code_key : -1) ||
+        (s->data_base && !test_page(split_data(s, TEST_PAGE), data, sizeof(data), PROT_READ, -1)))
+        goto out;
+    why = "32-bit code does not run in a 64-bit process here";
+    if (!test_run(v, &trap))
+        goto out;
+    why = NULL;
+    if (s->provider == D86_SPLIT_SEGMENT && (trap.vector != X86_BP || v->gpr.d[X86_EAX] != TEST_WORD))
+        why = "data segments with a base do not work here";
+    if (s->provider == D86_SPLIT_PKU && (trap.vector != X86_VEC_PF || trap.address != TEST_PAGE))
+        why = "protection keys do not stop data accesses here";
+    if (s->provider == D86_SPLIT_NONE && trap.vector != X86_BP)
+        why = "32-bit code does not run in a 64-bit process here";
+out:
+    test_unmap(s);
+    return why;
+}
+
+/* ---- Providers, best first --------------------------------------------------------------------------- */
+
+/*
+ * Half way between a 3 GiB user space and the end: with a data segment that ends at C0000000, host addresses
+ * below data_base are out of reach of the guest's data accesses, and code there can be neither read nor
+ * hidden.
+ */
+static const char *choose_segment(struct vcpu *v)
+{
+    v->split = (struct split){
+        .provider = D86_SPLIT_SEGMENT, .data_base = 0x40000000, .data_limit = 0xbfffffff, .code_key = 0
+    };
+    (void)take_key(&v->split); /* where there are keys, code is out of reach at every address */
+    if (host_segments_init(v) < 0)
+        return "this host's kernel gives a process no segment descriptors (modify_ldt)";
+    return test(v);
+}
+
+static const char *choose_pku(struct vcpu *v)
+{
+    v->split = (struct split){ .provider = D86_SPLIT_PKU, .data_limit = 0xffffffff };
+    if (!host_has_keys())
+        return "this host's processor has no protection keys (PKU)";
+    if (!take_key(&v->split))
+        return "this host's kernel gives no protection key";
+    return test(v);
+}
+
+static const char *choose_none(struct vcpu *v)
+{
+    v->split = (struct split){ .provider = D86_SPLIT_NONE, .visible = true, .data_limit = 0xffffffff };
+    return test(v);
+}
+
+bool split_choose(struct vcpu *v, unsigned wanted, const char **why)
+{
+    switch (wanted) {
+    case D86_SPLIT_SEGMENT:
+        *why = choose_segment(v);
+        break;
+    case D86_SPLIT_PKU:
+        *why = choose_pku(v);
+        break;
+    case D86_SPLIT_NONE:
+        *why = choose_none(v);
+        break;
+    default:
+        *why = choose_segment(v);
+        if (*why)
+            *why = choose_pku(v);
+        break;
+    }
+    return !*why;
+}

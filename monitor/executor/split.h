@@ -1,0 +1,51 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Split views: how the processor can fetch a private page while the guest reads the original. A provider is
+ * nothing but this description, made once at the start (split_choose()); code pages and data pages are mapped
+ * by it. docs/scan-before-execute.md, "Two faces of a page".
+ *
+ *   segment  Code is mapped at its linear address, data `data_base` bytes further on, and the guest's data
+ *            segments get host descriptors with that base. Any x86-64 host that lets a process have an LDT.
+ *   pku      Both at the linear address; a private page has a protection key that forbids data accesses, so
+ *            that they fault and are emulated.
+ *   none     Both at the linear address, and the guest reads its patches. For comparison.
+ *
+ * Host linear addresses below 4 GiB, of code and data, are `host_la` in names; 32-bit sums wrap as the
+ * processor's do.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "duplex86/duplex86.h"
+
+struct split {
+    uint8_t provider;   /* enum d86_split, never AUTO */
+    bool visible;       /* the guest reads private pages: provider none */
+    bool code_key_used; /* private pages have protection key `code_key` */
+    int code_key;
+    uint32_t data_base;  /* host_la of data = guest la + data_base */
+    uint32_t data_limit; /* offsets in flat data segments beyond it fault: they would reach code */
+};
+
+/* Host linear address of a guest data address, and back. */
+static inline uint32_t split_data(const struct split *s, uint32_t la)
+{
+    return la + s->data_base;
+}
+
+static inline uint32_t split_guest(const struct split *s, uint32_t host_la)
+{
+    return host_la - s->data_base;
+}
+
+struct vcpu;
+
+/*
+ * Choose how to split, by what this host has and by trying it: two pages at one guest address, one fetched
+ * and one read. wanted: enum d86_split. False: not possible, *why is a sentence without a full stop. Before
+ * the executor confines itself; uses v's registers as it likes. split.c
+ */
+bool split_choose(struct vcpu *v, unsigned wanted, const char **why);

@@ -1,0 +1,56 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Every counter of the executor, in one list: a field of struct exec_stats, a name for machines and a line
+ * for people. The library hands them out by index (d86_vcpu_counter()), so a new one is a line here and an
+ * increment where it happens.
+ */
+#pragma once
+
+#include <stdint.h>
+
+/* X(field, what it counts) */
+#define EXEC_STATS(X)                                                                                        \
+    X(native_entries, "times guest code was entered natively")                                               \
+    X(native_ns, "time in native guest code, ns (only while timing is on)")                                  \
+    X(native_traps, "signals that ended native code")                                                        \
+    X(native_kicks, "... because another thread asked")                                                      \
+    X(trap_site, "... at a site of the private page")                                                        \
+    X(trap_unscanned, "... at bytes not scanned yet")                                                        \
+    X(trap_fetch, "... fetching from a page not mapped as code")                                             \
+    X(trap_data, "... accessing a page not mapped as data")                                                  \
+    X(trap_split, "... reading or writing a private page as data")                                           \
+    X(trap_fault, "... any other fault, left to the interpreter")                                            \
+    X(trap_system_call, "... a system call instruction reached from guest code")                             \
+    X(steps, "instructions interpreted between native runs")                                                 \
+    X(bursts, "stretches left to the interpreter because traps came too often")                              \
+    X(code_pages, "private pages made")                                                                      \
+    X(code_scans, "scans, each from one entry point")                                                        \
+    X(code_instructions, "instructions scanned")                                                             \
+    X(code_bytes, "bytes scanned")                                                                           \
+    X(code_maps, "private pages mapped")                                                                     \
+    X(code_unmaps, "private pages unmapped as translations changed")                                         \
+    X(code_writes, "writes to scanned pages")                                                                \
+    X(code_drops, "private pages dropped because their bytes were written")                                  \
+    X(code_evictions, "private pages dropped for room")                                                      \
+    X(code_promotions, "sites given a faster form")                                                          \
+    X(code_conflicts, "pages wanted both as code and as data at one place")                                  \
+    X(code_backoffs, "pages left to the interpreter for a while")                                            \
+    X(shadow_fills, "data pages mapped on demand")                                                           \
+    X(shadow_prefills, "... mapped ahead with a neighbour")                                                  \
+    X(shadow_upgrades, "data pages made writable on demand")                                                 \
+    X(shadow_syncs, "comparisons of all mappings with the guest's tables")                                   \
+    X(shadow_drops, "data pages unmapped as translations changed")                                           \
+    X(shadow_evictions, "data pages unmapped for the mapping budget")                                        \
+    X(shadow_audits, "audits that walked guest and shadow tables side by side")                              \
+    X(host_maps, "mmap calls")                                                                               \
+    X(host_unmaps, "munmap calls")                                                                           \
+    X(host_protects, "mprotect calls")                                                                       \
+    X(ldt_loads, "LDT entries written")                                                                      \
+    X(lockstep_checks, "instructions compared between engines")
+
+struct exec_stats {
+#define EXEC_STATS_FIELD(field, what) uint64_t field;
+    EXEC_STATS(EXEC_STATS_FIELD)
+#undef EXEC_STATS_FIELD
+};

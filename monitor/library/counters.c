@@ -1,0 +1,82 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What the processor counts, by struct and by name. The lists are those of duplex86.h and of
+ * executor/stats.h. Library side. API: include/duplex86/duplex86.h.
+ */
+#define _GNU_SOURCE
+#include <time.h>
+
+#include "arena.h"
+
+/* X(field of struct d86_stats, what it counts) */
+#define VCPU_STATS(X)                                                                                        \
+    X(instructions, "guest instructions interpreted")                                                        \
+    X(blocks_built, "blocks of decoded instructions built")                                                  \
+    X(blocks_dropped, "blocks dropped because their bytes were written")                                     \
+    X(cache_flushes, "times all blocks were dropped")                                                        \
+    X(tlb_fills, "translations looked up in the guest's tables")                                             \
+    X(tlb_flushes, "times all translations were dropped")                                                    \
+    X(exceptions, "exceptions delivered to the guest")                                                       \
+    X(interrupts, "interrupts delivered to the guest")                                                       \
+    X(exits, "times the processor came back to its caller")
+
+/* Where each counter is found in struct vcpu. */
+static const struct {
+    const char *name, *what;
+    size_t offset;
+} counters[] = {
+#define COUNTER_OF_STATS(field, what)  { #field, what, offsetof(struct vcpu, stats.field) },
+#define COUNTER_OF_COUNTS(field, what) { #field, what, offsetof(struct vcpu, counts.field) },
+    VCPU_STATS(COUNTER_OF_STATS) EXEC_STATS(COUNTER_OF_COUNTS)
+};
+
+enum { COUNTERS = sizeof(counters) / sizeof(counters[0]) };
+
+_Static_assert(COUNTERS * sizeof(uint64_t) == sizeof(struct d86_stats) + sizeof(struct exec_stats),
+               "every field is listed");
+
+void d86_vcpu_stats(const struct d86_vcpu *vcpu, struct d86_stats *stats)
+{
+    *stats = vcpu->cpu->stats;
+}
+
+/* ---- Time ------------------------------------------------------------------------------------------ */
+
+/* The executor cannot ask for the time, but it can read the TSC; how long a tick is shows in the long run. */
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_RAW, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void d86_vcpu_set_timing(struct d86_vcpu *vcpu, bool enabled)
+{
+    if (enabled && !vcpu->timing.ns) {
+        vcpu->timing.ticks = __builtin_ia32_rdtsc();
+        vcpu->timing.ns = now_ns();
+    }
+    vcpu->cpu->timing = enabled;
+}
+
+static uint64_t ticks_to_ns(const struct d86_vcpu *vcpu, uint64_t ticks)
+{
+    uint64_t all_ticks = __builtin_ia32_rdtsc() - vcpu->timing.ticks, all_ns = now_ns() - vcpu->timing.ns;
+    if (!vcpu->timing.ns || !all_ticks)
+        return 0;
+    return (uint64_t)((double)ticks * (double)all_ns / (double)all_ticks);
+}
+
+/* ---- By index -------------------------------------------------------------------------------------- */
+
+bool d86_vcpu_counter(const struct d86_vcpu *vcpu, unsigned index, struct d86_counter *counter)
+{
+    if (index >= COUNTERS)
+        return false;
+    uint64_t value = *(const uint64_t *)((const uint8_t *)vcpu->cpu + counters[index].offset);
+    if (counters[index].offset == offsetof(struct vcpu, counts.native_ns))
+        value = ticks_to_ns(vcpu, value);
+    *counter = (struct d86_counter){ counters[index].name, counters[index].what, value };
+    return true;
+}
