@@ -4,13 +4,18 @@
  * Runs a test guest: a flat binary at 0000:7C00, entered there in real mode, on nothing but a processor, RAM
  * and the ports below. The guest prints on port E9 and ends the run with its status on port F4.
  *
- *     run_guest [--cpu MODEL] [--expect shutdown] GUEST.bin
+ *     run_guest [--cpu MODEL] [--engine NAME] [--split NAME] [--expect shutdown] GUEST.bin
  *
- * Exit status: what the guest wrote (0: all its checks hold), 1 also for an end that was not expected.
+ * Exit status: what the guest wrote (0: all its checks hold), 1 also for an end that was not expected,
+ * 77 if the engine or the split cannot be had here.
  */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "duplex86/duplex86.h"
 
@@ -19,6 +24,7 @@ enum {
     PORT_INTERRUPT = 0xf0, /* out: raise an external interrupt with this vector as soon as possible */
     PORT_NMI = 0xf1,       /* out: raise an NMI */
     PORT_COUNT = 0xf2,     /* in: exits made by the string port since the last read, saturating */
+    PORT_TICKS = 0xf3,     /* out: raise this vector about every millisecond from now on; 0: no more */
     PORT_STATUS = 0xf4,    /* out: end with this status */
     PORT_STRING = 0x100,   /* in: bytes 0, 1, 2 ...; out: must be the same sequence; both start over at... */
     PORT_RESTART = 0x110,  /* ... a write here */
@@ -26,6 +32,8 @@ enum {
     RAM_SIZE = 16 << 20,
     LOAD_AT = 0x7c00,
     EXITS_MAX = 2000000,
+    TICK_NS = 1000000,
+    EXIT_SKIPPED = 77, /* as ctest's SKIP_RETURN_CODE */
 };
 
 struct machine {
@@ -33,6 +41,9 @@ struct machine {
     struct d86_vcpu *cpu;
     struct d86_exit *exit;
     int interrupt; /* waiting vector, or -1 */
+    uint8_t tick_vector;
+    pthread_t ticker;
+    atomic_bool ticking; /* the ticker kicks the processor */
     uint8_t next_byte;
     unsigned string_exits;
     bool ended;
@@ -51,6 +62,35 @@ static void end(struct machine *m, int status)
     m->status = status;
 }
 
+/* ---- Ticks: interrupts that come by themselves
+ * ------------------------------------------------------------- */
+
+static void *tick(void *data)
+{
+    const struct timespec pause = { .tv_nsec = TICK_NS };
+    struct machine *m = data;
+
+    while (m->ticking) {
+        nanosleep(&pause, NULL);
+        d86_vcpu_kick(m->cpu);
+    }
+    return NULL;
+}
+
+static void set_ticks(struct machine *m, uint8_t vector)
+{
+    bool wanted = vector != 0;
+
+    m->tick_vector = vector;
+    if (m->ticking == wanted)
+        return;
+    m->ticking = wanted;
+    if (!wanted)
+        pthread_join(m->ticker, NULL);
+    else if (pthread_create(&m->ticker, NULL, tick, m))
+        die("cannot create the ticker", 0);
+}
+
 /* ---- Ports ------------------------------------------------------------------------------------------------
  */
 
@@ -65,6 +105,9 @@ static void port_out(struct machine *m, uint16_t port, uint8_t value)
         break;
     case PORT_NMI:
         d86_vcpu_nmi(m->cpu);
+        break;
+    case PORT_TICKS:
+        set_ticks(m, value);
         break;
     case PORT_STATUS:
         end(m, value);
@@ -139,15 +182,25 @@ static void load(struct machine *m, const char *path)
         die("cannot load the guest", 1);
 }
 
-static void start(struct machine *m, const char *model, const char *path)
+static void create(struct machine *m, const struct d86_vcpu_config *config)
 {
-    const struct d86_vcpu_config config = { .cpu = model };
+    if (d86_vm_create(&m->vm) || d86_vm_add_ram(m->vm, 0, RAM_SIZE))
+        die("cannot create the machine", 1);
+    int result = d86_vcpu_create(m->vm, config, &m->cpu);
+    if (result && config->engine != D86_ENGINE_INTERP && (result == -EINVAL || result == -ENOTSUP)) {
+        printf("skipped: %s\n", d86_last_error());
+        exit(EXIT_SKIPPED);
+    }
+    if (result)
+        die("cannot create the processor", 1);
+}
+
+static void start(struct machine *m, const struct d86_vcpu_config *config, const char *path)
+{
     struct d86_sregs s;
     struct d86_regs r = { .eip = LOAD_AT, .esp = LOAD_AT, .eflags = 2 };
 
-    if (d86_vm_create(&m->vm) || d86_vm_add_ram(m->vm, 0, RAM_SIZE) ||
-        d86_vcpu_create(m->vm, &config, &m->cpu))
-        die("cannot create the machine", 1);
+    create(m, config);
     load(m, path);
     m->exit = d86_vcpu_exit(m->cpu);
     d86_vcpu_get_sregs(m->cpu, &s);
@@ -170,6 +223,27 @@ static void deliver_pending(struct machine *m)
     }
 }
 
+static void show_registers(const char *whose, const struct d86_regs *r)
+{
+    printf("  %-7s eax %08x ecx %08x edx %08x ebx %08x esp %08x ebp %08x esi %08x edi %08x eip %08x eflags "
+           "%08x\n",
+           whose, r->eax, r->ecx, r->edx, r->ebx, r->esp, r->ebp, r->esi, r->edi, r->eip, r->eflags);
+}
+
+static void show_difference(struct machine *m)
+{
+    struct d86_difference d;
+
+    d86_vcpu_difference(m->cpu, &d);
+    printf("difference in %s at %08x:", d.what, d.linear);
+    for (unsigned i = 0; i < d.length; i++)
+        printf(" %02x", d.code[i]);
+    putchar('\n');
+    show_registers("before", &d.before);
+    show_registers("interp", &d.interp);
+    show_registers("native", &d.native);
+}
+
 /* Whether the end is the expected one is for the caller. */
 static const char *run(struct machine *m)
 {
@@ -186,6 +260,10 @@ static const char *run(struct machine *m)
             break;
         case D86_EXIT_INTERRUPT_WINDOW:
             break;
+        case D86_EXIT_KICKED:
+            if (m->ticking && m->interrupt < 0)
+                m->interrupt = m->tick_vector;
+            break;
         case D86_EXIT_HLT:
             if (m->interrupt < 0)
                 return "halted";
@@ -194,6 +272,9 @@ static const char *run(struct machine *m)
             return "shutdown";
         case D86_EXIT_INTERNAL_ERROR:
             return m->exit->error.text;
+        case D86_EXIT_DIFFERENCE:
+            show_difference(m);
+            return "difference";
         default:
             return "an exit nobody asked for";
         }
@@ -215,26 +296,64 @@ static void show_state(struct machine *m, const char *how)
            r.esi, r.edi, r.ebp);
 }
 
+/* ---- Command line -----------------------------------------------------------------------------------------
+ */
+
+struct name {
+    const char *name;
+    int value;
+};
+
+static const struct name engines[] = { { "interp", D86_ENGINE_INTERP },
+                                       { "sbe", D86_ENGINE_SBE },
+                                       { "lockstep", D86_ENGINE_LOCKSTEP },
+                                       { NULL, 0 } };
+static const struct name splits[] = { { "auto", D86_SPLIT_AUTO },
+                                      { "segment", D86_SPLIT_SEGMENT },
+                                      { "pku", D86_SPLIT_PKU },
+                                      { "none", D86_SPLIT_NONE },
+                                      { NULL, 0 } };
+
+static _Noreturn void usage(void)
+{
+    fprintf(stderr,
+            "usage: run_guest [--cpu MODEL] [--engine interp|sbe|lockstep] [--split auto|segment|pku|none]\n"
+            "                 [--expect shutdown] GUEST.bin\n");
+    exit(1);
+}
+
+static int by_name(const struct name *names, const char *name)
+{
+    for (; names->name; names++)
+        if (!strcmp(names->name, name))
+            return names->value;
+    usage();
+}
+
 int main(int argc, char **argv)
 {
-    const char *model = NULL, *expect = "status";
+    struct d86_vcpu_config config = { .engine = D86_ENGINE_INTERP };
     struct machine m = { .interrupt = -1 };
+    const char *expect = "status";
     int i = 1;
 
     for (; i + 1 < argc && argv[i][0] == '-'; i += 2) {
         if (!strcmp(argv[i], "--cpu"))
-            model = argv[i + 1];
+            config.cpu = argv[i + 1];
+        else if (!strcmp(argv[i], "--engine"))
+            config.engine = by_name(engines, argv[i + 1]);
+        else if (!strcmp(argv[i], "--split"))
+            config.split = by_name(splits, argv[i + 1]);
         else if (!strcmp(argv[i], "--expect"))
             expect = argv[i + 1];
         else
-            break;
+            usage();
     }
-    if (i + 1 != argc) {
-        fprintf(stderr, "usage: run_guest [--cpu MODEL] [--expect shutdown] GUEST.bin\n");
-        return 1;
-    }
-    start(&m, model, argv[i]);
+    if (i + 1 != argc)
+        usage();
+    start(&m, &config, argv[i]);
     const char *how = run(&m);
+    set_ticks(&m, 0);
     bool expected = !strcmp(how, expect);
     if (!expected || m.status)
         show_state(&m, how);

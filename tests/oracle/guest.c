@@ -9,12 +9,12 @@
 #define _GNU_SOURCE
 #include "guest.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 
-#include "duplex86/duplex86.h"
 #include "image.h"
 #include "segments.h"
 
@@ -207,14 +207,18 @@ static void set_system_registers(struct machine *m, bool pae)
     d86_vcpu_get_sregs(m->vcpu, s); /* as the library shows them: for the comparison after a case */
 }
 
-static void machine_create(struct machine *m, bool pae, const char *cpu)
+/* The reason, if the host cannot have such a processor. */
+static const char *machine_create(struct machine *m, bool pae, const struct d86_vcpu_config *config)
 {
-    struct d86_vcpu_config config = { .cpu = cpu, .engine = D86_ENGINE_INTERP };
     static uint8_t filler[CODE_PAGES * PAGE];
 
-    if (d86_vm_create(&m->vm) || d86_vm_add_ram(m->vm, 0, RAM_SIZE) ||
-        d86_vcpu_create(m->vm, &config, &m->vcpu))
+    if (d86_vm_create(&m->vm) || d86_vm_add_ram(m->vm, 0, RAM_SIZE))
         fail("cannot create the virtual machine");
+    int result = d86_vcpu_create(m->vm, config, &m->vcpu);
+    if (config->engine != D86_ENGINE_INTERP && (result == -EINVAL || result == -ENOTSUP))
+        return d86_last_error();
+    if (result)
+        fail("cannot create the processor");
     map_all(m);
     fill_tables(m);
     memset(filler, 0xcc, sizeof filler);
@@ -222,6 +226,7 @@ static void machine_create(struct machine *m, bool pae, const char *cpu)
     put(m, PA_MEM, image(0), MEM_SIZE);
     m->image = 0;
     set_system_registers(m, pae);
+    return NULL;
 }
 
 static void start_watchdog(void)
@@ -233,16 +238,21 @@ static void start_watchdog(void)
     setitimer(ITIMER_REAL, &second, NULL);
 }
 
-struct guest *guest_create(const char *cpu)
+struct guest *guest_create(const struct d86_vcpu_config *config, const char **missing)
 {
     struct guest *g = calloc(1, sizeof *g);
 
     if (!g) {
         perror("oracle");
+        exit(1);
+    }
+    *missing = machine_create(&g->machine[0], false, config);
+    if (!*missing)
+        *missing = machine_create(&g->machine[1], true, config);
+    if (*missing) {
+        free(g);
         return NULL;
     }
-    machine_create(&g->machine[0], false, cpu);
-    machine_create(&g->machine[1], true, cpu);
     start_watchdog();
     return g;
 }

@@ -7,12 +7,13 @@
  */
 #pragma once
 
+#include "duplex86/duplex86.h"
 #include "oracle.h"
 
 struct guest;
 
-/* NULL with a message to stderr. `cpu`: model name or NULL. */
-struct guest *guest_create(const char *cpu);
+/* NULL with *missing set: the host cannot have this engine or split. Other failures end the program. */
+struct guest *guest_create(const struct d86_vcpu_config *config, const char **missing);
 void guest_destroy(struct guest *g);
 
 /*

@@ -25,7 +25,7 @@ struct options {
     uint32_t groups; /* a bit for each */
     unsigned failures_max;
     bool native_only, list, one, minimise, coverage;
-    const char *cpu;
+    struct d86_vcpu_config config; /* of the virtual machines */
 };
 
 struct tally {
@@ -183,9 +183,11 @@ static void usage(FILE *out)
           "  -n, --native-only     compare the host with itself and with the directed cases' expectations\n"
           "  -C, --coverage        only generate, and say which forms of the decoder's tables never came up\n"
           "      --cpu=MODEL       CPU model of the virtual machine\n"
+          "      --engine=NAME     what runs it: interp (default), sbe, lockstep\n"
+          "      --split=NAME      of the engine sbe: auto (default), segment, pku, none\n"
           "  -l, --list            list groups and directed cases\n"
           "  -h, --help            this text\n\n"
-          "Exit status: 0 all equal, 1 differences, 2 usage, 77 this host cannot run the native side.\n",
+          "Exit status: 0 all equal, 1 differences, 2 usage, 77 this host cannot run one of the sides.\n",
           out);
 }
 
@@ -243,24 +245,37 @@ static bool parse_one(const char *text, struct options *opt)
     return true;
 }
 
+static bool parse_name(const char *text, const char *const *names, unsigned count, uint64_t *value)
+{
+    for (*value = 0; *value < count; ++*value)
+        if (!strcmp(text, names[*value]))
+            return true;
+    fprintf(stderr, "oracle: what is \"%s\"?\n", text);
+    *value = 0;
+    return false;
+}
+
 static bool parse(int argc, char **argv, struct options *opt)
 {
     static const struct option options[] = {
-        { "count", 1, NULL, 'c' },
-        { "time", 1, NULL, 't' },
-        { "seed", 1, NULL, 's' },
-        { "group", 1, NULL, 'g' },
-        { "one", 1, NULL, '1' },
-        { "list", 0, NULL, 'l' },
-        { "failures", 1, NULL, 'f' },
-        { "native-only", 0, NULL, 'n' },
-        { "cpu", 1, NULL, 'p' },
-        { "help", 0, NULL, 'h' },
-        { "no-minimise", 0, NULL, 'm' },
-        { "coverage", 0, NULL, 'C' },
-        { 0 },
+        { "count", 1, NULL, 'c' },       { "time", 1, NULL, 't' },        { "seed", 1, NULL, 's' },
+        { "group", 1, NULL, 'g' },       { "one", 1, NULL, '1' },         { "list", 0, NULL, 'l' },
+        { "failures", 1, NULL, 'f' },    { "native-only", 0, NULL, 'n' }, { "cpu", 1, NULL, 'p' },
+        { "engine", 1, NULL, 'e' },      { "split", 1, NULL, 'S' },       { "help", 0, NULL, 'h' },
+        { "no-minimise", 0, NULL, 'm' }, { "coverage", 0, NULL, 'C' },    { 0 },
     };
-    uint64_t value;
+    static const char *const engines[] = {
+        [D86_ENGINE_INTERP] = "interp",
+        [D86_ENGINE_SBE] = "sbe",
+        [D86_ENGINE_LOCKSTEP] = "lockstep",
+    };
+    static const char *const splits[] = {
+        [D86_SPLIT_AUTO] = "auto",
+        [D86_SPLIT_SEGMENT] = "segment",
+        [D86_SPLIT_PKU] = "pku",
+        [D86_SPLIT_NONE] = "none",
+    };
+    uint64_t value = 0;
     unsigned group;
     bool ok = true;
 
@@ -299,7 +314,15 @@ static bool parse(int argc, char **argv, struct options *opt)
             opt->coverage = true;
             break;
         case 'p':
-            opt->cpu = optarg;
+            opt->config.cpu = optarg;
+            break;
+        case 'e':
+            ok = parse_name(optarg, engines, ARRAY_SIZE(engines), &value);
+            opt->config.engine = value;
+            break;
+        case 'S':
+            ok = parse_name(optarg, splits, ARRAY_SIZE(splits), &value);
+            opt->config.split = value;
             break;
         case 'h':
             usage(stdout);
@@ -382,8 +405,11 @@ int main(int argc, char **argv)
     sides.native = native_create();
     if (!sides.native)
         return 1;
-    if (!opt.native_only && !(sides.guest = guest_create(opt.cpu)))
-        return 1;
+    if (!opt.native_only && !(sides.guest = guest_create(&opt.config, &missing))) {
+        native_destroy(sides.native);
+        printf("oracle: skipped: %s\n", missing);
+        return EXIT_SKIPPED;
+    }
     int status;
     if (opt.one) {
         status = run_one(&sides, &opt);

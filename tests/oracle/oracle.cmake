@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The host processor as oracle for the interpreter: docs/testing.md, "The oracle".
+# The host processor as oracle for the virtual one, under each engine: docs/testing.md, "The oracle".
 
 if(D86_SANITIZE)
     # Sanitizers keep their shadow memory where the cases' 32-bit address space has to be.
@@ -49,4 +49,8 @@ oracle_test(native oracle 60 --native-only --count=20000)
 oracle_test(coverage oracle 60 --coverage)
 oracle_test(directed oracle 60 --group=directed)
 oracle_test(random oracle 300 --count=200000)
+oracle_test(directed.sbe oracle 60 --group=directed --engine=sbe)
+oracle_test(random.sbe oracle 300 --count=100000 --engine=sbe)
+oracle_test(random.sbe-none oracle 300 --count=20000 --engine=sbe --split=none)
 oracle_test(long "oracle;long" 7200 --count=10000000 --seed=1000000)
+oracle_test(long.sbe "oracle;long" 7200 --count=2000000 --seed=2000000 --engine=sbe)
