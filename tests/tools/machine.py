@@ -159,9 +159,9 @@ def duplex86_command(program, kernel, initrd, append, ram, engine=None, extra=()
     return command + list(extra)
 
 
-def qemu_command(program, kernel, initrd, append, ram, extra=()):
+def qemu_command(program, kernel, initrd, append, ram, extra=(), cpu="pentium2,-apic"):
     """The same machine in QEMU's emulator: no PCI, no ACPI, no APIC, and no KVM."""
-    command = [program, "-M", "isapc", "-accel", "tcg", "-cpu", "pentium2,-apic", "-m", str(ram),
+    command = [program, "-M", "isapc", "-accel", "tcg", "-cpu", cpu, "-m", str(ram),
                "-nodefaults", "-display", "none", "-no-reboot", "-chardev", "stdio,id=console,signal=off",
                "-serial", "chardev:console", "-kernel", kernel, "-append", append]
     if initrd:

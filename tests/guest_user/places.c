@@ -1,0 +1,163 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Code and data at every kind of address a program may have, in particular where a monitor could keep its own
+ * things or map one over the other: nothing may be special about any place.
+ */
+#include "user.h"
+
+static const uint32_t places[] = {
+    0x00010000, 0x01000000, 0x07000000, 0x10000000, 0x20000000, 0x3effe000, 0x3f000000, 0x3f800000,
+    0x3ffff000, 0x40000000, 0x47000000, 0x48048000, 0x50000000, 0x60000000, 0x7effe000, 0x7f000000,
+    0x7ffff000, 0x80000000, 0x87000000, 0x90000000, 0xa0000000, 0xaf000000,
+};
+
+/* The same distance apart as the pieces of places[]: each is the other's neighbour when one is shifted. */
+enum { DISTANCE = 0x40000000 };
+
+static uint32_t call(uint32_t where)
+{
+    struct registers r = { .eflags = 0x202 };
+    call_code((const void *)where, &r);
+    return r.eax;
+}
+
+static void put_code(uint32_t where, uint32_t value)
+{
+    uint8_t *p = (uint8_t *)where;
+    p[0] = 0xb8; /* mov eax, value; ret */
+    memcpy(p + 1, &value, 4);
+    p[5] = 0xc3;
+}
+
+static bool map_place(uint32_t where, int protection)
+{
+    enum { MAP_FIXED_NOREPLACE = 0x100000 };
+    return linux_call(NR_MMAP2, where, PAGE, protection, MAP_PRIVATE | MAP_ANON | MAP_FIXED_NOREPLACE, -1,
+                      0) == (long)where;
+}
+
+static void unmap(uint32_t where)
+{
+    linux_call(NR_MUNMAP, where, PAGE);
+}
+
+/* Code that returns, is read and rewritten, at each place. */
+static void check_code(void)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
+        uint32_t at = places[i], wrong = 0;
+        if (!map_place(at, PROT_RWX)) {
+            check(false, "memory at %x", at);
+            continue;
+        }
+        for (uint32_t k = 0; k < 10; k++) {
+            put_code(at + 8, k);
+            wrong += call(at + 8) != k || *(uint32_t *)(at + 9) != k;
+        }
+        check_equal(wrong, 0, "code at %x", at);
+        unmap(at);
+    }
+}
+
+/* Code at one place, data at the other that a monitor could confuse with it; both used in turns. */
+static void check_pair(uint32_t code, uint32_t data)
+{
+    uint32_t wrong = 0;
+    if (!map_place(code, PROT_RWX) || !map_place(data, PROT_RW)) {
+        check(false, "memory at %x and %x", code, data);
+        return;
+    }
+    put_code(code + 16, 0xc0de);
+    for (uint32_t i = 0; i < 20; i++) {
+        *(volatile uint32_t *)(data + 16) = i;
+        wrong += call(code + 16) != 0xc0de;
+        wrong += *(volatile uint32_t *)(data + 16) != i;
+        wrong += *(volatile uint32_t *)(code + 17) != 0xc0de;
+    }
+    /* The code itself works on the data: mov eax, [data]; inc dword [data]; add eax, [code]; ret */
+    uint8_t *p = (uint8_t *)code + 64;
+    uint32_t target = data + 32, own = code + 17;
+    *p++ = 0xa1;
+    memcpy(p, &target, 4);
+    memcpy(p + 4, "\xff\x05", 2);
+    memcpy(p + 6, &target, 4);
+    memcpy(p + 10, "\x03\x05", 2);
+    memcpy(p + 12, &own, 4);
+    p[16] = 0xc3;
+    for (uint32_t i = 0; i < 20; i++)
+        wrong += call(code + 64) != i + 0xc0de;
+    check_equal(wrong, 0, "code at %x, data at %x", code, data);
+    unmap(code);
+    unmap(data);
+}
+
+/* Both of a pair are code, and both are data of the other. */
+static void check_two_codes(uint32_t a, uint32_t b)
+{
+    uint32_t wrong = 0;
+    if (!map_place(a, PROT_RWX) || !map_place(b, PROT_RWX)) {
+        check(false, "memory at %x and %x", a, b);
+        return;
+    }
+    put_code(a, 1);
+    put_code(b, 2);
+    for (uint32_t i = 0; i < 10; i++) {
+        wrong += call(a) != 1 + i || call(b) != 2 + i;
+        (*(volatile uint8_t *)(a + 1))++;
+        (*(volatile uint8_t *)(b + 1))++;
+    }
+    check_equal(wrong, 0, "code at %x and %x", a, b);
+    unmap(a);
+    unmap(b);
+}
+
+/* A stack at each place. */
+static void check_stacks(void)
+{
+    uint8_t *page = map_memory(NULL, PAGE, PROT_RWX);
+    /* mov edx, esp; mov esp, eax; push 5; call next; next: pop ecx; pop eax; mov esp, edx; ret */
+    memcpy(page, "\x89\xe2\x89\xc4\x6a\x05\xe8\x00\x00\x00\x00\x59\x58\x89\xd4\xc3", 16);
+    uint32_t wrong = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
+        map_place(places[i], PROT_RW);
+        struct registers r = { .eax = places[i] + PAGE, .eflags = 0x202 };
+        call_code(page, &r);
+        wrong += r.eax != 5 || *(uint32_t *)(places[i] + PAGE - 4) != 5;
+        unmap(places[i]);
+    }
+    check_equal(wrong, 0, "stacks everywhere");
+}
+
+/* A large part of the address space touched, a page here and there, and read again. */
+static void check_sparse(void)
+{
+    enum { COUNT = 600, STEP = 0x00400000 + PAGE };
+    uint32_t wrong = 0, mapped = 0;
+    for (uint32_t i = 0, at = 0x09000000; i < COUNT && at < 0xb0000000; i++, at += STEP) {
+        if (map_place(at, PROT_RW)) {
+            *(uint32_t *)at = at;
+            mapped++;
+        }
+    }
+    for (uint32_t i = 0, at = 0x09000000; i < COUNT && at < 0xb0000000; i++, at += STEP) {
+        if (*(uint32_t *)at != at)
+            wrong++;
+        unmap(at);
+    }
+    check(mapped > 500 && !wrong, "pages all over the address space");
+}
+
+int program(void)
+{
+    check_code();
+    for (uint32_t low = 0x10000000; low < 0x40000000; low += 0x0f000000) {
+        check_pair(low + DISTANCE, low);
+        check_pair(low, low + DISTANCE);
+        check_pair(low + 2u * DISTANCE, low + DISTANCE);
+        check_two_codes(low, low + DISTANCE);
+    }
+    check_stacks();
+    check_sparse();
+    return 0;
+}

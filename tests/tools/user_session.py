@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Run the test programs of tests/guest_user on the host and in a guest; both must say the same.
+
+The programs are static i386 ones, so an x86-64 host with IA-32 emulation runs them as they are. They go to
+the guest in an initramfs of their own, put behind the one with the shell. Every program checks its results
+itself; what only the guest's processor does is told in lines that start with "guest-only", which are
+left out of the comparison. With --runner qemu the programs run in QEMU's emulator instead.
+"""
+
+import argparse
+import difflib
+import gzip
+import os
+import re
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+
+from machine import Failure, Machine, duplex86_command, qemu_command
+from make_initramfs import NewcArchive
+
+PROMPT = r"duplex86:/root# "
+SKIPPED = 77  # tests/tools/user.cmake tells ctest
+HOST_ERROR = 1  # frontend/status.h: the host, or the program itself, refused what was asked for
+PROGRAMS = ("selfread", "jit", "middle", "faults", "storm", "threads", "processes", "fpstate", "segments",
+            "hostile", "cpuidtest", "places")
+
+
+def add_programs(initrd, folder, names, output):
+    """Write the initramfs `initrd` with the programs behind it, in /user: the kernel unpacks both."""
+    archive = NewcArchive()
+    archive.add("user", stat.S_IFDIR | 0o755)
+    for name in names:
+        with open(os.path.join(folder, name), "rb") as file:
+            archive.add(f"user/{name}", stat.S_IFREG | 0o755, file.read())
+    with open(initrd, "rb") as file:
+        first = file.read()
+    with open(output, "wb") as file:
+        # Archives start at multiples of four bytes; zeros between them are skipped.
+        file.write(first + b"\0" * (-len(first) % 4) + gzip.compress(archive.finish(), 6, mtime=0))
+
+
+def boot(machine, timeout):
+    """Wait for the shell; quiet the kernel, whose messages would get into the output of programs."""
+    machine.expect(r"BOOT-OK ", timeout)
+    machine.expect(PROMPT, timeout)
+    shell(machine, "dmesg -n 1", timeout)
+
+
+def shell(machine, command, timeout):
+    """Output and exit status of a command in the guest's shell."""
+    machine.send(f"echo '[''begin]'; {command}; echo '[''end' $?']'\r")
+    match = machine.expect(r"\[begin\]\r*\n(.*?)\[end (\d+)\]", timeout)
+    machine.expect(PROMPT, timeout)
+    return match[1].replace("\r", ""), int(match[2])
+
+
+def was_refused(machine):
+    """Why the program did not even start the guest, or None."""
+    if machine.process.poll() != HOST_ERROR or "Linux version" in machine.transcript:
+        return None
+    return machine.transcript.replace("\r", "").strip() or "no reason given"
+
+
+def run_native(path, timeout):
+    """Output and status on the host, or the reason why the host cannot run the program."""
+    try:
+        done = subprocess.run([path, "native"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
+                              check=False)
+    except subprocess.TimeoutExpired:
+        raise Failure(f"on the host it did not end within {timeout:.0f} s") from None
+    except OSError as error:
+        return None, f"the host runs no i386 programs ({error.strerror})"
+    return (done.stdout.decode("utf-8", "replace"), done.returncode), None
+
+
+def compare(native, guest):
+    """Raise Failure when the guest did not pass, or said something else than the host."""
+    text, status = guest
+    if status or re.search("^FAIL", text, re.MULTILINE):
+        bad = [line for line in text.splitlines() if not re.match("(guest-only )?ok ", line)]
+        raise Failure(f"in the guest: status {status}\n" + "\n".join(bad[-40:] or text.splitlines()[-10:]))
+    if native is None:
+        return
+    ours = [line for line in text.splitlines() if not line.startswith("guest-only ")]
+    theirs = native[0].splitlines()
+    if native[1]:
+        raise Failure(f"on the host: status {native[1]}\n" + "\n".join(theirs[-20:]))
+    if ours != theirs:
+        raise Failure("host and guest differ\n" + "\n".join(
+            difflib.unified_diff(theirs, ours, "host", "guest", n=1, lineterm="")))
+
+
+def run_programs(machine, args):
+    """Run all; how many went wrong."""
+    failed = 0
+    reason_shown = False
+    for name in args.programs_chosen:
+        started = time.monotonic()
+        try:
+            native, reason = run_native(os.path.join(args.programs, name), args.timeout)
+            if reason and not reason_shown:
+                print(f"note  no comparison: {reason}", flush=True)
+                reason_shown = True
+            native_seconds = time.monotonic() - started
+            guest = shell(machine, f"/user/{name}", args.timeout)
+            seconds = time.monotonic() - started - native_seconds
+            compare(native, guest)
+            lines = len(guest[0].splitlines())
+            print(f"ok    {name:12}{lines:5} checks, {seconds:6.2f} s in the guest, {native_seconds:.2f} s on the host",
+                  flush=True)
+        except Failure as failure:
+            failed += 1
+            print(f"FAIL  {name}: {failure}", flush=True)
+            if machine.process.poll() is not None:
+                raise Failure("the virtual machine has ended") from None
+            machine.send("\x03\r")
+            machine.expect(PROMPT, 30)
+    return failed
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runner", choices=("duplex86", "qemu"), default="duplex86")
+    parser.add_argument("--program", required=True, help="the virtual machine to start")
+    parser.add_argument("--kernel", required=True)
+    parser.add_argument("--initrd", required=True)
+    parser.add_argument("--programs", required=True, help="folder of the test programs")
+    parser.add_argument("--append", default="console=ttyS0", help="kernel command line")
+    parser.add_argument("--ram", type=int, default=256, help="MiB")
+    parser.add_argument("--engine", help="engine of duplex86; if it is refused, the test is skipped")
+    parser.add_argument("--require-engine", action="store_true", help="a refused engine is a failure")
+    parser.add_argument("--program-arg", action="append", default=[], help="passed on (repeatable)")
+    parser.add_argument("--only", help="run only programs whose name matches")
+    parser.add_argument("--boot-timeout", type=float, default=180)
+    parser.add_argument("--timeout", type=float, default=60, help="seconds for each program")
+    parser.add_argument("--log", type=argparse.FileType("w"), help="copy the console here")
+    args = parser.parse_args()
+    args.programs_chosen = [name for name in PROGRAMS if not args.only or re.search(args.only, name)]
+    return args
+
+
+def check_engine(machine, engine):
+    """The engine asked for must have done something: the counters printed at the end say so."""
+    counter = {"sbe": "native_entries", "lockstep": "lockstep_checks"}.get(engine)
+    if not counter:
+        return
+    match = re.search(rf"^ *{counter} +(\d+)", machine.transcript, re.MULTILINE)
+    if not match or int(match[1]) < 1000:
+        raise Failure(f"engine {engine} was not used: {match[0].strip() if match else 'no ' + counter}")
+    print(f"ok    engine {engine}: {counter} {match[1]}")
+
+
+def session(machine, args):
+    """0, 1 or SKIPPED."""
+    try:
+        boot(machine, args.boot_timeout)
+        print(f"ok    boot after {machine.elapsed():.1f} s", flush=True)
+        failed = run_programs(machine, args)
+        machine.send("poweroff -f\r")
+        if args.runner == "duplex86":
+            status = machine.wait_exit(60)
+            if status:
+                raise Failure(f"after poweroff the program ended with status {status}")
+            check_engine(machine, args.engine)
+    except Failure as failure:
+        refused = args.engine and was_refused(machine)
+        if refused and not args.require_engine:
+            print(f"skipped: engine {args.engine}: {refused}")
+            return SKIPPED
+        print(f"FAIL  {failure}\n----- last of the console:\n{machine.tail()}\n-----")
+        return 1
+    return 1 if failed else 0
+
+
+def main():
+    args = parse_arguments()
+    for path in (args.kernel, args.initrd):
+        if not os.path.exists(path):
+            print(f"there is no {path}: './setup guests' makes it")
+            return SKIPPED
+    with tempfile.TemporaryDirectory(prefix="d86-user-") as folder:
+        initrd = os.path.join(folder, "initramfs")
+        add_programs(args.initrd, args.programs, args.programs_chosen, initrd)
+        if args.runner == "qemu":
+            command = qemu_command(args.program, args.kernel, initrd, args.append, args.ram, args.program_arg,
+                                   cpu="qemu32,-apic")
+        else:
+            command = duplex86_command(args.program, args.kernel, initrd, args.append, args.ram, args.engine,
+                                       args.program_arg + ["--stats"])
+        machine = Machine(command, args.log)
+        try:
+            return session(machine, args)
+        finally:
+            machine.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
