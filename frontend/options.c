@@ -51,7 +51,7 @@ static const char DESCRIPTION[] =
 struct raw_options {
     char *ram, *kernel, *append, *bios, *debugcon, *engine, *split, *cpu, *exit_port, *rtc, *stats;
     char **initrds, **serial, **trace, **rest;
-    gboolean reboot, no_reboot, keep_halted, sandbox, version;
+    gboolean reboot, no_reboot, keep_halted, sandbox, eager, version;
 };
 
 static gboolean fail_usage(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -246,6 +246,7 @@ static gboolean take_machine(struct options *options, const struct raw_options *
     options->local_time = raw->rtc && !strcmp(raw->rtc, "local");
     options->keep_halted = raw->keep_halted;
     options->sandbox = raw->sandbox;
+    options->eager = raw->eager;
     options->trace = g_strdupv(raw->trace);
     return TRUE;
 }
@@ -324,6 +325,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
           "How guest code is run: sbe, interp, lockstep or auto, sbe where the host can (auto)", "NAME" },
         { "split", 0, 0, G_OPTION_ARG_FILENAME, &raw->split,
           "How sbe hides its changes from the guest: segment, pku, none or auto (auto)", "NAME" },
+        { "eager", 0, 0, G_OPTION_ARG_NONE, &raw->eager,
+          "With sbe: run natively even what is faster interpreted (to test and to study it)", NULL },
         { "sandbox", 0, 0, G_OPTION_ARG_NONE, &raw->sandbox,
           "With interp: a confined process for it, as sbe has (some 5 us a device access)", NULL },
         { "cpu", 0, 0, G_OPTION_ARG_FILENAME, &raw->cpu, "Processor model; 'help' lists them", "MODEL" },

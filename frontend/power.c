@@ -61,6 +61,7 @@ static int create_processor(struct machine *m)
         .cpu = m->options->cpu,
         .engine = m->options->engine,
         .split = m->options->split,
+        .eager = m->options->eager,
         .sandbox = m->options->sandbox,
     };
     int ret = d86_vcpu_create(m->vm, &config, &m->vcpu);

@@ -48,7 +48,7 @@ bool equivalent_has_kind(const struct insn *insn, unsigned kind)
     return insn->opnd[0].kind == kind || insn->opnd[1].kind == kind || insn->opnd[2].kind == kind;
 }
 
-/* MMX, SSE and x87 instructions name what they use, but for these. */
+/* MMX and SSE instructions name what they use, but for these. */
 static uint8_t implied_by_simd(const struct insn *insn)
 {
     switch (insn->op) {
@@ -63,6 +63,12 @@ static uint8_t implied_by_simd(const struct insn *insn)
     default:
         return 0;
     }
+}
+
+static bool is_x87_memory(const struct insn *insn)
+{
+    return insn->map == 0 && insn->opcode >= 0xd8 && insn->opcode <= 0xdf &&
+           equivalent_has_kind(insn, X86_OPND_MEM);
 }
 
 uint8_t equivalent_implied(const struct insn *insn)
@@ -88,9 +94,7 @@ uint8_t equivalent_implied(const struct insn *insn)
     default:
         if (equivalent_has_kind(insn, X86_OPND_XMM) || equivalent_has_kind(insn, X86_OPND_MMX))
             return implied_by_simd(insn);
-        if (insn->map == 0 && insn->opcode >= 0xd8 && insn->opcode <= 0xdf && equivalent_has_kind(insn, X86_OPND_MEM))
-            return 0;
-        return ALL_REGISTERS;
+        return is_x87_memory(insn) ? 0 : ALL_REGISTERS;
     }
     /* clang-format on */
 }

@@ -55,13 +55,6 @@ struct vcpu;
 
 struct channel {
     uint32_t turn; /* enum channel_turn */
-    /* 1: sleeps on `turn` and wants a wake. Set by the sleeper before its last look at `turn`. */
-    uint32_t library_asleep, executor_asleep;
-    /*
-     * By the library, before it gives a turn: both are on CPUs of their own and turns follow each other within
-     * microseconds, so look for yours a while before sleeping (CHANNEL_SPIN_TICKS).
-     */
-    uint32_t close;
 
     /* By the library before the start: enum d86_split. The engine is the vCPU's. */
     uint32_t split_wanted;
@@ -82,9 +75,6 @@ struct channel {
     uint32_t write_count; /* over CHANNEL_WRITES_MAX: too many to keep, drop everything */
     struct channel_write write[CHANNEL_WRITES_MAX];
 };
-
-/* How long to look, in ticks of the time stamp counter: some 30 us. */
-enum { CHANNEL_SPIN_TICKS = 100 * 1000 };
 
 /* SIGUSR1. It may arrive late, when native code is over: then it says nothing. */
 enum { CHANNEL_KICK_SIGNAL = 10 };

@@ -73,12 +73,17 @@ static bool is_flat(const struct segment *s)
     return s->base == 0 && s->writable && s->min == 0 && s->max == UINT32_MAX;
 }
 
-/* Where guest code finds the scratch page through ES (host_segments.c lets it), or 0 if ES is not flat. */
+/*
+ * Where guest code finds the scratch page through ES (host_segments.c lets it). 0: no snippets, since ES is not flat
+ * or CS is not (a snippet that stands for a CALL pushes a linear address).
+ */
 static uint32_t scratch_of(const struct vcpu *v)
 {
     uint32_t offset = CODE_SCRATCH_BASE - v->split.data_base;
 
-    return is_flat(&v->seg[X86_ES]) ? offset : 0;
+    const struct segment *cs = &v->seg[X86_CS];
+
+    return is_flat(&v->seg[X86_ES]) && cs->base == 0 && cs->limit == UINT32_MAX ? offset : 0;
 }
 
 void code_mode_refresh(struct vcpu *v)

@@ -71,6 +71,7 @@ static bool give_snippets(struct vcpu *v, struct code_page *p)
     *nexus_slot(c, place) = (uint16_t)(slot + 1);
     p->scan.snippets = c->snippet_page[slot];
     p->scan.snippet_address = place;
+    p->scan.turns_fpu = true; /* code_leave_snippet() turns it back */
     return true;
 }
 
@@ -92,6 +93,8 @@ bool code_leave_snippet(struct vcpu *v, uint32_t host_la)
     if (!p || !scan_snippet_resume(&p->scan, host_la % SCAN_PAGE_SIZE, &resume))
         return false;
     scan_resume_registers(&resume, v->gpr.d, (const uint32_t *)(const void *)c->scratch_page);
+    if (v->fpu.live)
+        scan_resume_fpu(&resume);
     v->eip = resume.eip - v->seg[X86_CS].base;
     return true;
 }
@@ -122,7 +125,7 @@ static void promote(struct vcpu *v, struct code_page *p, unsigned offset)
 {
     struct scan_change change;
 
-    if (!give_snippets(v, p))
+    if (!v->code->scratch || !give_snippets(v, p))
         return;
     if (scan_promote(&p->scan, offset, &change))
         v->counts.code_promotions++;

@@ -262,6 +262,7 @@ struct vcpu {
     } msr;
     struct cpu_model model;
     uint32_t features[4]; /* what CPUID advertises: words as in enum cpu_feature; set by cpu_model_select() */
+    uint32_t tsc_khz;     /* of the time stamp counter, for CPUID; 0: not known */
     guest_pa pa_mask;     /* physical address lines, A20 included */
 
     struct step_state step_state;
@@ -296,6 +297,11 @@ struct vcpu {
     struct {
         unsigned short_runs;      /* native runs in a row that a site ended before they had paid */
         uint64_t interpret_until; /* icount: until then the interpreter runs blocks */
+        bool eager;               /* never mind whether native code pays */
+        bool settled;             /* `home` is valid */
+        uint32_t home;            /* CR3 of the address space that is mapped */
+        uint32_t visitor;         /* CR3 of another one being interpreted ... */
+        uint64_t visit;           /* ... and for how many instructions */
     } sbe;
     struct lockstep *lockstep;
     struct exec_stats counts;

@@ -16,9 +16,19 @@ struct regs {
     uint32_t eax, ebx, ecx, edx;
 };
 
+/*
+ * Differs from hardware: models that have extended leaves also have 15 and 16, though no processor of
+ * their time did. They tell a guest how fast its time stamp counter runs, which is the host's; measuring it against
+ * the timer chip, as kernels do otherwise, fails where accesses to devices take microseconds.
+ */
+static bool tells_frequency(const struct vcpu *v)
+{
+    return v->model.brand[0] && v->tsc_khz;
+}
+
 static uint32_t max_basic(const struct vcpu *v)
 {
-    uint32_t max = v->model.caches[0].type ? 4 : 2;
+    uint32_t max = tells_frequency(v) ? 0x16 : v->model.caches[0].type ? 4 : 2;
     return max > 3 && (v->msr.misc_enable & MISC_ENABLE_LIMIT_CPUID) ? 3 : max;
 }
 
@@ -102,6 +112,10 @@ static struct regs leaf_basic(const struct vcpu *v, uint32_t leaf, uint32_t inde
     }
     case 4:
         return leaf_caches(v, index);
+    case 0x15: /* a crystal of 1 MHz, and the ratio to it */
+        return (struct regs){ .eax = 1000, .ebx = v->tsc_khz, .ecx = 1000000 };
+    case 0x16: /* base and maximum frequency, bus: MHz */
+        return (struct regs){ .eax = v->tsc_khz / 1000, .ebx = v->tsc_khz / 1000, .ecx = 100 };
     default:
         return (struct regs){ 0 }; /* leaf 3: no processor serial number */
     }

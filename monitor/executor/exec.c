@@ -243,6 +243,7 @@ static void restore_step(struct vcpu *v)
 /* CPL 3 under the engine sbe. */
 static void run_sbe(struct vcpu *v)
 {
+    uint64_t before;
     switch (sbe_run(v)) {
     case SBE_LOOP:
         break;
@@ -252,9 +253,11 @@ static void run_sbe(struct vcpu *v)
         break;
     case SBE_INTERPRET:
         /* Come back after each block: the next may be worth running natively. */
+        before = v->icount;
         set_pending(v, PENDING_SBE, true);
         run_uops(v, block_lookup(v, false));
         set_pending(v, PENDING_SBE, false);
+        sbe_interpreted(v, v->icount - before);
         break;
     }
 }

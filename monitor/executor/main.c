@@ -110,25 +110,17 @@ static void prepare_native(struct arena *arena, const uint64_t *stack)
 static void give_turn(struct channel *c, enum channel_turn to)
 {
     __atomic_store_n(&c->turn, to, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&c->library_asleep, __ATOMIC_SEQ_CST))
-        host_call(__NR_futex, (long)&c->turn, FUTEX_WAKE, 1, 0, 0, 0);
+    host_call(__NR_futex, (long)&c->turn, FUTEX_WAKE, 1, 0, 0, 0);
 }
 
-static bool is_our_turn(const struct channel *c)
+/*
+ * No polling: both sides share a CPU (carrier.c says why), where it would only keep the other one from its
+ * turn.
+ */
+static void await_turn(struct channel *c)
 {
-    return __atomic_load_n(&c->turn, __ATOMIC_SEQ_CST) == CHANNEL_EXECUTOR;
-}
-
-/* `soon`: the caller's answer takes it microseconds. */
-static void await_turn(struct channel *c, bool soon)
-{
-    uint64_t began = host_ticks();
-    while (soon && c->close && !is_our_turn(c) && host_ticks() - began < CHANNEL_SPIN_TICKS)
-        __builtin_ia32_pause();
-    __atomic_store_n(&c->executor_asleep, 1, __ATOMIC_SEQ_CST);
-    while (!is_our_turn(c))
+    while (__atomic_load_n(&c->turn, __ATOMIC_SEQ_CST) != CHANNEL_EXECUTOR)
         host_call(__NR_futex, (long)&c->turn, FUTEX_WAIT, CHANNEL_LIBRARY, 0, 0, 0);
-    __atomic_store_n(&c->executor_asleep, 0, __ATOMIC_SEQ_CST);
 }
 
 static void subvert(struct arena *arena)
@@ -158,7 +150,7 @@ void executor_main(const uint64_t *stack)
         quit(CHANNEL_STATUS_SECCOMP);
     give_turn(c, CHANNEL_LIBRARY);
     for (;;) {
-        await_turn(c, arena->exit.reason != D86_EXIT_HLT);
+        await_turn(c);
         if (c->subvert)
             subvert(arena);
         exec_take_writes(&arena->vcpu, c);

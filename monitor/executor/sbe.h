@@ -21,6 +21,8 @@ enum sbe_answer {
 
 /* Run natively until something needs the run loop. May unwind, as instructions may. */
 enum sbe_answer sbe_run(struct vcpu *v);
+/* After SBE_INTERPRET, so many instructions were interpreted. */
+void sbe_interpreted(struct vcpu *v, uint64_t count);
 /* tlb_flush(), tlb_flush_page(): the guest's translations changed. */
 void sbe_translations_changed(struct vcpu *v);
 void sbe_page_changed(struct vcpu *v, guest_la la);

@@ -24,6 +24,7 @@
     X(trap_system_call, "... a system call instruction reached from guest code")                             \
     X(steps, "instructions interpreted between native runs")                                                 \
     X(bursts, "stretches left to the interpreter because traps came too often")                              \
+    X(moves, "times another address space was mapped")                                                       \
     X(code_pages, "private pages made")                                                                      \
     X(code_scans, "scans, each from one entry point")                                                        \
     X(code_instructions, "instructions scanned")                                                             \

@@ -76,8 +76,7 @@ struct d86_vm {
     int executor;    /* its process number; 0: it died, of `executor_status` */
     int executor_fd; /* its pidfd, or -1 */
     int executor_status;
-    int executor_cpu; /* the CPU it is kept on; -1: any, or any but the caller's */
-    unsigned quick_runs; /* in a row: carrier.c, "Close quarters" */
+    int executor_cpu; /* the CPU it is kept on; -1: any */
     int lifeline;     /* pipe end whose closing ends it */
 };
 
@@ -101,6 +100,9 @@ void carrier_stop(struct d86_vm *vm);
 int carrier_run(struct d86_vm *vm);
 /* vcpu.pending was set: see that a vCPU in native code notices. Any thread, any signal handler. */
 void carrier_rouse(struct d86_vm *vm);
+
+/* tsc.c: frequency of the host's time stamp counter; takes 10 ms the first time in a process. 0: not known */
+uint32_t tsc_khz(void);
 
 /* vcpu.c: the memory map changed. */
 void vcpu_memory_changed(struct d86_vm *vm);

@@ -154,14 +154,12 @@ static bool await_library_turn(struct d86_vm *vm)
     struct channel *c = &vm->arena->channel;
     bool alive = true;
     uint32_t turn;
-    __atomic_store_n(&c->library_asleep, 1, __ATOMIC_SEQ_CST);
     while (alive && (turn = __atomic_load_n(&c->turn, __ATOMIC_SEQ_CST)) != CHANNEL_LIBRARY) {
         const struct timespec patience = { .tv_nsec = WATCH_NS };
         long result = syscall(SYS_futex, &c->turn, FUTEX_WAIT, turn, &patience, NULL, 0);
         if (result < 0 && errno == ETIMEDOUT)
             alive = !executor_died(vm);
     }
-    __atomic_store_n(&c->library_asleep, 0, __ATOMIC_SEQ_CST);
     return alive;
 }
 
@@ -272,66 +270,6 @@ static void follow_caller(struct d86_vm *vm)
         vm->executor_cpu = cpu;
 }
 
-/* ---- Close quarters --------------------------------------------------------------------------------------
- *
- * A guest that talks to devices without a pause (probing hardware, calibrating its clock against the timer
- * chip) exits every few microseconds. Then both sides stay awake, on a CPU each, and look for their turn; an
- * exit takes a tenth of the time, and the guest's calibration loops come to results they can use. It ends
- * with the first run that takes longer than anybody should look.
- */
-
-enum { QUICK_TICKS = 50 * 1000, QUICK_RUNS = 64 };
-
-static uint64_t host_ticks(void)
-{
-    return __builtin_ia32_rdtsc();
-}
-
-/* Give the executor the CPUs the caller may use, but the one it is on. False: there is no other. */
-static bool leave_caller(struct d86_vm *vm)
-{
-    cpu_set_t set;
-    int cpu = sched_getcpu();
-    if (cpu < 0 || cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof(set), &set) < 0)
-        return false;
-    CPU_CLR(cpu, &set);
-    if (CPU_COUNT(&set) == 0 || sched_setaffinity(vm->executor, sizeof(set), &set) < 0)
-        return false;
-    vm->executor_cpu = -1;
-    return true;
-}
-
-static void choose_distance(struct d86_vm *vm)
-{
-    struct channel *c = &vm->arena->channel;
-    if (!c->close && vm->quick_runs >= QUICK_RUNS) {
-        vm->quick_runs = 0;
-        c->close = leave_caller(vm);
-    }
-    if (!c->close)
-        follow_caller(vm);
-}
-
-/* A run took so long and ended like this. */
-static void note_run(struct d86_vm *vm, uint64_t ticks)
-{
-    struct channel *c = &vm->arena->channel;
-    if (ticks < QUICK_TICKS && vm->arena->exit.reason != D86_EXIT_HLT) {
-        vm->quick_runs++;
-        return;
-    }
-    vm->quick_runs = 0;
-    if (vm->arena->exit.reason == D86_EXIT_HLT || ticks >= CHANNEL_SPIN_TICKS)
-        c->close = 0;
-}
-
-static void look_for_turn(const struct channel *c, uint64_t began)
-{
-    while (c->close && __atomic_load_n(&c->turn, __ATOMIC_SEQ_CST) != CHANNEL_LIBRARY &&
-           host_ticks() - began < CHANNEL_SPIN_TICKS)
-        __builtin_ia32_pause();
-}
-
 int carrier_run(struct d86_vm *vm)
 {
     struct channel *c = &vm->arena->channel;
@@ -339,16 +277,10 @@ int carrier_run(struct d86_vm *vm)
         return run_here(vm);
     if (!vm->executor)
         return report_death(vm);
-    choose_distance(vm);
-    uint64_t began = host_ticks();
+    follow_caller(vm);
     __atomic_store_n(&c->turn, CHANNEL_EXECUTOR, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&c->executor_asleep, __ATOMIC_SEQ_CST))
-        syscall(SYS_futex, &c->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
-    look_for_turn(c, began);
-    if (!await_library_turn(vm))
-        return report_death(vm);
-    note_run(vm, host_ticks() - began);
-    return 0;
+    syscall(SYS_futex, &c->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+    return await_library_turn(vm) ? 0 : report_death(vm);
 }
 
 /*

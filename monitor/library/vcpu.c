@@ -68,6 +68,7 @@ static int start_engine(struct d86_vm *vm, const struct d86_vcpu_config *config)
 {
     struct vcpu *v = &vm->arena->vcpu;
     v->engine = (uint8_t)config->engine;
+    v->sbe.eager = config->eager;
     v->split = (struct split){ .provider = D86_SPLIT_NONE };
     if (config->engine != D86_ENGINE_INTERP)
         return carrier_start_native(vm, config->split);
@@ -99,6 +100,7 @@ int d86_vcpu_create(struct d86_vm *vm, const struct d86_vcpu_config *config, str
     vm->has_vcpu = true;
     vm->vcpu = (struct d86_vcpu){ .vm = vm, .cpu = v };
     v->pa_mask = PA_MASK;
+    v->tsc_khz = tsc_khz();
     for (unsigned i = 0; i < TLB_SIZE; i++)
         v->tlb_none[i] = (struct tlb_entry){ .read_tag = TLB_INVALID, .write_tag = TLB_INVALID };
     vcpu_memory_changed(vm);

@@ -332,7 +332,8 @@ static int by_name(const struct name *names, const char *name)
 
 int main(int argc, char **argv)
 {
-    struct d86_vcpu_config config = { .engine = D86_ENGINE_INTERP };
+    /* Eager: a guest this short would else be interpreted for the most part. */
+    struct d86_vcpu_config config = { .engine = D86_ENGINE_INTERP, .eager = true };
     struct machine m = { .interrupt = -1 };
     const char *expect = "status";
     int i = 1;

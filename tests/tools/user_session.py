@@ -190,7 +190,7 @@ def main():
                                    cpu="qemu32,-apic")
         else:
             command = duplex86_command(args.program, args.kernel, initrd, args.append, args.ram, args.engine,
-                                       args.program_arg + ["--stats"])
+                                       args.program_arg + ["--stats"] + (["--eager"] if args.engine == "sbe" else []))
         machine = Machine(command, args.log)
         try:
             return session(machine, args)

@@ -27,3 +27,5 @@ d86_unit_test(test_scan_native
     SOURCES unit/test_scan_native.c unit/test_scan_native_gen.c unit/test_scan_native_run.c
     LIBRARIES d86-translator
     TIMEOUT 300)
+add_test(NAME test_scan_native_long COMMAND test_scan_native 1000000 1000000)
+set_tests_properties(test_scan_native_long PROPERTIES LABELS long TIMEOUT 3600)

@@ -306,7 +306,7 @@ static void run_case(void)
 
 int main(int argc, char **argv)
 {
-    uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 0) : 60000;
+    uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 0) : 30000;
     uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
 
     native_open();
