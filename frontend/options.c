@@ -328,7 +328,7 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
         { "eager", 0, 0, G_OPTION_ARG_NONE, &raw->eager,
           "With sbe: run natively even what is faster interpreted (to test and to study it)", NULL },
         { "sandbox", 0, 0, G_OPTION_ARG_NONE, &raw->sandbox,
-          "With interp: a confined process for it, as sbe has (some 5 us a device access)", NULL },
+          "Keep all of the processor in a confined process (some 5 us a device access)", NULL },
         { "cpu", 0, 0, G_OPTION_ARG_FILENAME, &raw->cpu, "Processor model; 'help' lists them", "MODEL" },
         { "rtc", 0, 0, G_OPTION_ARG_FILENAME, &raw->rtc, "Clock of the guest: utc or local (utc)", "ZONE" },
         { "exit-port", 0, 0, G_OPTION_ARG_FILENAME, &raw->exit_port,

@@ -104,15 +104,16 @@ struct d86_vcpu_config {
     enum d86_engine engine;
     enum d86_split split; /* for the engines sbe and lockstep */
     /*
-     * For the engine sbe: run natively whatever can be, at once. Otherwise programs that run only for a moment, and
-     * code that traps too often, are interpreted, which is faster. For tests and for study.
+     * For the engine sbe: run natively whatever can be, at once. Otherwise programs that run only for a
+     * moment, and code that traps too often, are interpreted, which is faster. For tests and for study.
      */
     bool eager;
     /*
      * Run the processor in a process of its own that can make no system calls but those for taking turns
      * (docs/architecture.md, "The executor process"). An exit then costs two process switches, some 5 us
      * instead of 0.1. Without, it runs in the thread that calls d86_vcpu_run(). The engines sbe and lockstep
-     * always do.
+     * have that process in any case, but between an exit and the next user code the vCPU is interpreted in
+     * the caller's thread, unless this is set.
      */
     bool sandbox;
 };

@@ -82,12 +82,14 @@ struct code_cache {
     uint32_t free;         /* first free slot below that + 1 */
     bool scratch_mapped;
     struct code_order order_mapped, order_idle;
+    uint32_t written_count; /* while v->away: frames with private pages that were written ... */
+    uint64_t written[64];   /* ... or, if there are more than fit, everything is dropped */
     uint32_t mapping_count;
     struct code_mapping mapping[CODE_PAGES_MAX];
     struct code_history history[CODE_HISTORIES];
     uint32_t bucket[CODE_BUCKETS];
     uint16_t exposed_near[1024]; /* per 4 MiB: code that data accesses can reach, mapped within 64 MiB */
-    uint16_t slot_at[1 << 20];           /* slot + 1 of the page mapped at a linear page */
+    uint16_t slot_at[1 << 20];   /* slot + 1 of the page mapped at a linear page */
     uint16_t nexus_slot[CODE_PAGES_MAX]; /* slot + 1 of the page whose snippets are in a page of the nexus */
     struct code_page page[CODE_PAGES_MAX];
     _Alignas(SCAN_PAGE_SIZE) uint8_t private_page[CODE_PAGES_MAX][SCAN_PAGE_SIZE];
@@ -152,6 +154,8 @@ void code_sync(struct vcpu *v);
 void code_unmap_page(struct vcpu *v, guest_la la);
 /* Bytes of a frame with private pages were written: drop those that showed any of them. */
 void code_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size);
+/* Do what code_written() put off while v->away. */
+void code_written_away(struct vcpu *v);
 /*
  * A native write faulted because the frame holds code. False: let the interpreter do this one write. True:
  * the frame's code was dropped, blocks too, and the page may be mapped writable.

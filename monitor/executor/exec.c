@@ -244,6 +244,8 @@ static void restore_step(struct vcpu *v)
 static void run_sbe(struct vcpu *v)
 {
     uint64_t before;
+    if (v->away)
+        exec_exit(v); /* with D86_EXIT_NONE: the executor goes on */
     switch (sbe_run(v)) {
     case SBE_LOOP:
         break;

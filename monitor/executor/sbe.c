@@ -35,7 +35,7 @@ void sbe_page_changed(struct vcpu *v, guest_la la)
     if (v->engine == D86_ENGINE_INTERP)
         return;
     /* It may have been one of a large page's, and then all of them are meant: only a comparison finds out. */
-    if (v->cr4 & (X86_CR4_PSE | X86_CR4_PAE)) {
+    if (v->away || (v->cr4 & (X86_CR4_PSE | X86_CR4_PAE))) {
         sbe_translations_changed(v);
         return;
     }
@@ -46,8 +46,24 @@ void sbe_page_changed(struct vcpu *v, guest_la la)
 void sbe_frame_is_code(struct vcpu *v, uint64_t frame)
 {
     tlb_forbid_writes(v, frame);
-    if (v->engine != D86_ENGINE_INTERP)
+    if (v->engine == D86_ENGINE_INTERP)
+        return;
+    if (!v->away)
         shadow_protect_frame(v, frame);
+    else if (v->shadow->frame_head[frame])
+        v->sbe.drop_mappings = true;
+}
+
+void sbe_come_home(struct vcpu *v)
+{
+    v->away = false;
+    if (v->engine == D86_ENGINE_INTERP)
+        return;
+    code_written_away(v);
+    /* Rare, since what the library decodes is the guest's kernel, and its frames are not mapped for CPL 3. */
+    if (v->sbe.drop_mappings)
+        shadow_drop_all(v);
+    v->sbe.drop_mappings = false;
 }
 
 /* ---- Flags ----------------------------------------------------------------------------------------- */
@@ -229,9 +245,10 @@ static enum next run_lockstep(struct vcpu *v)
 
 /*
  * There is one set of mappings, and to change them for another address space costs some 300 us: dropping and
- * filling a hundred pages. A program that comes only for a short time (one end of a pipe, a command of a shell
- * script) is better interpreted, and the mappings stay for the one that was there. So whoever is new is interpreted
- * for about as long as moving would take; then it moves in. At worst that doubles the cost of a move.
+ * filling a hundred pages. A program that comes only for a short time (one end of a pipe, a command of a
+ * shell script) is better interpreted, and the mappings stay for the one that was there. So whoever is new is
+ * interpreted for about as long as moving would take; then it moves in. At worst that doubles the cost of a
+ * move.
  */
 enum { VISIT_INSTRUCTIONS = 150000 };
 

@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../executor/sbe.h"
 #include "arena.h"
 
 /* How often a sleeper makes sure that the executor still lives. */
@@ -270,6 +271,23 @@ static void follow_caller(struct d86_vm *vm)
         vm->executor_cpu = cpu;
 }
 
+/*
+ * What is interpreted anyway need not be at the executor: the guest's kernel talks to devices, and an exit
+ * costs a function call here and two process switches there. The executor keeps the vCPU until an exit,
+ * though: a system call of native code is not worth a switch. True: the run is over.
+ */
+static bool interpret_here(struct d86_vm *vm)
+{
+    struct vcpu *v = &vm->arena->vcpu;
+    const struct executor_calls *calls = vm->confined ? NULL : resident_calls();
+    if (!calls || sbe_possible(v))
+        return false;
+    v->away = true;
+    calls->take_writes(v, &vm->arena->channel);
+    calls->run(v);
+    return vm->arena->exit.reason != D86_EXIT_NONE;
+}
+
 int carrier_run(struct d86_vm *vm)
 {
     struct channel *c = &vm->arena->channel;
@@ -277,6 +295,8 @@ int carrier_run(struct d86_vm *vm)
         return run_here(vm);
     if (!vm->executor)
         return report_death(vm);
+    if (interpret_here(vm))
+        return 0;
     follow_caller(vm);
     __atomic_store_n(&c->turn, CHANNEL_EXECUTOR, __ATOMIC_SEQ_CST);
     syscall(SYS_futex, &c->turn, FUTEX_WAKE, 1, NULL, NULL, 0);

@@ -69,6 +69,7 @@ static int start_engine(struct d86_vm *vm, const struct d86_vcpu_config *config)
     struct vcpu *v = &vm->arena->vcpu;
     v->engine = (uint8_t)config->engine;
     v->sbe.eager = config->eager;
+    vm->confined = config->sandbox || config->engine == D86_ENGINE_INTERP;
     v->split = (struct split){ .provider = D86_SPLIT_NONE };
     if (config->engine != D86_ENGINE_INTERP)
         return carrier_start_native(vm, config->split);
