@@ -317,7 +317,7 @@ void exec_run(struct vcpu *v)
             run_once(v);
     }
     fpu_leave(v);
-    v->stats.exits++;
+    v->stats.exits += v->exit->reason != D86_EXIT_NONE; /* else handed over to the executor: run_sbe() */
     v->stats.instructions = v->icount;
     v->exit->ready_for_interrupt = exec_can_interrupt(v);
     v->exit->interrupt_flag = !!(v->eflags & X86_IF);

@@ -280,7 +280,7 @@ static bool interpret_here(struct d86_vm *vm)
 {
     struct vcpu *v = &vm->arena->vcpu;
     const struct executor_calls *calls = vm->confined ? NULL : resident_calls();
-    if (!calls || sbe_possible(v))
+    if (!calls || sbe_possible(v) || vm->arena->channel.subvert) /* that is for the executor to do */
         return false;
     v->away = true;
     calls->take_writes(v, &vm->arena->channel);
