@@ -58,6 +58,12 @@ void emit_guest_add(struct emit *e, uint32_t eip, unsigned reg, uint32_t add)
     e->now = (struct emit_state){ .how = STEP_ADD, .a = (uint8_t)reg, .eip = eip, .add = add };
 }
 
+void emit_guest_add_two(struct emit *e, uint32_t eip, unsigned a, unsigned b, uint32_t add)
+{
+    e->now =
+        (struct emit_state){ .how = STEP_ADD_TWO, .a = (uint8_t)a, .b = (uint8_t)b, .eip = eip, .add = add };
+}
+
 void emit_guest_saved(struct emit *e, uint32_t eip, unsigned reg)
 {
     e->now = (struct emit_state){ .how = STEP_SAVED, .a = (uint8_t)reg, .eip = eip };

@@ -26,6 +26,7 @@ enum step_how {
     STEP_SAME,
     STEP_SWAPPED, /* a and b hold each other's value */
     STEP_ADD,     /* a is the processor's plus `add` */
+    STEP_ADD_TWO, /* a and b both are */
     STEP_SAVED,   /* a is in SCRATCH_TEMP */
     STEP_RESULT,  /* a is the processor's b, and b is in SCRATCH_TEMP */
     STEP_TURNED,  /* the x87 stack is turned by `add`, and is to be popped if a is set */
@@ -48,6 +49,7 @@ struct emit {
     unsigned size, step_count, jump_count;
     bool overflow; /* sticky: something found no room, or cannot be encoded */
     uint32_t scratch;
+    uint32_t data_base;    /* struct scan_page */
     bool turns_fpu;        /* may turn the x87 stack */
     struct emit_state now; /* what the next instruction's step says */
     struct scan_step steps[EMIT_STEPS_MAX];
@@ -91,6 +93,7 @@ void emit_bytes(struct emit *e, const uint8_t *bytes, unsigned count);
 void emit_guest(struct emit *e, uint32_t eip);
 void emit_guest_swapped(struct emit *e, uint32_t eip, unsigned a, unsigned b);
 void emit_guest_add(struct emit *e, uint32_t eip, unsigned reg, uint32_t add);
+void emit_guest_add_two(struct emit *e, uint32_t eip, unsigned a, unsigned b, uint32_t add);
 void emit_guest_saved(struct emit *e, uint32_t eip, unsigned reg);
 void emit_guest_result(struct emit *e, uint32_t eip, unsigned reg, unsigned in);
 void emit_guest_turned(struct emit *e, uint32_t eip, int by, bool pop);

@@ -136,6 +136,7 @@ const char *scan_reason_name(enum scan_reason reason)
         [SCAN_STRADDLE] = "straddle",
         [SCAN_OVERLAP] = "overlap",
         [SCAN_HIDDEN] = "hidden",
+        [SCAN_STRING] = "string",
         [SCAN_CS_OPERAND] = "cs-operand",
     };
 
@@ -214,9 +215,9 @@ static bool host_reads_prefix(const struct insn *insn)
 }
 
 /* Does it access memory through CS? Where CS and the data segments differ, that would be the host's. */
-static bool reads_code_segment(const struct insn *insn)
+static bool accesses_through(const struct insn *insn, unsigned sreg)
 {
-    if (insn->seg != X86_CS)
+    if (insn->seg != sreg)
         return false;
     switch (insn->op) {
     case X86_LEA:
@@ -266,6 +267,13 @@ static struct scan_verdict sensitive(const struct insn *insn, const struct scan_
     return (struct scan_verdict){ action, row->reason, flow_of(insn), row->why };
 }
 
+/* Some string instructions always do, others by an override. */
+static bool reaches_es(const struct insn *insn)
+{
+    return insn->op == X86_MOVS || insn->op == X86_STOS || insn->op == X86_CMPS || insn->op == X86_SCAS ||
+           accesses_through(insn, X86_ES);
+}
+
 struct scan_verdict scan_verdict(const struct insn *insn, const struct scan_mode *mode)
 {
     struct scan_verdict verdict = { .action = SCAN_REPLACE, .flow = flow_of(insn) };
@@ -287,9 +295,12 @@ struct scan_verdict scan_verdict(const struct insn *insn, const struct scan_mode
     } else if (fpu_faults(insn, mode)) {
         verdict.reason = SCAN_FPU;
         verdict.why = "faults by the guest's CR0.EM, CR0.TS or CR4.OSFXSR";
-    } else if ((mode->bits & SCAN_DATA_APART) && reads_code_segment(insn)) {
+    } else if ((mode->bits & SCAN_DATA_APART) && accesses_through(insn, X86_CS)) {
         verdict.reason = SCAN_CS_OPERAND;
         verdict.why = "accesses memory through CS, where only code is";
+    } else if ((mode->bits & SCAN_ES_AT_ZERO) && reaches_es(insn)) {
+        verdict.reason = SCAN_STRING;
+        verdict.why = "reaches memory through ES, whose base is not the data segments'";
     } else if (host_reads_prefix(insn)) {
         verdict.action = SCAN_RECODE;
         verdict.reason = SCAN_ABSENT;

@@ -68,12 +68,15 @@ static struct scan_fault check_snippet(const struct scan_page *page, const struc
                                        unsigned *steps)
 {
     struct scan_verdict verdict = { .flow = SCAN_FLOW_NEXT };
+    struct scan_mode mode = page->mode;
     struct insn insn;
+
+    mode.bits &= ~(uint32_t)SCAN_ES_AT_ZERO; /* snippets know where ES begins */
 
     for (unsigned at = jump->snippet; at < jump->snippet_end; at += insn.length, (*steps)++) {
         if (!decode_in(page->snippets, at, &insn) || at + insn.length > jump->snippet_end)
             return fault("a snippet is not whole instructions", jump->first);
-        verdict = scan_verdict(&insn, &page->mode);
+        verdict = scan_verdict(&insn, &mode);
         if (verdict.action != SCAN_KEEP)
             return fault("a sensitive instruction in a snippet", jump->first);
         if (!has_step(page, at))
@@ -165,7 +168,8 @@ static struct scan_fault check_members(const struct scan_page *page, const struc
             return fault("a promotion ends in an instruction", start);
         if (start != jump->first && (!decode_in(page->private_page, start, &insn) || !always_traps(&insn)))
             return fault("a displaced instruction does not trap", start);
-        if (site && (site->form != jump->form || site->reason != SCAN_HIDDEN))
+        if (site &&
+            (site->form != jump->form || (site->reason != SCAN_HIDDEN && site->reason != SCAN_STRING)))
             return fault("a site of another form than its promotion", start);
         sites += site != NULL;
     }

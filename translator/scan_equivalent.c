@@ -424,9 +424,12 @@ bool equivalent_emit(struct emit *e, const struct guest_insn *guest, enum scan_g
         { equivalent_factor_in_temp, EQUIVALENT_TEMP_VARIANTS },
     };
     static const struct way flow = { equivalent_flow, EQUIVALENT_FLOW_VARIANTS };
+    static const struct way string = { equivalent_string, 1 };
 
     if (guest->insn.class_ == X86_BRANCH)
         return try_way(e, guest, guard, &flow);
+    if (e->data_base && equivalent_uses_es(&guest->insn))
+        return try_way(e, guest, guard, &string);
     for (unsigned i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
         if (try_way(e, guest, guard, &ways[i]))
             return true;

@@ -25,6 +25,17 @@ struct run {
     uint16_t start[RUN_MAX];
 };
 
+static struct emit emit_for(const struct scan_page *page)
+{
+    bool es_at_zero = page->mode.bits & SCAN_ES_AT_ZERO;
+
+    return (struct emit){
+        .scratch = page->scratch,
+        .turns_fpu = page->turns_fpu,
+        .data_base = es_at_zero ? page->data_base : 0,
+    };
+}
+
 static bool decode(const struct scan_page *page, unsigned offset, struct guest_insn *guest)
 {
     unsigned length = page->mark[offset] & MARK_LENGTH;
@@ -63,11 +74,17 @@ static void promote(struct scan_page *page, const struct emit *e, const struct p
 
 /* ---- Runs ---------------------------------------------------------------------------------------- */
 
-static bool is_hidden_site(const struct scan_page *page, unsigned offset)
+static bool may_be_promoted(const struct scan_site *site)
 {
-    const struct scan_site *site = scan_site_at(page, offset);
+    return site && (site->reason == SCAN_HIDDEN || site->reason == SCAN_STRING);
+}
 
-    return site && site->reason == SCAN_HIDDEN;
+/* Its meaning is the guest's, but for ES perhaps. */
+static bool is_harmless(const struct scan_page *page, const struct insn *insn)
+{
+    struct scan_verdict verdict = scan_verdict(insn, &page->mode);
+
+    return verdict.action == SCAN_KEEP || (verdict.reason == SCAN_STRING && equivalent_uses_es(insn));
 }
 
 /* May this instruction run in a snippet? */
@@ -75,11 +92,12 @@ static bool is_movable(const struct scan_page *page, unsigned offset, struct gue
 {
     unsigned state = mark_state(page, offset);
 
-    if (state != MARK_KEEP && !((state == MARK_TRAP || state == MARK_TWIN) && is_hidden_site(page, offset)))
+    if (state != MARK_KEEP &&
+        !((state == MARK_TRAP || state == MARK_TWIN) && may_be_promoted(scan_site_at(page, offset))))
         return false;
     if (offset < page->tail || mark_end(page, offset) > SCAN_PAGE_SIZE)
         return false;
-    return decode(page, offset, guest) && scan_verdict(&guest->insn, &page->mode).action == SCAN_KEEP;
+    return decode(page, offset, guest) && is_harmless(page, &guest->insn);
 }
 
 static bool is_call(const struct insn *insn)
@@ -143,11 +161,21 @@ static bool is_return_address(const struct scan_page *page, unsigned offset)
     return false;
 }
 
+/* What a run may contain besides its first instruction. */
+struct choice {
+    bool with_calls, with_entries;
+};
+
+static bool is_entry(const struct scan_page *page, unsigned offset, const struct choice *choice)
+{
+    return !choice->with_entries && bitmap_has(page->entry, offset);
+}
+
 /*
  * Add instructions behind the run until it has `count`, calls among them or none. False: it cannot have that
  * many.
  */
-static bool extend(const struct scan_page *page, struct run *run, unsigned count, bool with_calls)
+static bool extend(const struct scan_page *page, struct run *run, unsigned count, const struct choice *choice)
 {
     bool has_call = false;
     struct guest_insn guest;
@@ -157,17 +185,17 @@ static bool extend(const struct scan_page *page, struct run *run, unsigned count
 
         if (run->count) {
             decode(page, run->start[run->count - 1], &guest);
-            if (!falls_through(page, &guest.insn) || next >= SCAN_PAGE_SIZE ||
-                bitmap_has(page->entry, next) || is_return_address(page, next))
+            if (!falls_through(page, &guest.insn) || next >= SCAN_PAGE_SIZE || is_entry(page, next, choice) ||
+                is_return_address(page, next))
                 return false;
         }
-        if (!is_movable(page, next, &guest) || (is_call(&guest.insn) && !with_calls))
+        if (!is_movable(page, next, &guest) || (is_call(&guest.insn) && !choice->with_calls))
             return false;
         has_call |= is_call(&guest.insn);
         run->start[run->count++] = (uint16_t)next;
         run->end = mark_end(page, next);
     }
-    return has_call == with_calls && run->end - run->first >= JUMP_SIZE && is_alone(page, run);
+    return has_call == choice->with_calls && run->end - run->first >= JUMP_SIZE && is_alone(page, run);
 }
 
 /* The jump begins behind `padding` prefixes, so that what began inside of it may meet a byte that traps. */
@@ -188,7 +216,7 @@ static bool make_snippet(const struct scan_page *page, const struct run *run, bo
 {
     struct guest_insn guest;
 
-    *e = (struct emit){ .scratch = page->scratch, .turns_fpu = page->turns_fpu };
+    *e = emit_for(page);
     for (unsigned i = 0; i < run->count; i++) {
         if (!decode(page, run->start[i], &guest) || !equivalent_emit(e, &guest, scan_mode_guard(&page->mode)))
             return false;
@@ -227,17 +255,17 @@ static bool promote_as(struct scan_page *page, const struct run *run)
 }
 
 /* All runs of `count` instructions around the site: those with the fewest before it first. */
-static bool promote_run(struct scan_page *page, unsigned offset, unsigned count, bool with_calls)
+static bool promote_run(struct scan_page *page, unsigned offset, unsigned count, const struct choice *choice)
 {
     int first = (int)offset;
 
     for (unsigned before = 0; before < count && before <= RUN_BEFORE_MAX && first >= 0; before++) {
         struct run run = { .first = (unsigned)first, .end = (unsigned)first };
 
-        if (extend(page, &run, count, with_calls) && promote_as(page, &run))
+        if (extend(page, &run, count, choice) && promote_as(page, &run))
             return true;
         /* What is branched to can only be the first. */
-        if (bitmap_has(page->entry, (unsigned)first) || is_return_address(page, (unsigned)first))
+        if (is_entry(page, (unsigned)first, choice) || is_return_address(page, (unsigned)first))
             break;
         first = find_before(page, (unsigned)first);
     }
@@ -262,7 +290,7 @@ static bool promote_branch(struct scan_page *page, unsigned offset)
 {
     struct guest_insn guest;
     struct patch patch = { .first = offset };
-    struct emit e = { .scratch = page->scratch };
+    struct emit e = emit_for(page);
     struct run alone = { offset, mark_end(page, offset), 1, { (uint16_t)offset } };
     unsigned at;
 
@@ -284,7 +312,7 @@ static bool promote_branch(struct scan_page *page, unsigned offset)
 /* Has it an equivalent at all? */
 static bool has_equivalent(const struct scan_page *page, unsigned offset)
 {
-    struct emit e = { .scratch = page->scratch, .turns_fpu = page->turns_fpu };
+    struct emit e = emit_for(page);
     struct guest_insn guest;
 
     return is_movable(page, offset, &guest) && equivalent_emit(&e, &guest, scan_mode_guard(&page->mode));
@@ -292,15 +320,24 @@ static bool has_equivalent(const struct scan_page *page, unsigned offset)
 
 static bool promote_site(struct scan_page *page, unsigned offset)
 {
+    bool is_string = scan_site_at(page, offset)->reason == SCAN_STRING;
+
     if (promote_branch(page, offset))
         return true;
     if (!has_equivalent(page, offset))
         return false;
-    /* A return from a call that a snippet made is not foreseen by the processor: the last resort. */
-    for (unsigned with_calls = 0; with_calls < 2; with_calls++)
+    /*
+     * A return from a call that a snippet made is not foreseen by the processor: the last resort. What was
+     * entered was not always branched to, though: after a string instruction the monitor may have gone on
+     * there.
+     */
+    for (unsigned i = 0; i < (is_string ? 4 : 2); i++) {
+        const struct choice choice = { .with_calls = i & 1, .with_entries = i & 2 };
+
         for (unsigned count = 1; count <= RUN_MAX; count++)
-            if (promote_run(page, offset, count, with_calls))
+            if (promote_run(page, offset, count, &choice))
                 return true;
+    }
     return false;
 }
 
@@ -310,7 +347,7 @@ bool scan_promote(struct scan_page *page, unsigned offset, struct scan_change *c
     bool done;
 
     *change = (struct scan_change){ { 0, 0 }, 0, false };
-    if (!page->snippets || !site || site->form != SCAN_FORM_INT3 || site->reason != SCAN_HIDDEN ||
+    if (!page->snippets || !may_be_promoted(site) || site->form != SCAN_FORM_INT3 ||
         !(page->mode.bits & SCAN_CODE32) || scan_mode_guard(&page->mode) == SCAN_GUARD_STRICT)
         return false;
     scan_begin(page);

@@ -60,7 +60,11 @@ void rules_unpromote(struct scan_page *page, struct scan_jump *jump)
         next = mark_end(page, start);
         sites_remove(page, start);
         x86_decode(page->original + start, next - start, page->mode.bits & SCAN_CODE32, &insn);
-        rules_keep(page, start, &insn);
+        struct scan_verdict verdict = scan_verdict(&insn, &page->mode);
+        if (verdict.action == SCAN_REPLACE)
+            rules_trap(page, start, next - start, verdict.reason);
+        else
+            rules_keep(page, start, &insn);
     }
 }
 

@@ -215,6 +215,9 @@ bool scan_snippet_resume(const struct scan_page *page, unsigned snippet_offset, 
     case STEP_ADD:
         resume->add[a] = step->add;
         break;
+    case STEP_ADD_TWO:
+        resume->add[a] = resume->add[b] = step->add;
+        break;
     case STEP_SAVED:
         resume->from[a] = SCAN_FROM_SCRATCH + SCRATCH_TEMP;
         break;

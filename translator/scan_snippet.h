@@ -40,6 +40,9 @@ static inline uint32_t equivalent_next(const struct guest_insn *guest)
     return guest->eip + guest->insn.length;
 }
 
+/* MOVS, STOS, CMPS, SCAS: the instructions that use ES unasked. */
+bool equivalent_uses_es(const struct insn *insn);
+
 /* General registers an instruction names, and those it uses without naming them; a bit each. */
 uint8_t equivalent_named(const struct insn *insn);
 uint8_t equivalent_implied(const struct insn *insn);
@@ -58,9 +61,10 @@ void equivalent_add(struct emit *e, unsigned reg, uint32_t by);
  * Each way appends one variant of an equivalent, from 0 up to its number of variants; false: not this one,
  * and the caller takes back what was appended.
  *
- * scan_equivalent_flow.c, scan_equivalent_fpu.c, scan_equivalent_scratch.c
+ * scan_equivalent_flow.c, scan_equivalent_fpu.c, scan_equivalent_scratch.c, scan_equivalent_string.c
  */
 bool equivalent_flow(struct emit *e, const struct guest_insn *guest, unsigned variant);
+bool equivalent_string(struct emit *e, const struct guest_insn *guest, unsigned variant);
 bool equivalent_turned_fpu(struct emit *e, const struct guest_insn *guest, unsigned variant);
 bool equivalent_vector_in_scratch(struct emit *e, const struct guest_insn *guest, unsigned variant);
 bool equivalent_address_in_temp(struct emit *e, const struct guest_insn *guest, unsigned variant);

@@ -41,6 +41,7 @@ enum scan_mode_bit {
     SCAN_CR4_TSD = 1 << 8,
     SCAN_CR4_OSFXSR = 1 << 9,
     SCAN_DATA_APART = 1 << 10, /* data segments have another base than CS: operands through CS are replaced */
+    SCAN_ES_AT_ZERO = 1 << 11, /* ... and ES has base 0: string instructions need scan_page.data_base added */
     SCAN_GUARD_SHIFT = 12,     /* enum scan_guard, two bits */
 };
 
@@ -94,6 +95,7 @@ enum scan_reason {
     SCAN_STRADDLE,   /* goes on in the next page */
     SCAN_OVERLAP,    /* harmless, but covers the start of one that is replaced */
     SCAN_HIDDEN,     /* harmless, but the guard found something inside or across its end */
+    SCAN_STRING,     /* reaches memory through ES, which has another base than the guest thinks */
     SCAN_CS_OPERAND, /* accesses memory through CS, which has another base than the guest thinks */
     SCAN_REASON_COUNT,
 };
@@ -200,7 +202,8 @@ struct scan_page {
     uint8_t *snippets;
     uint32_t snippet_address;
     uint32_t scratch;
-    bool turns_fpu; /* the caller heeds scan_resume_fpu(), so snippets may turn the x87 stack */
+    uint32_t data_base; /* SCAN_ES_AT_ZERO: what to add to an offset in ES */
+    bool turns_fpu;     /* the caller heeds scan_resume_fpu(), so snippets may turn the x87 stack */
 
     unsigned site_count;
     unsigned exit_count;
@@ -261,7 +264,7 @@ bool scan_is_clean(const uint8_t *original, const struct scan_mode *mode);
 /* ---- Faster forms: scan_promote.c, scan_snippet.c ------------------------------------------------ */
 
 /*
- * Give a site that traps (reason SCAN_HIDDEN) a form that does not: jumps to equivalent code in the snippet
+ * Give a site that traps (reason SCAN_HIDDEN or SCAN_STRING) a form that does not: jumps to equivalent code in the snippet
  * page, with its neighbours if it is short. False: there is none, or no room; the site stays as it is. An
  * instruction that became part of a promotion without being its first one traps or faults natively when it is
  * jumped to; scan_from() there takes the promotion back (and the site may be promoted in another way later).

@@ -143,6 +143,7 @@ static struct code_page *make(struct vcpu *v, uint64_t frame, guest_la address)
     p->scan.snippets = NULL;
     p->scan.snippet_address = 0;
     p->scan.scratch = c->scratch;
+    p->scan.data_base = v->split.data_base;
     scan_init(&p->scan);
     p->next_in_bucket = *bucket;
     *bucket = slot + 1;
@@ -205,7 +206,7 @@ static void trace_new_sites(struct vcpu *v, const struct code_page *p,
 
 void code_scan(struct vcpu *v, struct code_page *p, unsigned offset)
 {
-    uint64_t bytes = p->scan.stats.bytes;
+    uint64_t bytes = p->scan.stats.bytes, began = tsc_read(v);
     bool tracing = v->trace && v->trace->enabled;
     uint64_t known[SCAN_PAGE_SIZE / 64] = { 0 };
     struct scan_change change;
@@ -221,6 +222,7 @@ void code_scan(struct vcpu *v, struct code_page *p, unsigned offset)
     v->counts.code_scans++;
     v->counts.code_instructions += change.instructions;
     v->counts.code_bytes += p->scan.stats.bytes - bytes;
+    code_note_scan(v, p->frame, tsc_read(v) - began);
     code_settle(v, p);
 }
 

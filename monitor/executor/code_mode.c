@@ -39,6 +39,11 @@ static bool flags_differ(const struct vcpu *v)
     return (v->eflags & (X86_IF | X86_IOPL | X86_VIF | X86_VIP)) != X86_IF;
 }
 
+static bool is_flat(const struct segment *s)
+{
+    return s->base == 0 && s->writable && s->min == 0 && s->max == UINT32_MAX;
+}
+
 uint32_t code_mode_bits(const struct vcpu *v)
 {
     uint32_t bits = SCAN_GUARD_ESCAPE << SCAN_GUARD_SHIFT;
@@ -64,26 +69,20 @@ uint32_t code_mode_bits(const struct vcpu *v)
     if (v->cr4 & X86_CR4_OSFXSR)
         bits |= SCAN_CR4_OSFXSR;
     if (v->split.data_base)
-        bits |= SCAN_DATA_APART;
+        bits |= SCAN_DATA_APART | (is_flat(&v->seg[X86_ES]) ? SCAN_ES_AT_ZERO : 0); /* host_segments.c */
     return bits;
 }
 
-static bool is_flat(const struct segment *s)
-{
-    return s->base == 0 && s->writable && s->min == 0 && s->max == UINT32_MAX;
-}
-
 /*
- * Where guest code finds the scratch page through ES (host_segments.c lets it). 0: no snippets, since ES is not flat
- * or CS is not (a snippet that stands for a CALL pushes a linear address).
+ * Where guest code finds the scratch page through ES, which has base 0 when it is the guest's flat one, in
+ * all splits. 0: no snippets, since ES is not flat, or CS is not (a snippet that stands for a CALL pushes a
+ * linear address).
  */
 static uint32_t scratch_of(const struct vcpu *v)
 {
-    uint32_t offset = CODE_SCRATCH_BASE - v->split.data_base;
-
     const struct segment *cs = &v->seg[X86_CS];
 
-    return is_flat(&v->seg[X86_ES]) && cs->base == 0 && cs->limit == UINT32_MAX ? offset : 0;
+    return is_flat(&v->seg[X86_ES]) && cs->base == 0 && cs->limit == UINT32_MAX ? CODE_SCRATCH_BASE : 0;
 }
 
 void code_mode_refresh(struct vcpu *v)

@@ -10,10 +10,11 @@
 #include <asm/ldt.h>
 #include <asm/unistd.h>
 
+#include "code_cache.h"
 #include "executor.h"
 #include "host.h"
 
-enum { LDT_FLAT = 1, LDT_WIDE = 2, LDT_FIRST = 3, LDT_COUNT = 128, LDT_READ_WRITE = 0x11 };
+enum { LDT_FLAT = 1, LDT_FIRST = 2, LDT_COUNT = 128, LDT_READ_WRITE = 0x11 };
 
 /* What an entry was made for. */
 struct ldt_entry {
@@ -70,10 +71,9 @@ int host_segments_init(struct vcpu *v)
 {
     const uint16_t attr = X86_SEG_W | X86_SEG_DB | X86_SEG_P;
     const struct ldt_entry flat = { .base = v->split.data_base, .limit = v->split.data_limit, .attr = attr };
-    const struct ldt_entry wide = { .base = v->split.data_base, .limit = 0xffffffff, .attr = attr };
     if (v->split.data_base == 0)
         return 0;
-    return ldt_write(v, LDT_FLAT, &flat) && ldt_write(v, LDT_WIDE, &wide) ? 0 : -1;
+    return ldt_write(v, LDT_FLAT, &flat) ? 0 : -1;
 }
 
 bool host_segments_unguarded(void)
@@ -130,10 +130,11 @@ bool host_segments(struct vcpu *v, struct native_segments *out)
     out->cs = code_selector(v, &v->seg[X86_CS]);
     out->ss = data_selector(v, ss, false, &none);
     out->ds = data_selector(v, &v->seg[X86_DS], false, &none);
-    out->es = data_selector(v, &v->seg[X86_ES], false, &none);
-    /* Snippets reach their scratch page through ES, and that lies beyond what flat data segments show. */
-    if (out->es == ldt_selector(LDT_FLAT))
-        out->es = ldt_selector(LDT_WIDE);
+    /* String instructions add the base themselves, by snippets: with a segment base they are slow. */
+    if (v->code->mode.bits & SCAN_ES_AT_ZERO)
+        out->es = HOST_FLAT_DATA;
+    else
+        out->es = data_selector(v, &v->seg[X86_ES], false, &none);
     out->fs = data_selector(v, &v->seg[X86_FS], true, &out->fs_base);
     out->gs = data_selector(v, &v->seg[X86_GS], true, &out->gs_base);
     return out->cs && out->ss;

@@ -63,7 +63,7 @@ START_TEST(each_part_of_the_mode_has_its_bit)
 {
     struct vcpu *v = rig.v;
     uint32_t before = bits();
-    ck_assert_uint_eq(before, SCAN_CODE32 | SCAN_CR0_MP | SCAN_CR4_OSFXSR | SCAN_DATA_APART |
+    ck_assert_uint_eq(before, SCAN_CODE32 | SCAN_CR0_MP | SCAN_CR4_OSFXSR | SCAN_DATA_APART | SCAN_ES_AT_ZERO |
                                   SCAN_GUARD_ESCAPE << SCAN_GUARD_SHIFT);
     v->cr0 ^= mode_rows[_i].cr0;
     v->cr4 ^= mode_rows[_i].cr4;
@@ -141,7 +141,7 @@ START_TEST(snippets_have_scratch_memory_while_es_is_flat)
     struct vcpu *v = rig.v;
     load_program(RIG_LA, RIG_CODE);
     prepare(RIG_LA);
-    ck_assert_uint_eq(v->code->scratch + v->split.data_base, CODE_SCRATCH_BASE);
+    ck_assert_uint_eq(v->code->scratch, CODE_SCRATCH_BASE);
     v->split = (struct split){ .data_base = 0, .data_limit = UINT32_MAX };
     prepare(RIG_LA);
     ck_assert_uint_eq(v->code->scratch, CODE_SCRATCH_BASE);
@@ -512,6 +512,18 @@ START_TEST(who_calms_down_starts_afresh)
 }
 END_TEST
 
+START_TEST(scanning_that_takes_long_is_no_time_to_calm_down_in)
+{
+    load_program(RIG_LA, RIG_CODE);
+    ck_assert_uint_eq(runs_until_backoff(1 << 23), 100);
+    rig.time_passes = 1 << 20;
+    ck_assert_uint_eq(runs_until_backoff(1 << 23), 16);
+    rig.time_passes = 1 << 10;
+    asks_until_native();
+    ck_assert_uint_eq(runs_until_backoff(1 << 23), 100);
+}
+END_TEST
+
 START_TEST(a_backoff_takes_all_of_the_frames_pages)
 {
     load_program(RIG_LA, RIG_CODE);
@@ -691,6 +703,7 @@ int main(void)
     tcase_add_test(tc, a_few_native_writes_are_emulated_then_the_frame_yields);
     tcase_add_test(tc, who_is_rewritten_all_the_time_goes_to_the_interpreter);
     tcase_add_test(tc, who_calms_down_starts_afresh);
+    tcase_add_test(tc, scanning_that_takes_long_is_no_time_to_calm_down_in);
     tcase_add_test(tc, a_backoff_takes_all_of_the_frames_pages);
     tcase_add_test(tc, yielding_counts_as_rewriting);
     tcase_add_test(tc, the_least_recently_used_goes_and_what_is_not_mapped_before_it);
