@@ -49,9 +49,9 @@ static const char DESCRIPTION[] =
 
 /* What GOption fills; turned into struct options by the functions below. */
 struct raw_options {
-    char *ram, *kernel, *append, *bios, *debugcon, *engine, *split, *cpu, *exit_port, *rtc, *stats;
+    char *ram, *kernel, *append, *bios, *debugcon, *engine, *split, *cpu, *exit_port, *rtc, *stats, *audit;
     char **initrds, **serial, **trace, **rest;
-    gboolean reboot, no_reboot, keep_halted, sandbox, eager, version;
+    gboolean reboot, no_reboot, keep_halted, sandbox, resident, eager, version;
 };
 
 static gboolean fail_usage(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -219,6 +219,19 @@ static gboolean take_engine(struct options *options, const struct raw_options *r
     return TRUE;
 }
 
+static gboolean take_audit(struct options *options, const char *text, GError **error)
+{
+    guint64 entries;
+    if (!text)
+        return TRUE;
+    if (!g_ascii_string_to_unsigned(text, 10, 1, UINT32_MAX, &entries, NULL))
+        return fail_usage(error, "--audit '%s' is no number of entries: give 1 or more, as in 1000", text);
+    if (options->engine == D86_ENGINE_INTERP)
+        return fail_usage(error, "--audit goes with the engines sbe and lockstep, not with interp");
+    options->audit = (uint32_t)entries;
+    return TRUE;
+}
+
 static gboolean take_stats(struct options *options, const char *text, GError **error)
 {
     if (!text)
@@ -231,7 +244,8 @@ static gboolean take_stats(struct options *options, const char *text, GError **e
 
 static gboolean take_machine(struct options *options, const struct raw_options *raw, GError **error)
 {
-    if (!take_engine(options, raw, error) || !take_stats(options, raw->stats, error))
+    if (!take_engine(options, raw, error) || !take_audit(options, raw->audit, error) ||
+        !take_stats(options, raw->stats, error))
         return FALSE;
     if (raw->cpu && !strcmp(raw->cpu, "help"))
         options->action = OPTIONS_SHOW_CPUS;
@@ -247,6 +261,7 @@ static gboolean take_machine(struct options *options, const struct raw_options *
     options->keep_halted = raw->keep_halted;
     options->sandbox = raw->sandbox;
     options->eager = raw->eager;
+    options->resident = raw->resident;
     options->trace = g_strdupv(raw->trace);
     return TRUE;
 }
@@ -327,8 +342,12 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
           "How sbe hides its changes from the guest: segment, pku, none or auto (auto)", "NAME" },
         { "eager", 0, 0, G_OPTION_ARG_NONE, &raw->eager,
           "With sbe: run natively even what is faster interpreted (to test and to study it)", NULL },
+        { "audit", 0, 0, G_OPTION_ARG_FILENAME, &raw->audit,
+          "With sbe: check all its mappings before every N entries into native code (to test it)", "N" },
         { "sandbox", 0, 0, G_OPTION_ARG_NONE, &raw->sandbox,
-          "Keep all of the processor in a confined process (some 5 us a device access)", NULL },
+          "With interp: a confined process for it, as sbe has (some 5 us a device access)", NULL },
+        { "resident", 0, 0, G_OPTION_ARG_NONE, &raw->resident,
+          "With sbe: interpret the guest's kernel in this process: cheap device accesses, less confinement", NULL },
         { "cpu", 0, 0, G_OPTION_ARG_FILENAME, &raw->cpu, "Processor model; 'help' lists them", "MODEL" },
         { "rtc", 0, 0, G_OPTION_ARG_FILENAME, &raw->rtc, "Clock of the guest: utc or local (utc)", "ZONE" },
         { "exit-port", 0, 0, G_OPTION_ARG_FILENAME, &raw->exit_port,
@@ -365,7 +384,7 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
 static void raw_clear(struct raw_options *raw)
 {
     char *texts[] = { raw->ram,   raw->kernel, raw->append,    raw->bios, raw->debugcon, raw->engine,
-                      raw->split, raw->cpu,    raw->exit_port, raw->rtc,  raw->stats };
+                      raw->split, raw->cpu,    raw->exit_port, raw->rtc,  raw->stats,    raw->audit };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(texts[i]);
     g_strfreev(raw->initrds);

@@ -37,7 +37,9 @@ struct options {
     uint16_t exit_port;
     bool restart; /* a reboot starts the machine again */
     bool keep_halted;
-    bool eager; /* struct d86_vcpu_config */
+    bool eager;     /* struct d86_vcpu_config */
+    uint32_t audit; /* ... */
+    bool resident; /* likewise */
     bool sandbox;
     bool local_time;
     char **trace; /* globs, or NULL */

@@ -62,6 +62,8 @@ static int create_processor(struct machine *m)
         .engine = m->options->engine,
         .split = m->options->split,
         .eager = m->options->eager,
+        .audit = m->options->audit,
+        .resident = m->options->resident,
         .sandbox = m->options->sandbox,
     };
     int ret = d86_vcpu_create(m->vm, &config, &m->vcpu);

@@ -109,13 +109,24 @@ struct d86_vcpu_config {
      */
     bool eager;
     /*
+     * For the engines sbe and lockstep: before every so many entries into native code compare all that is
+     * mapped for it with the guest's page tables, and end with an internal error if something is wrong. 0:
+     * never. For tests: an audit takes a millisecond for each page of code there is.
+     */
+    uint32_t audit;
+    /*
      * Run the processor in a process of its own that can make no system calls but those for taking turns
      * (docs/architecture.md, "The executor process"). An exit then costs two process switches, some 5 us
      * instead of 0.1. Without, it runs in the thread that calls d86_vcpu_run(). The engines sbe and lockstep
-     * have that process in any case, but between an exit and the next user code the vCPU is interpreted in
-     * the caller's thread, unless this is set.
+     * always have that process.
      */
     bool sandbox;
+    /*
+     * For the engine sbe: between an exit and the next user code, interpret in the caller's thread. Exits are cheap
+     * then, but the caller trusts decoded code in memory that the process shares: guest code that broke out of
+     * everything else there could take over the caller.
+     */
+    bool resident;
 };
 
 /*

@@ -58,6 +58,7 @@ struct code_mapping {
 struct code_history {
     uint64_t frame_plus_one; /* 0: nobody */
     uint64_t dropped_at;     /* time stamp */
+    uint64_t scanning;       /* ticks it took to scan the frame since then */
     uint32_t streak;         /* drops that quickly followed each other */
     uint32_t asks_left;      /* times code_prepare() still says CODE_INTERPRET */
     uint32_t level;          /* how often the time given to the interpreter has been doubled */

@@ -25,9 +25,11 @@ enum {
 
 /*
  * Drops belong to a row while they are less than this many ticks of the time stamp counter apart, a
- * millisecond at 2 GHz: at that rate, scanning costs a few per cent at most.
+ * millisecond at 2 GHz, or less than so many times what it took to scan: a page that is one long chain of
+ * overlapping instructions takes a millisecond itself. Beyond that, scanning costs a few per cent at most.
  */
 #define QUICK_TICKS (UINT64_C(1) << 21)
+enum { QUICK_SCANS = 16 };
 
 /* ---- Hysteresis -------------------------------------------------------------------------------------- */
 
@@ -47,6 +49,14 @@ bool code_backs_off(struct vcpu *v, uint64_t frame)
     return true;
 }
 
+void code_note_scan(struct vcpu *v, uint64_t frame, uint64_t ticks)
+{
+    struct code_history *h = history_of(v->code, frame);
+
+    if (h->frame_plus_one == frame + 1)
+        h->scanning += ticks;
+}
+
 /* Private pages of the frame were dropped because it was written. True: it is the interpreter's now. */
 static bool note_drop(struct vcpu *v, uint64_t frame)
 {
@@ -55,9 +65,10 @@ static bool note_drop(struct vcpu *v, uint64_t frame)
 
     if (h->frame_plus_one != frame + 1)
         *h = (struct code_history){ .frame_plus_one = frame + 1 };
-    else if (now - h->dropped_at > QUICK_TICKS && !h->asks_left)
+    else if (now - h->dropped_at > QUICK_TICKS + QUICK_SCANS * h->scanning && !h->asks_left)
         h->streak = h->level = 0;
     h->dropped_at = now;
+    h->scanning = 0;
     if (++h->streak <= STREAK_MAX)
         return false;
     h->streak = 0;

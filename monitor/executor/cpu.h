@@ -303,6 +303,8 @@ struct vcpu {
         unsigned short_runs;      /* native runs in a row that a site ended before they had paid */
         uint64_t interpret_until; /* icount: until then the interpreter runs blocks */
         bool drop_mappings;       /* something happened while away that the executor must make good */
+        uint32_t audit;           /* before every so many native entries; 0: never ... */
+        uint64_t audit_at;        /* ... next before this one */
         bool eager;               /* never mind whether native code pays */
         bool settled;             /* `home` is valid */
         uint32_t home;            /* CR3 of the address space that is mapped */

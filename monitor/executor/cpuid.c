@@ -18,8 +18,8 @@ struct regs {
 
 /*
  * Differs from hardware: models that have extended leaves also have 15 and 16, though no processor of
- * their time did. They tell a guest how fast its time stamp counter runs, which is the host's; measuring it against
- * the timer chip, as kernels do otherwise, fails where accesses to devices take microseconds.
+ * their time did. They tell a guest how fast its time stamp counter runs, which is the host's; measuring it
+ * against the timer chip, as kernels do otherwise, fails where accesses to devices take microseconds.
  */
 static bool tells_frequency(const struct vcpu *v)
 {

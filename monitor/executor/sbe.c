@@ -8,6 +8,7 @@
  */
 #include "sbe.h"
 
+#include "audit.h"
 #include "code_cache.h"
 #include "executor.h"
 #include "fpu.h"
@@ -135,9 +136,11 @@ static enum next page_fault(struct vcpu *v, const struct native_trap *t)
 static enum next breakpoint(struct vcpu *v)
 {
     guest_la la = v->seg[X86_CS].base + v->eip;
-    if (code_trap(v, la)) {
+    const struct scan_site *site = code_trap(v, la);
+    if (site) {
         v->counts.trap_site++;
-        return NEXT_STEP;
+        /* All iterations of a REP at once: stepped, each would be a trap. */
+        return site->reason == SCAN_STRING ? NEXT_INTERPRET : NEXT_STEP;
     }
     v->counts.trap_unscanned++;
     return prepare(v);
@@ -184,6 +187,25 @@ static void settle(struct vcpu *v)
     v->shadow->stale = false;
     code_sync(v);
     shadow_sync(v);
+}
+
+static bool audit_due(struct vcpu *v)
+{
+    uint64_t entries = v->counts.native_entries + v->counts.lockstep_checks;
+    if (likely(!v->sbe.audit) || entries < v->sbe.audit_at)
+        return false;
+    v->sbe.audit_at = entries + v->sbe.audit;
+    return true;
+}
+
+/* Everything is compared with the guest's tables first, so that a guest which has yet to flush is no finding.
+ */
+static enum next audit(struct vcpu *v)
+{
+    v->shadow->stale = true;
+    settle(v);
+    audit_all(v);
+    return prepare(v);
 }
 
 /*
@@ -284,7 +306,10 @@ enum sbe_answer sbe_run(struct vcpu *v)
         return SBE_INTERPRET;
     settle(v);
     enum next next = prepare(v);
-    while (next == NEXT_ENTER)
+    while (next == NEXT_ENTER) {
+        if (unlikely(audit_due(v)) && (next = audit(v)) != NEXT_ENTER)
+            break;
         next = v->engine == D86_ENGINE_LOCKSTEP ? run_lockstep(v) : run(v);
+    }
     return next == NEXT_LOOP ? SBE_LOOP : next == NEXT_STEP ? SBE_STEP : SBE_INTERPRET;
 }

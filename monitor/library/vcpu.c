@@ -69,7 +69,8 @@ static int start_engine(struct d86_vm *vm, const struct d86_vcpu_config *config)
     struct vcpu *v = &vm->arena->vcpu;
     v->engine = (uint8_t)config->engine;
     v->sbe.eager = config->eager;
-    vm->confined = config->sandbox || config->engine == D86_ENGINE_INTERP;
+    v->sbe.audit = config->audit;
+    vm->confined = !config->resident;
     v->split = (struct split){ .provider = D86_SPLIT_NONE };
     if (config->engine != D86_ENGINE_INTERP)
         return carrier_start_native(vm, config->split);

@@ -4,8 +4,10 @@
  * Runs a test guest: a flat binary at 0000:7C00, entered there in real mode, on nothing but a processor, RAM
  * and the ports below. The guest prints on port E9 and ends the run with its status on port F4.
  *
- *     run_guest [--cpu MODEL] [--engine NAME] [--split NAME] [--expect shutdown] GUEST.bin
+ *     run_guest [--cpu MODEL] [--engine NAME] [--split NAME] [--expect shutdown] [--stats yes]
+ *               [--audit N] GUEST.bin
  *
+ * --stats: tell the split in use and all counters afterwards. --audit: struct d86_vcpu_config; every N entries into native code.
  * Exit status: what the guest wrote (0: all its checks hold), 1 also for an end that was not expected,
  * 77 if the engine or the split cannot be had here.
  */
@@ -314,12 +316,24 @@ static const struct name splits[] = { { "auto", D86_SPLIT_AUTO },
                                       { "none", D86_SPLIT_NONE },
                                       { NULL, 0 } };
 
+static const struct name answers[] = { { "no", false }, { "yes", true }, { NULL, 0 } };
+
 static _Noreturn void usage(void)
 {
     fprintf(stderr,
             "usage: run_guest [--cpu MODEL] [--engine interp|sbe|lockstep] [--split auto|segment|pku|none]\n"
-            "                 [--expect shutdown] GUEST.bin\n");
+            "                 [--expect shutdown] [--stats yes|no] [--audit N] GUEST.bin\n");
     exit(1);
+}
+
+static uint32_t number(const char *text)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+
+    if (!*text || *end || value > UINT32_MAX)
+        usage();
+    return (uint32_t)value;
 }
 
 static int by_name(const struct name *names, const char *name)
@@ -330,13 +344,25 @@ static int by_name(const struct name *names, const char *name)
     usage();
 }
 
+static void show_counters(struct machine *m)
+{
+    const enum d86_split split = d86_vcpu_split(m->cpu);
+    struct d86_counter c;
+
+    for (const struct name *n = splits; n->name; n++)
+        if (n->value == (int)split)
+            printf("split %s\n", n->name);
+    for (unsigned i = 0; d86_vcpu_counter(m->cpu, i, &c); i++)
+        printf("%s %llu\n", c.name, (unsigned long long)c.value);
+}
+
 int main(int argc, char **argv)
 {
     /* Eager: a guest this short would else be interpreted for the most part. */
     struct d86_vcpu_config config = { .engine = D86_ENGINE_INTERP, .eager = true };
     struct machine m = { .interrupt = -1 };
     const char *expect = "status";
-    int i = 1;
+    int i = 1, stats = false;
 
     for (; i + 1 < argc && argv[i][0] == '-'; i += 2) {
         if (!strcmp(argv[i], "--cpu"))
@@ -347,6 +373,10 @@ int main(int argc, char **argv)
             config.split = by_name(splits, argv[i + 1]);
         else if (!strcmp(argv[i], "--expect"))
             expect = argv[i + 1];
+        else if (!strcmp(argv[i], "--stats"))
+            stats = by_name(answers, argv[i + 1]);
+        else if (!strcmp(argv[i], "--audit"))
+            config.audit = number(argv[i + 1]);
         else
             usage();
     }
@@ -358,6 +388,8 @@ int main(int argc, char **argv)
     bool expected = !strcmp(how, expect);
     if (!expected || m.status)
         show_state(&m, how);
+    if (stats)
+        show_counters(&m);
     d86_vm_destroy(m.vm);
     return expected ? m.status : 1;
 }

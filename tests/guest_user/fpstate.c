@@ -74,7 +74,7 @@ static int keep_state(void *argument)
     static struct fx_state mine, seen;
     uint32_t number = (uint32_t)argument, wrong = 0, expected = x87_sum(number);
     make_state(&mine, number);
-    for (unsigned i = 0; i < ROUNDS; i++) {
+    for (unsigned i = 0; i < scaled(ROUNDS); i++) {
         long yield = NR_SCHED_YIELD;
         __asm__ volatile("fxrstor %1\n int $0x80\n fxsave %2"
                          : "+a"(yield)
@@ -90,7 +90,7 @@ static int keep_state(void *argument)
 static int keep_mmx(void *argument)
 {
     uint32_t number = (uint32_t)argument, wrong = 0;
-    for (uint32_t i = 0; i < ROUNDS; i++) {
+    for (uint32_t i = 0; i < scaled(ROUNDS); i++) {
         uint32_t low = number * 0x01010101 + i, high = ~low, got_low, got_high;
         uint16_t tags;
         struct {

@@ -38,11 +38,11 @@ static void put_constant(uint8_t *p, uint32_t value)
 static void check_rewrite(uint8_t *page)
 {
     uint32_t wrong = 0;
-    for (uint32_t i = 0; i < 3000; i++) {
+    for (uint32_t i = 0; i < scaled(3000); i++) {
         put_constant(page + i % 64, i * 0x01010101);
         wrong += call(page + i % 64) != i * 0x01010101;
     }
-    check_equal(wrong, 0, "3000 rewritten functions");
+    check_equal(wrong, 0, "rewritten functions");
 }
 
 /* Bodies with instructions that are replaced: the one that was there before must not be what runs. */
@@ -50,7 +50,7 @@ static void check_sensitive(uint8_t *page)
 {
     uint32_t wrong = 0, cs;
     __asm__("mov %%cs, %0" : "=r"(cs));
-    for (uint32_t i = 0; i < 400; i++) {
+    for (uint32_t i = 0; i < scaled(400); i++) {
         uint8_t *p = page;
         uint32_t expected;
         switch (i % 6) {
@@ -83,7 +83,7 @@ static void check_sensitive(uint8_t *page)
         EMIT(p, "\xc3");
         wrong += call(page) != expected;
     }
-    check_equal(wrong, 0, "400 rewritten functions with sensitive instructions");
+    check_equal(wrong, 0, "rewritten functions with sensitive instructions");
 }
 
 /* A fault that is written over by code that has none, and back. */
@@ -92,7 +92,7 @@ static void check_fault_and_back(uint8_t *page)
     static const uint8_t faults[] = { 0xcc, 0xf4, 0xfa, 0xec };
     static const int signals[] = { SIG_TRAP, SIG_SEGV, SIG_SEGV, SIG_SEGV };
     uint32_t wrong = 0;
-    for (uint32_t i = 0; i < 200; i++) {
+    for (uint32_t i = 0; i < scaled(200); i++) {
         struct registers r = { 0 };
         struct fault fault;
         page[0] = faults[i % 4];
@@ -102,7 +102,7 @@ static void check_fault_and_back(uint8_t *page)
         put_constant(page, i);
         wrong += call(page) != i;
     }
-    check_equal(wrong, 0, "200 times a fault and then none");
+    check_equal(wrong, 0, "again and again a fault and then none");
 }
 
 static void check_self_patching(uint8_t *page)
@@ -110,7 +110,7 @@ static void check_self_patching(uint8_t *page)
     uint32_t wrong = 0;
     /* The byte just behind the instruction that writes: mov byte [next+1], imm; mov al, 0; movzx eax, al; ret
      */
-    for (uint32_t i = 0; i < 300; i++) {
+    for (uint32_t i = 0; i < scaled(300); i++) {
         uint8_t *p = EMIT(page, "\xc6\x05");
         p = put32(p, (uint32_t)page + 8);
         *p++ = (uint8_t)i;
@@ -163,15 +163,15 @@ static void check_second_mapping(void)
     uint8_t *writable = map_object(object, NULL, 2 * PAGE, PROT_RW);
     uint8_t *executable = map_object(object, NULL, 2 * PAGE, PROT_RX);
     uint32_t wrong = 0;
-    for (uint32_t i = 0; i < 1000; i++) {
+    for (uint32_t i = 0; i < scaled(1000); i++) {
         put_constant(writable + 16, i);
         wrong += call(executable + 16) != i;
     }
-    check_equal(wrong, 0, "1000 writes through a second mapping");
+    check_equal(wrong, 0, "writes through a second mapping");
 
     uint8_t *other = map_object(object, NULL, 2 * PAGE, PROT_RX);
     wrong = 0;
-    for (uint32_t i = 0; i < 100; i++) {
+    for (uint32_t i = 0; i < scaled(100); i++) {
         put_constant(writable + PAGE - 3, i); /* straddles the pages */
         wrong += call(executable + PAGE - 3) != i;
         wrong += call(other + PAGE - 3) != i;
@@ -183,13 +183,13 @@ static void check_second_mapping(void)
     int ends[2];
     linux_call(NR_PIPE, ends);
     wrong = 0;
-    for (uint32_t i = 0; i < 100; i++) {
+    for (uint32_t i = 0; i < scaled(100); i++) {
         put_constant(code, i ^ 0x5a5a5a5a);
         linux_call(NR_WRITE, ends[1], code, sizeof(code));
         linux_call(NR_READ, ends[0], writable + 64, sizeof(code));
         wrong += call(executable + 64) != (i ^ 0x5a5a5a5a);
     }
-    check_equal(wrong, 0, "100 functions written by the kernel");
+    check_equal(wrong, 0, "functions written by the kernel");
 }
 
 struct shared_code {
@@ -225,7 +225,7 @@ static void check_other_process(void)
         wrong += call(executable) != i * 3;
     }
     check_equal((uint32_t)wait_child(child), 0, "the writing process ends well");
-    check_equal(wrong, 0, "100 functions written by another process");
+    check_equal(wrong, 0, "functions written by another process");
 }
 
 static int run_and_change(void *argument)
@@ -242,7 +242,7 @@ static void check_copy_on_write(uint8_t *page)
 {
     uint32_t wrong = 0;
     put_constant(page, 1);
-    for (unsigned i = 0; i < 20; i++) {
+    for (unsigned i = 0; i < scaled(20); i++) {
         wrong += call(page) != 1;
         wrong += (uint32_t)wait_child(start_child(run_and_change, page));
         wrong += call(page) != 1;
@@ -255,7 +255,7 @@ static void check_mprotect(void)
     uint8_t *page = map_memory(NULL, PAGE, PROT_RW), *store = map_memory(NULL, PAGE, PROT_RWX);
     uint32_t wrong = 0;
     EMIT(store, "\x88\x07\xc3"); /* mov [edi], al; ret */
-    for (uint32_t i = 0; i < 200; i++) {
+    for (uint32_t i = 0; i < scaled(200); i++) {
         linux_call(NR_MPROTECT, page, PAGE, PROT_RW);
         put_constant(page, i + 7);
         linux_call(NR_MPROTECT, page, PAGE, PROT_RX);
@@ -265,7 +265,7 @@ static void check_mprotect(void)
         wrong += !run_code(store, &r, &fault) || fault.sig != SIG_SEGV || fault.code != CODE_ACCERR ||
                  fault.addr != (uint32_t)page;
     }
-    check_equal(wrong, 0, "200 times writable, then executable");
+    check_equal(wrong, 0, "again and again writable, then executable");
     linux_call(NR_MPROTECT, page, PAGE, 0);
     struct registers r = { 0 };
     struct fault fault;
@@ -273,14 +273,14 @@ static void check_mprotect(void)
     check_equal((uint32_t)fault.sig, SIG_SEGV, "a page without permissions cannot be executed");
     check_equal(fault.addr - (uint32_t)page, 0, "and its address is told");
     linux_call(NR_MPROTECT, page, PAGE, PROT_RX);
-    check_equal(call(page), 206, "after that it can");
+    check_equal(call(page), scaled(200) + 6, "after that it can");
 }
 
 static void check_remap(void)
 {
     uint8_t *const where = (uint8_t *)0x30000000;
     uint32_t wrong = 0;
-    for (uint32_t i = 0; i < 200; i++) {
+    for (uint32_t i = 0; i < scaled(200); i++) {
         uint8_t *page = map_memory(where, PAGE, PROT_RWX);
         put_constant(page, i);
         wrong += call(page) != i;
@@ -292,12 +292,12 @@ static void check_remap(void)
             wrong += fault.sig != SIG_SEGV || fault.code != CODE_MAPERR || fault.eip != (uint32_t)where;
         }
     }
-    check_equal(wrong, 0, "200 times unmapped and mapped with other contents");
+    check_equal(wrong, 0, "again and again unmapped and mapped with other contents");
 
     uint8_t *page = map_memory(where, PAGE, PROT_RWX);
     put_constant(page, 0x1234);
     wrong = call(page) != 0x1234;
-    for (uint32_t i = 0; i < 50; i++) {
+    for (uint32_t i = 0; i < scaled(50); i++) {
         enum { MREMAP_MAYMOVE = 1, MREMAP_FIXED = 2 };
         uint8_t *to = where + (1 + i % 2) * 0x10000;
         uint8_t *moved =
@@ -309,7 +309,7 @@ static void check_remap(void)
         wrong += fault.sig != SIG_SEGV;
         page = moved;
     }
-    check_equal(wrong, 0, "50 times moved with mremap");
+    check_equal(wrong, 0, "again and again moved with mremap");
 }
 
 /* Two files' pages take turns at one address, without being written. */
@@ -320,7 +320,7 @@ static void check_exchange(void)
     uint32_t wrong = 0;
     for (uint32_t i = 0; i < 2; i++)
         put_constant(map_object(objects[i], NULL, PAGE, PROT_RW), 100 + i);
-    for (uint32_t i = 0; i < 100; i++) {
+    for (uint32_t i = 0; i < scaled(100); i++) {
         map_object(objects[i % 2], where, PAGE, PROT_RX);
         wrong += call(where) != 100 + i % 2;
     }

@@ -7,7 +7,7 @@
 
 #include <stdarg.h>
 
-bool on_host;
+bool on_host, short_run;
 char **program_arguments;
 unsigned checks_failed;
 
@@ -66,6 +66,11 @@ uint32_t next_random(uint32_t *state)
     *state ^= *state << 13;
     *state ^= *state >> 17;
     return *state ^= *state << 5;
+}
+
+uint32_t scaled(uint32_t count)
+{
+    return !short_run ? count : count < 16 ? 1 : count / 16;
 }
 
 uint64_t divide(uint64_t value, uint32_t by)
@@ -461,6 +466,7 @@ void start_program(uint32_t *stack)
     uint32_t count = stack[0], *next;
     program_arguments = (char **)(stack + 1);
     on_host = count > 1 && same_text(program_arguments[1], "native");
+    short_run = count > 1u + on_host && same_text(program_arguments[1 + on_host], "short");
     for (next = stack + 1 + count + 1; *next;)
         next++;
     vdso_entry = (uint32_t)linux_call_by_interrupt;

@@ -29,9 +29,12 @@ enum linux_number {
     NR_WAITPID = 7,
     NR_EXECVE = 11,
     NR_GETPID = 20,
+    NR_MOUNT = 21,
     NR_KILL = 37,
+    NR_MKDIR = 39,
     NR_PIPE = 42,
     NR_GETPPID = 64,
+    NR_REBOOT = 88,
     NR_SETITIMER = 104,
     NR_CLONE = 120,
     NR_MODIFY_LDT = 123,
@@ -94,7 +97,10 @@ void check_equal(uint32_t got, uint32_t expected, const char *format, ...);
  */
 #define GUEST_ONLY "guest-only "
 
-extern bool on_host; /* started with the argument "native" */
+extern bool on_host;   /* started with the argument "native" ... */
+extern bool short_run; /* ... with "short", or "native short": each instruction is slow (--engine lockstep) */
+/* So many of something: a sixteenth in a short run, but one at least. */
+uint32_t scaled(uint32_t count);
 extern char **program_arguments;
 extern unsigned checks_failed;
 int program(void); /* each program's own */

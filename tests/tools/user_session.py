@@ -6,6 +6,9 @@ The programs are static i386 ones, so an x86-64 host with IA-32 emulation runs t
 the guest in an initramfs of their own, put behind the one with the shell. Every program checks its results
 itself; what only the guest's processor does is told in lines that start with "guest-only", which are
 left out of the comparison. With --runner qemu the programs run in QEMU's emulator instead.
+
+With --no-shell the guest's first process is not a shell but tests/guest_user/runner.c: that is faster, much
+so under --engine lockstep. There --short makes the programs do less, too.
 """
 
 import argparse
@@ -17,6 +20,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from machine import Failure, Machine, duplex86_command, qemu_command
@@ -27,6 +31,8 @@ SKIPPED = 77  # tests/tools/user.cmake tells ctest
 HOST_ERROR = 1  # frontend/status.h: the host, or the program itself, refused what was asked for
 PROGRAMS = ("selfread", "jit", "middle", "faults", "storm", "threads", "processes", "fpstate", "segments",
             "hostile", "cpuidtest", "places")
+LARGE_PROGRAMS = ("sparse", "codepages")  # these need memory, and are only run by name
+MAPPINGS_MAX = 65530  # Linux, vm.max_map_count
 
 
 def add_programs(initrd, folder, names, output):
@@ -58,6 +64,33 @@ def shell(machine, command, timeout):
     return match[1].replace("\r", ""), int(match[2])
 
 
+class MappingWatch(threading.Thread):
+    """Looks again and again how many mappings the processes of a machine have."""
+
+    def __init__(self, machine):
+        super().__init__(daemon=True)
+        self.session = machine.process.pid
+        self.most = 0
+        self.ended = threading.Event()
+
+    def run(self):
+        while not self.ended.wait(0.3):
+            for pid in filter(str.isdigit, os.listdir("/proc")):
+                try:
+                    if os.getsid(int(pid)) == self.session:
+                        with open(f"/proc/{pid}/maps", "rb") as file:
+                            self.most = max(self.most, file.read().count(b"\n"))
+                except OSError:
+                    pass  # it has ended
+
+    def finish(self):
+        self.ended.set()
+        self.join()
+        if not 0 < self.most < MAPPINGS_MAX:
+            raise Failure(f"a process had {self.most} mappings")
+        print(f"ok    {self.most} host mappings at most", flush=True)
+
+
 def was_refused(machine):
     """Why the program did not even start the guest, or None."""
     if machine.process.poll() != HOST_ERROR or "Linux version" in machine.transcript:
@@ -65,11 +98,11 @@ def was_refused(machine):
     return machine.transcript.replace("\r", "").strip() or "no reason given"
 
 
-def run_native(path, timeout):
+def run_native(path, arguments, timeout):
     """Output and status on the host, or the reason why the host cannot run the program."""
     try:
-        done = subprocess.run([path, "native"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
-                              check=False)
+        done = subprocess.run([path, "native", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
         raise Failure(f"on the host it did not end within {timeout:.0f} s") from None
     except OSError as error:
@@ -94,19 +127,28 @@ def compare(native, guest):
             difflib.unified_diff(theirs, ours, "host", "guest", n=1, lineterm="")))
 
 
+def run_guest(machine, name, args):
+    """Output and exit status in the guest."""
+    if not args.no_shell:
+        return shell(machine, f"/user/{name}{' short' if args.short else ''}", args.timeout)
+    match = machine.expect(rf"\[begin {name}\]\r*\n(.*?)\[end (\d+)\]", args.timeout)
+    return match[1].replace("\r", ""), int(match[2])
+
+
 def run_programs(machine, args):
     """Run all; how many went wrong."""
     failed = 0
     reason_shown = False
+    arguments = ["short"] if args.short else []
     for name in args.programs_chosen:
         started = time.monotonic()
         try:
-            native, reason = run_native(os.path.join(args.programs, name), args.timeout)
+            native, reason = run_native(os.path.join(args.programs, name), arguments, args.timeout)
             if reason and not reason_shown:
                 print(f"note  no comparison: {reason}", flush=True)
                 reason_shown = True
             native_seconds = time.monotonic() - started
-            guest = shell(machine, f"/user/{name}", args.timeout)
+            guest = run_guest(machine, name, args)
             seconds = time.monotonic() - started - native_seconds
             compare(native, guest)
             lines = len(guest[0].splitlines())
@@ -117,6 +159,8 @@ def run_programs(machine, args):
             print(f"FAIL  {name}: {failure}", flush=True)
             if machine.process.poll() is not None:
                 raise Failure("the virtual machine has ended") from None
+            if args.no_shell:
+                raise Failure("there is no shell that could go on") from None
             machine.send("\x03\r")
             machine.expect(PROMPT, 30)
     return failed
@@ -135,37 +179,57 @@ def parse_arguments():
     parser.add_argument("--require-engine", action="store_true", help="a refused engine is a failure")
     parser.add_argument("--program-arg", action="append", default=[], help="passed on (repeatable)")
     parser.add_argument("--only", help="run only programs whose name matches")
+    parser.add_argument("--large", action="store_true", help="run those that need much memory instead")
+    parser.add_argument("--no-shell", action="store_true", help="start the programs by tests/guest_user/runner.c")
+    parser.add_argument("--short", action="store_true", help="let the programs do less")
+    parser.add_argument("--expect-counter", action="append", default=[], metavar="NAME",
+                        help="this counter must not be 0 at the end (repeatable)")
     parser.add_argument("--boot-timeout", type=float, default=180)
     parser.add_argument("--timeout", type=float, default=60, help="seconds for each program")
     parser.add_argument("--log", type=argparse.FileType("w"), help="copy the console here")
     args = parser.parse_args()
-    args.programs_chosen = [name for name in PROGRAMS if not args.only or re.search(args.only, name)]
+    programs = LARGE_PROGRAMS if args.large else PROGRAMS
+    args.programs_chosen = [name for name in programs if not args.only or re.search(args.only, name)]
     return args
 
 
-def check_engine(machine, engine):
-    """The engine asked for must have done something: the counters printed at the end say so."""
-    counter = {"sbe": "native_entries", "lockstep": "lockstep_checks"}.get(engine)
-    if not counter:
-        return
-    match = re.search(rf"^ *{counter} +(\d+)", machine.transcript, re.MULTILINE)
-    if not match or int(match[1]) < 1000:
-        raise Failure(f"engine {engine} was not used: {match[0].strip() if match else 'no ' + counter}")
-    print(f"ok    engine {engine}: {counter} {match[1]}")
+def counter(machine, name):
+    """What the counter printed at the end says."""
+    match = re.search(rf"^ *{name} +(\d+)", machine.transcript, re.MULTILINE)
+    if not match:
+        raise Failure(f"there is no counter {name}")
+    return int(match[1])
+
+
+def check_counters(machine, args):
+    """The engine asked for must have done something, and so must what was to be tested."""
+    used = {"sbe": "native_entries", "lockstep": "lockstep_checks"}.get(args.engine)
+    if used and counter(machine, used) < 1000:
+        raise Failure(f"engine {args.engine} was not used: {used} {counter(machine, used)}")
+    for name in args.expect_counter:
+        if not counter(machine, name):
+            raise Failure(f"counter {name} is 0")
+    for name in filter(None, (used, *args.expect_counter)):
+        print(f"ok    {name} {counter(machine, name)}")
 
 
 def session(machine, args):
     """0, 1 or SKIPPED."""
+    watch = MappingWatch(machine)
     try:
-        boot(machine, args.boot_timeout)
-        print(f"ok    boot after {machine.elapsed():.1f} s", flush=True)
+        watch.start()
+        if not args.no_shell:
+            boot(machine, args.boot_timeout)
+            print(f"ok    boot after {machine.elapsed():.1f} s", flush=True)
         failed = run_programs(machine, args)
-        machine.send("poweroff -f\r")
+        watch.finish()
+        if not args.no_shell:
+            machine.send("poweroff -f\r")
         if args.runner == "duplex86":
             status = machine.wait_exit(60)
             if status:
                 raise Failure(f"after poweroff the program ended with status {status}")
-            check_engine(machine, args.engine)
+            check_counters(machine, args)
     except Failure as failure:
         refused = args.engine and was_refused(machine)
         if refused and not args.require_engine:
@@ -173,6 +237,8 @@ def session(machine, args):
             return SKIPPED
         print(f"FAIL  {failure}\n----- last of the console:\n{machine.tail()}\n-----")
         return 1
+    finally:
+        watch.ended.set()
     return 1 if failed else 0
 
 
@@ -184,7 +250,10 @@ def main():
             return SKIPPED
     with tempfile.TemporaryDirectory(prefix="d86-user-") as folder:
         initrd = os.path.join(folder, "initramfs")
-        add_programs(args.initrd, args.programs, args.programs_chosen, initrd)
+        add_programs(args.initrd, args.programs, args.programs_chosen + ["runner"], initrd)
+        if args.no_shell:
+            words = ["loglevel=1", "rdinit=/user/runner", "--"] + (["short"] if args.short else [])
+            args.append = " ".join([args.append, *words, *args.programs_chosen])
         if args.runner == "qemu":
             command = qemu_command(args.program, args.kernel, initrd, args.append, args.ram, args.program_arg,
                                    cpu="qemu32,-apic")

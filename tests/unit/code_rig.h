@@ -36,7 +36,8 @@ struct rig_place {
 struct rig {
     struct vcpu *v;
     struct rig_place *place; /* 1 << 20 */
-    uint64_t time;           /* what tsc_read() says */
+    uint64_t time;           /* what tsc_read() says ... */
+    uint64_t time_passes;    /* ... and how much more at each call */
     bool refuse;             /* space_map() fails */
     unsigned mapped;         /* pages, the nexus left out */
     unsigned maps, unmaps;   /* calls */
