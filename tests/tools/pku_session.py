@@ -1,0 +1,312 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Run the engines' tests where there are protection keys: under a 64-bit kernel in QEMU's emulator.
+
+Few hosts have protection keys, but QEMU's emulated processor "max" does. The programs of the build
+folder go there in an initramfs with the libraries they are linked with, /init runs them one by
+one, and every status and some outputs are checked here. A second machine, whose processor lacks the
+keys, shows that they are asked for before they are used. What the emulator itself gets wrong is in
+EXCLUDED, each with the reason.
+"""
+
+import argparse
+import gzip
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+
+from machine import Failure, Machine
+from make_initramfs import NewcArchive
+
+SKIPPED = 77  # tests/tools/pku.cmake tells ctest
+REFUSED = 77  # exit status of run_guest and oracle when the host cannot do what was asked for
+
+# What QEMU's emulator has to be kept from, found with 7.2:
+# - It lets an IRET in user mode read the stack with the supervisor's rights, which SMAP forbids; native
+#   code is entered by IRET. SDM 3A, "Determination of Access Rights": such an access is a user-mode one.
+# - It applies the prefix 3E in 64-bit mode, where DS, ES and SS have no base (SDM 1, "Segment Registers in
+#   64-Bit Mode"). On one processor Linux turns its LOCK prefixes into just that one, and the kernel runs
+#   with the DS of the code it interrupted.
+PROCESSOR = "max,-smap"
+KERNEL_ARGUMENTS = "console=ttyS0 quiet panic=-1 noreplace-smp"
+
+INIT = """#!/bin/busybox sh
+# Busybox is the i386 one of the guests: that it runs shows that this kernel runs 32-bit programs.
+/bin/busybox mkdir -p /bin /proc /sys /tmp
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mkdir -p /dev/shm
+mount -t tmpfs tmpfs /dev/shm
+dmesg -n 1
+run()
+{
+    name=$1
+    shift
+    echo "[begin $name]"
+    "$@" 2>&1
+    echo "[end $name $?]"
+}
+. /cases
+poweroff -f
+"""
+
+# Run a command and tell whether one of the process' mappings had a protection key meanwhile.
+KEYED = """#!/bin/sh
+"$@" &
+child=$!
+seen=no
+while kill -0 $child 2>/dev/null; do
+    grep -qs '^ProtectionKey: *[1-9]' /proc/[0-9]*/smaps && seen=yes
+done
+wait $child
+status=$?
+echo "key in use: $seen"
+exit $status
+"""
+
+# What fails for the emulator's sake: (pattern of case names, reason).
+EXCLUDED = ()
+
+
+class Case:
+    """A command in the machine: the status it must end with, and a function that checks its output."""
+
+    def __init__(self, name, command, status=0, check=None):
+        self.name = name
+        self.command = command
+        self.status = status
+        self.check = check
+
+
+# ---- Checks of outputs -------------------------------------------------------------------------------
+
+def counters(text):
+    return {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", text, re.MULTILINE)}
+
+
+def split_is(name, at_least=(), zero=()):
+    """The output of `run_guest --stats yes`: this split, these counters not 0, those 0."""
+    def check(text):
+        have = re.search(r"^split (\w+)$", text, re.MULTILINE)
+        if not have or have[1] != name:
+            raise Failure(f"split {have[1] if have else 'unknown'}, not {name}")
+        values = counters(text)
+        for counter in ("native_entries", *at_least):
+            if not values.get(counter):
+                raise Failure(f"the counter {counter} is {values.get(counter)}")
+        for counter in zero:
+            if values.get(counter) != 0:
+                raise Failure(f"the counter {counter} is {values.get(counter)}, not 0")
+        return ", ".join(f"{counter} {values[counter]}" for counter in ("native_entries", *at_least))
+    return check
+
+
+def says(pattern):
+    def check(text):
+        match = re.search(pattern, text, re.MULTILINE)
+        if not match:
+            raise Failure(f"its output lacks {pattern!r}")
+        return match[0]
+    return check
+
+
+# ---- Cases ---------------------------------------------------------------------------------------------
+
+def guest_cases(folder):
+    """The guests called user_*, as tests/guest/CMakeLists.txt runs them, and by every split."""
+    cases = []
+    guests = sorted(name[:-len(".bin")] for name in os.listdir(folder)
+                    if re.fullmatch(r"user_\w+-(none|4k|4m|pae)\.bin", name))
+    for guest in guests:
+        reads_code = guest.startswith("user_smc-")
+        pku = split_is("pku", ["trap_split"] if reads_code else [])
+        segment = split_is("segment", zero=["trap_split"])
+        rows = (("pku", f"{guest}.bin", "sbe", "pku", pku),
+                ("segment", f"{guest}.bin", "sbe", "segment", segment),
+                ("none", f"{guest}-blind.bin", "sbe", "none", split_is("none")),
+                ("lockstep-pku", f"{guest}-short.bin", "lockstep", "pku", split_is("pku", ["lockstep_checks"])))
+        for kind, binary, engine, split, check in rows:
+            cases.append(Case(f"{guest}.{kind}",
+                              f"run_guest --stats yes --engine {engine} --split {split} /guest/{binary}", 0, check))
+    return cases
+
+
+def cases_with_keys(args):
+    cases = [Case("processor", "grep -m1 ^flags /proc/cpuinfo", 0, says(r"\bpku\b.*\bospke\b|\bospke\b.*\bpku\b"))]
+    for split in ("pku", "segment"):
+        cases.append(Case(f"key.{split}", f"keyed run_guest --engine sbe --split {split} /guest/user_smc-4k.bin", 0,
+                          says("^key in use: yes$")))
+    cases.append(Case("key.none", "keyed run_guest --engine sbe --split none /guest/user_smc-4k-blind.bin", 0,
+                      says("^key in use: no$")))
+    cases += guest_cases(args.guests)
+    for split in ("pku", "segment"):
+        cases.append(Case(f"oracle.directed.{split}", f"oracle --group=directed --engine=sbe --split={split}"))
+        cases.append(Case(f"oracle.random.{split}",
+                          f"oracle --count={args.oracle_count} --engine=sbe --split={split}"))
+    cases.append(Case("test_carrier", "test_carrier"))
+    return cases
+
+
+def cases_without_keys(_args):
+    guest = "/guest/user_smc-4k.bin"
+    return [
+        Case("processor", "grep -m1 ^flags /proc/cpuinfo", 0, says(r"(?!.*\bpku\b).*\bfsgsbase\b.*")),
+        Case("masked.pku", f"run_guest --engine sbe --split pku {guest}", REFUSED,
+             says(r"\A\s*skipped: [^\n]*\bprocessor has no protection keys \(PKU\)\s*\Z")),
+        Case("masked.auto", f"run_guest --stats yes --engine sbe --split auto {guest}", 0,
+             split_is("segment", zero=["trap_split"])),
+        Case("masked.key", f"keyed run_guest --engine sbe --split segment {guest}", 0, says("^key in use: no$")),
+    ]
+
+
+# ---- The machine ---------------------------------------------------------------------------------------
+
+def libraries(program):
+    """Paths of what the program is linked with, the loader too: what ldd(1) prints."""
+    listing = subprocess.run(["ldd", program], stdout=subprocess.PIPE, check=True, text=True).stdout
+    missing = re.search(r"^\s*(\S+) => not found", listing, re.MULTILINE)
+    if missing:
+        raise Failure(f"{program} needs {missing[1]}, which is not there")
+    return re.findall(r"^\s*(?:\S+ => )?(/\S+) \(", listing, re.MULTILINE)
+
+
+def contents(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def make_initramfs(args, cases, output):
+    files = {"init": INIT.encode(), "bin/keyed": KEYED.encode(), "bin/busybox": contents(args.busybox)}
+    files["cases"] = "".join(f"run {case.name} timeout {args.timeout:.0f} {case.command}\n"
+                             for case in cases).encode()
+    for program in args.program:
+        files["bin/" + os.path.basename(program)] = contents(program)
+        for path in libraries(program):
+            files[path.lstrip("/")] = contents(path)
+    for name in os.listdir(args.guests):
+        if name.startswith("user_") and name.endswith(".bin"):
+            files["guest/" + name] = contents(os.path.join(args.guests, name))
+    archive = NewcArchive()
+    folders = {"dev", "proc", "sys", "tmp"}
+    for path in files:
+        while os.path.dirname(path):
+            path = os.path.dirname(path)
+            folders.add(path)
+    for folder in sorted(folders):  # a folder comes before what is in it
+        archive.add(folder, stat.S_IFDIR | 0o755)
+    archive.add("dev/console", stat.S_IFCHR | 0o600, rdev=(5, 1))
+    for path, data in files.items():
+        archive.add(path, stat.S_IFREG | 0o755, data)
+    with open(output, "wb") as file:
+        file.write(gzip.compress(archive.finish(), 1, mtime=0))
+
+
+def qemu_command(args, cpu, initrd):
+    return [args.qemu, "-accel", "tcg", "-cpu", cpu, "-smp", str(args.cpus), "-m", str(args.ram), "-nodefaults",
+            "-display", "none", "-no-reboot", "-chardev", "stdio,id=console,signal=off",
+            "-serial", "chardev:console", "-kernel", args.kernel, "-initrd", initrd,
+            "-append", KERNEL_ARGUMENTS]
+
+
+def run_case(machine, case, timeout):
+    """What to print about a case that passed; Failure otherwise."""
+    name = re.escape(case.name)
+    match = machine.expect(rf"\[begin {name}\]\r*\n(.*?)\[end {name} (\d+)\]", timeout)
+    text = match[1].replace("\r", "")
+    try:
+        if int(match[2]) != case.status:
+            raise Failure(f"status {match[2]}, not {case.status}")
+        return case.check(text) if case.check else text.strip().split("\n")[-1]
+    except Failure as failure:
+        shown = [line for line in text.splitlines() if not re.match(r"\w+ \d+$", line)]
+        raise Failure(f"{failure}\n" + "\n".join(shown[-40:])) from None
+
+
+def run_machine(args, name, cpu, cases, folder):
+    """Boot, see all cases through; how many failed."""
+    failed = 0
+    excluded = {case.name: why for case in cases for pattern, why in EXCLUDED if re.fullmatch(pattern, case.name)}
+    cases = [case for case in cases if not args.only or re.search(args.only, case.name)]
+    for case in cases:
+        if case.name in excluded:
+            print(f"left out  {case.name}: {excluded[case.name]}")
+    cases = [case for case in cases if case.name not in excluded]
+    if not cases:
+        return 0
+    initrd = os.path.join(folder, name)
+    make_initramfs(args, cases, initrd)
+    machine = Machine(qemu_command(args, cpu, initrd), args.log)
+    try:
+        timeout = args.boot_timeout
+        for case in cases:
+            started = time.monotonic()
+            try:
+                detail = run_case(machine, case, timeout + args.timeout)
+                print(f"ok    {case.name:32}{time.monotonic() - started:6.1f} s  {detail[:80]}", flush=True)
+            except Failure as failure:
+                failed += 1
+                print(f"FAIL  {case.name}: {failure}", flush=True)
+                if machine.process.poll() is not None or "Kernel panic" in machine.transcript:
+                    raise
+            timeout = 30
+        status = machine.wait_exit(60)
+        if status:
+            raise Failure(f"QEMU ended with status {status}")
+    except Failure as failure:
+        print(f"FAIL  machine {name}: {failure}\n----- last of the console:\n{machine.tail()}\n-----")
+        return failed + 1
+    finally:
+        machine.close()
+    return failed
+
+
+# ---- Command line --------------------------------------------------------------------------------------
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--qemu", default="qemu-system-x86_64")
+    parser.add_argument("--kernel", required=True, help="a 64-bit one")
+    parser.add_argument("--busybox", required=True, help="static, i386 or x86-64")
+    parser.add_argument("--guests", required=True, help="folder of the assembled test guests")
+    parser.add_argument("--program", action="append", required=True, help="to take along (repeatable)")
+    parser.add_argument("--cpus", type=int, default=1)
+    parser.add_argument("--ram", type=int, default=1024, help="MiB")
+    parser.add_argument("--oracle-count", type=int, default=5000)
+    parser.add_argument("--only", help="run only cases whose name matches")
+    parser.add_argument("--boot-timeout", type=float, default=300)
+    parser.add_argument("--timeout", type=float, default=300, help="seconds for each case")
+    parser.add_argument("--log", type=argparse.FileType("w"), help="copy the console here")
+    return parser.parse_args()
+
+
+def main():
+    args = parse_arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # a time limit of ctest's must end QEMU too
+    if not shutil.which(args.qemu):
+        print(f"skipped: there is no {args.qemu}: './setup bench-deps' installs QEMU")
+        return SKIPPED
+    for path in (args.kernel, args.busybox):
+        if not os.path.exists(path):
+            print(f"skipped: there is no {path}: './setup kernel64' fetches it")
+            return SKIPPED
+    with tempfile.TemporaryDirectory(prefix="d86-pku-") as folder:
+        try:
+            failed = run_machine(args, "keys", PROCESSOR, cases_with_keys(args), folder)
+            failed += run_machine(args, "no-keys", PROCESSOR + ",-pku", cases_without_keys(args), folder)
+        except Failure as failure:
+            print(f"FAIL  {failure}")
+            failed = 1
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
