@@ -462,11 +462,12 @@ test_masked:
 %define UFLAGS (0x202 | IOPL3)
     USER_CODE .code
     cli
+    int 0x80                             ; IF is clear from here
     mov ecx, WAIT
 .wait:
     dec ecx
     jnz .wait
-    int 0x80                             ; IF is clear until here
+    int 0x80                             ; until here
     sti
     nop
 .open:
@@ -477,6 +478,9 @@ test_masked:
     END_USER
     mov dword [leave_to], 0
     ENTER .code
+    CHECK_EQ dword [got_vector], 0x80
+    mov dword [ticks], 0                 ; one may have come before the CLI
+    call continue_user
     CHECK_EQ dword [got_vector], 0x80
     CHECK_EQ dword [ticks], 0
     call continue_user

@@ -74,7 +74,9 @@ exit $status
 """
 
 # What fails for the emulator's sake: (pattern of case names, reason).
-EXCLUDED = ()
+EXCLUDED = (
+    (r"user_interrupts-.*\.lockstep", "an instruction in lockstep takes as long as the guest's interrupts lie apart"),
+)
 
 
 class Case:
@@ -93,20 +95,20 @@ def counters(text):
     return {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", text, re.MULTILINE)}
 
 
-def split_is(name, at_least=(), zero=()):
+def split_is(name, at_least=("native_entries",), zero=()):
     """The output of `run_guest --stats yes`: this split, these counters not 0, those 0."""
     def check(text):
         have = re.search(r"^split (\w+)$", text, re.MULTILINE)
         if not have or have[1] != name:
             raise Failure(f"split {have[1] if have else 'unknown'}, not {name}")
         values = counters(text)
-        for counter in ("native_entries", *at_least):
+        for counter in at_least:
             if not values.get(counter):
                 raise Failure(f"the counter {counter} is {values.get(counter)}")
         for counter in zero:
             if values.get(counter) != 0:
                 raise Failure(f"the counter {counter} is {values.get(counter)}, not 0")
-        return ", ".join(f"{counter} {values[counter]}" for counter in ("native_entries", *at_least))
+        return ", ".join(f"{counter} {values[counter]}" for counter in at_least)
     return check
 
 
@@ -128,24 +130,24 @@ def guest_cases(folder):
                     if re.fullmatch(r"user_\w+-(none|4k|4m|pae)\.bin", name))
     for guest in guests:
         reads_code = guest.startswith("user_smc-")
-        pku = split_is("pku", ["trap_split"] if reads_code else [])
+        pku = split_is("pku", ["native_entries", "trap_split"] if reads_code else ["native_entries"])
         segment = split_is("segment", zero=["trap_split"])
-        rows = (("pku", f"{guest}.bin", "sbe", "pku", pku),
-                ("segment", f"{guest}.bin", "sbe", "segment", segment),
-                ("none", f"{guest}-blind.bin", "sbe", "none", split_is("none")),
-                ("lockstep-pku", f"{guest}-short.bin", "lockstep", "pku", split_is("pku", ["lockstep_checks"])))
+        rows = (("pku", f"{guest}-qemu.bin", "sbe", "pku", pku),
+                ("segment", f"{guest}-qemu.bin", "sbe", "segment", segment),
+                ("none", f"{guest}-qemu-blind.bin", "sbe", "none", split_is("none")),
+                ("lockstep", f"{guest}-qemu.bin", "lockstep", "pku", split_is("pku", ["lockstep_checks"])))
         for kind, binary, engine, split, check in rows:
-            cases.append(Case(f"{guest}.{kind}",
-                              f"run_guest --stats yes --engine {engine} --split {split} /guest/{binary}", 0, check))
+            command = f"run_guest --stats yes --engine {engine} --split {split} /guest/{binary}"
+            cases.append(Case(f"{guest}.{kind}", command, 0, check))
     return cases
 
 
 def cases_with_keys(args):
     cases = [Case("processor", "grep -m1 ^flags /proc/cpuinfo", 0, says(r"\bpku\b.*\bospke\b|\bospke\b.*\bpku\b"))]
     for split in ("pku", "segment"):
-        cases.append(Case(f"key.{split}", f"keyed run_guest --engine sbe --split {split} /guest/user_smc-4k.bin", 0,
+        cases.append(Case(f"key.{split}", f"keyed run_guest --engine sbe --split {split} /guest/user_smc-4k-qemu.bin", 0,
                           says("^key in use: yes$")))
-    cases.append(Case("key.none", "keyed run_guest --engine sbe --split none /guest/user_smc-4k-blind.bin", 0,
+    cases.append(Case("key.none", "keyed run_guest --engine sbe --split none /guest/user_smc-4k-qemu-blind.bin", 0,
                       says("^key in use: no$")))
     cases += guest_cases(args.guests)
     for split in ("pku", "segment"):
@@ -157,9 +159,9 @@ def cases_with_keys(args):
 
 
 def cases_without_keys(_args):
-    guest = "/guest/user_smc-4k.bin"
+    guest = "/guest/user_smc-4k-qemu.bin"
     return [
-        Case("processor", "grep -m1 ^flags /proc/cpuinfo", 0, says(r"(?!.*\bpku\b).*\bfsgsbase\b.*")),
+        Case("processor", "grep -m1 ^flags /proc/cpuinfo", 0, says(r"^flags(?!.*\bpku\b).*\bfsgsbase\b")),
         Case("masked.pku", f"run_guest --engine sbe --split pku {guest}", REFUSED,
              says(r"\A\s*skipped: [^\n]*\bprocessor has no protection keys \(PKU\)\s*\Z")),
         Case("masked.auto", f"run_guest --stats yes --engine sbe --split auto {guest}", 0,
@@ -193,7 +195,7 @@ def make_initramfs(args, cases, output):
         for path in libraries(program):
             files[path.lstrip("/")] = contents(path)
     for name in os.listdir(args.guests):
-        if name.startswith("user_") and name.endswith(".bin"):
+        if re.fullmatch(r"user_.*-qemu(-blind)?\.bin", name):
             files["guest/" + name] = contents(os.path.join(args.guests, name))
     archive = NewcArchive()
     folders = {"dev", "proc", "sys", "tmp"}
