@@ -233,6 +233,33 @@ bool scan_snippet_resume(const struct scan_page *page, unsigned snippet_offset, 
     return true;
 }
 
+/*
+ * The first step that shows the guest's own state before that instruction: later ones may count on what the
+ * code before them put into the scratch area.
+ */
+bool scan_snippet_enter(const struct scan_page *page, unsigned offset, unsigned *snippet_offset)
+{
+    if (mark_state(page, offset) != MARK_MOVED)
+        return false;
+    for (unsigned i = 0; i < page->jump_count; i++) {
+        const struct scan_jump *jump = &page->jumps[i];
+
+        if (jump->form == SCAN_FORM_INT3 || offset < jump->first || offset >= jump->end)
+            continue;
+        for (unsigned n = step_position(page, jump->snippet); n < page->step_count; n++) {
+            const struct scan_step *step = &page->steps[n];
+
+            if (step->at >= jump->snippet_end)
+                return false;
+            if (step->eip == page->address + offset && step->how == STEP_SAME) {
+                *snippet_offset = step->at;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* FNSTENV's image in memory: SDM 1, "x87 FPU State" (32-bit protected mode). */
 struct fpu_environment {
     uint32_t control, status, tags, rest[4];

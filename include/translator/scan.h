@@ -264,10 +264,11 @@ bool scan_is_clean(const uint8_t *original, const struct scan_mode *mode);
 /* ---- Faster forms: scan_promote.c, scan_snippet.c ------------------------------------------------ */
 
 /*
- * Give a site that traps (reason SCAN_HIDDEN or SCAN_STRING) a form that does not: jumps to equivalent code in the snippet
- * page, with its neighbours if it is short. False: there is none, or no room; the site stays as it is. An
- * instruction that became part of a promotion without being its first one traps or faults natively when it is
- * jumped to; scan_from() there takes the promotion back (and the site may be promoted in another way later).
+ * Give a site that traps (reason SCAN_HIDDEN or SCAN_STRING) a form that does not: jumps to equivalent code
+ * in the snippet page, with its neighbours if it is short. False: there is none, or no room; the site stays
+ * as it is. An instruction that became part of a promotion without being its first one traps or faults
+ * natively when it is jumped to; scan_from() there takes the promotion back (and the site may be promoted in
+ * another way later).
  */
 bool scan_promote(struct scan_page *page, unsigned offset, struct scan_change *change);
 
@@ -298,6 +299,12 @@ enum { SCAN_FROM_SCRATCH = 8 };
  * False: no native instruction starts there.
  */
 bool scan_snippet_resume(const struct scan_page *page, unsigned snippet_offset, struct scan_resume *resume);
+
+/*
+ * Where in the snippet page to go on with the guest instruction at `offset`, which is in a promotion and not
+ * its first: in the page itself a trap stands there. False: it is no such instruction.
+ */
+bool scan_snippet_enter(const struct scan_page *page, unsigned offset, unsigned *snippet_offset);
 
 /* Make the x87 of the processor this runs on the guest's. */
 void scan_resume_fpu(const struct scan_resume *resume);

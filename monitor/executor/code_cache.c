@@ -252,6 +252,8 @@ enum code_answer code_prepare(struct vcpu *v, guest_la la)
     answer = code_bring(v, la, &p);
     if (answer != CODE_READY)
         return answer;
+    if (code_entry(v, la) != la)
+        return CODE_READY;
     if (code_tolerates_promotion(p, offset))
         return CODE_EMULATE;
     /* A visible byte in the middle of an instruction will do for the processor, but not for what is promised

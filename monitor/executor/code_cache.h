@@ -40,7 +40,7 @@ struct code_page {
     uint32_t linked_to;    /* slot + 1 of the page in which our last instruction ends */
     uint32_t newer, older; /* use order among the mapped or among the idle, slot + 1 */
     uint32_t place;        /* index in code_cache.mapping, while mapped */
-    uint32_t arrivals;     /* in the middle of a promotion, where native code cannot start */
+    uint32_t arrivals;     /* in the middle of a promotion, by jumps of native code */
     bool mapped;           /* at scan.address */
     bool leaving;          /* about to be unmapped; these two are never set while guest code runs */
     bool written;          /* about to be dropped, as its original changed */
@@ -132,6 +132,18 @@ enum code_answer {
  * before entering, and after a fetch fault or a trap at la.
  */
 enum code_answer code_prepare(struct vcpu *v, guest_la la);
+
+/*
+ * Where the processor enters for the guest's la, for which code_prepare() said CODE_READY: la itself, or in a
+ * snippet that has the instruction in its middle. A host linear address.
+ */
+uint32_t code_entry(struct vcpu *v, guest_la la);
+
+/*
+ * Native code went to la by itself, and faulted at once: where la is in the middle of a promotion, those who
+ * jump there are counted, and too many of them end it.
+ */
+void code_arrived(struct vcpu *v, guest_la la);
 
 /*
  * A trap at la (mapped code): counts it at its site, links an instruction that crosses into the next page,

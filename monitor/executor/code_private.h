@@ -75,11 +75,12 @@ void code_note_exposed(struct vcpu *v, guest_la address, int change);
 /* The page has no snippets any more. */
 void code_release_snippets(struct vcpu *v, struct code_page *p);
 /*
- * Execution arrives at a scanned instruction that is in a promotion and not its first, so that natively it
- * cannot start there. True: let it be emulated; false: it is not one, or the promotion should be taken back.
+ * Execution arrives within the bytes of a promotion where no instruction of it begins, so that natively
+ * nothing can start there. True: let it be emulated; false: it does not, or the promotion should be taken
+ * back.
  */
 bool code_tolerates_promotion(struct code_page *p, unsigned offset);
-/* Is it such an instruction? */
+/* Is it within the bytes of a promotion, behind the first? */
 bool code_inside_promotion(const struct code_page *p, unsigned offset);
 
 /* ---- code_write.c: frames that are written and executed ------------------------------------------------ */

@@ -113,12 +113,36 @@ bool code_inside_promotion(const struct code_page *p, unsigned offset)
 }
 
 /*
- * Two ways lead into the middle of a promotion: going on after a fault or a kick in its snippet, which is not
- * worth giving it up, and jumping there. Those who jump come again.
+ * Two ways lead into the middle of a promotion. Who goes on there after a fault or a kick in its snippet does
+ * so in the snippet, and that is not worth giving it up: the host's timer alone stops a busy loop in its
+ * middle again and again. Who jumps there comes again, and traps each time.
  */
+uint32_t code_entry(struct vcpu *v, guest_la la)
+{
+    const struct code_page *p = code_page_at(v, la);
+    unsigned at;
+
+    return p && p->scan.snippets && scan_snippet_enter(&p->scan, la & 0xfff, &at)
+               ? p->scan.snippet_address + at
+               : la;
+}
+
+static bool jumped_too_often(struct code_page *p)
+{
+    return ++p->arrivals % PROMOTE_HITS == 0;
+}
+
+void code_arrived(struct vcpu *v, guest_la la)
+{
+    struct code_page *p = code_page_at(v, la);
+
+    if (p && code_inside_promotion(p, la & 0xfff) && jumped_too_often(p))
+        code_scan(v, p, la & 0xfff);
+}
+
 bool code_tolerates_promotion(struct code_page *p, unsigned offset)
 {
-    return code_inside_promotion(p, offset) && ++p->arrivals % PROMOTE_HITS != 0;
+    return code_inside_promotion(p, offset) && !jumped_too_often(p);
 }
 
 static void promote(struct vcpu *v, struct code_page *p, unsigned offset)
@@ -146,8 +170,12 @@ struct scan_site *code_trap(struct vcpu *v, guest_la la)
     unsigned offset = la & 0xfff;
     struct scan_site *site = p ? scan_site_at(&p->scan, offset) : NULL;
 
-    if (!site || code_inside_promotion(p, offset))
+    if (!site)
         return NULL;
+    if (code_inside_promotion(p, offset)) {
+        code_arrived(v, la);
+        return NULL;
+    }
     if (site->hits < UINT32_MAX)
         site->hits++;
     exec_trace(v, TRACE_SITE_TRAP, la, site->reason, site->hits, 0);

@@ -23,6 +23,7 @@ enum native_cause {
 struct native_trap {
     uint8_t cause;    /* enum native_cause */
     uint8_t vector;   /* NATIVE_FAULT */
+    bool in_snippet;  /* set by sbe.c: EIP was in the nexus, and is the guest's now */
     uint32_t error;   /* its error code */
     uint64_t address; /* #PF: host linear address */
 };

@@ -178,6 +178,8 @@ static enum next fault(struct vcpu *v, const struct native_trap *t)
         return NEXT_LOOP;
     default:
         v->counts.trap_fault++;
+        if (!t->in_snippet)
+            code_arrived(v, v->seg[X86_CS].base + v->eip);
         return NEXT_STEP;
     }
 }
@@ -245,6 +247,20 @@ static enum next weigh(struct vcpu *v, enum next next, uint64_t cycles)
     return next;
 }
 
+static void enter(struct vcpu *v, const struct native_segments *segments, uint32_t *eflags,
+                  struct native_trap *trap)
+{
+    guest_la base = v->seg[X86_CS].base;
+    v->eip = code_entry(v, base + v->eip) - base;
+    native_enter(v, segments, eflags, trap);
+    sbe_flags_in(v, *eflags);
+    fpu_after_native(v);
+    /* Registers in a snippet are not the guest's yet. */
+    trap->in_snippet = code_reserves(v->eip);
+    if (trap->in_snippet)
+        (void)code_leave_snippet(v, v->eip);
+}
+
 static enum next run(struct vcpu *v)
 {
     struct native_segments segments;
@@ -255,13 +271,8 @@ static enum next run(struct vcpu *v)
     fpu_before_native(v);
     v->counts.native_entries++;
     uint64_t began = host_ticks();
-    native_enter(v, &segments, &eflags, &trap);
+    enter(v, &segments, &eflags, &trap);
     uint64_t cycles = host_ticks() - began;
-    sbe_flags_in(v, eflags);
-    fpu_after_native(v);
-    /* Registers in a snippet are not the guest's yet. */
-    if (code_reserves(v->eip))
-        (void)code_leave_snippet(v, v->eip);
     return weigh(v, trapped(v, &trap), cycles);
 }
 

@@ -361,9 +361,10 @@ START_TEST(every_page_finds_a_place_in_the_nexus)
 END_TEST
 
 /* add ch, 0xcb is too short for a jump, which takes the place of its neighbours as well. */
-START_TEST(arriving_in_a_promotion_is_emulated_for_a_while_then_takes_it_back)
+START_TEST(in_a_promotion_one_goes_on_in_the_snippet_and_jumps_take_it_back)
 {
     const struct code_page *p;
+    struct scan_resume resume;
     unsigned inside = 0;
     rig.v->split = (struct split){ .data_base = 0, .data_limit = UINT32_MAX };
     RIG_CODE_AT(FRAME, 0x200, 0x80, 0xc5, 0xcb, 0x83, 0xc1, 0x08, 0x83, 0xc2, 0x09, 0x83, 0xc6, 0x0a, 0xc3);
@@ -374,11 +375,22 @@ START_TEST(arriving_in_a_promotion_is_emulated_for_a_while_then_takes_it_back)
             inside = offset;
     }
     ck_assert_uint_ne(inside, 0);
-    for (unsigned i = 0; i < 7; i++)
-        prepare(RIG_LA + inside, CODE_EMULATE);
-    prepare(RIG_LA + 0x200, CODE_READY);
-    prepare(RIG_LA + inside, CODE_READY);
+    ck_assert_uint_eq(code_entry(rig.v, RIG_LA + 0x200), RIG_LA + 0x200);
+    for (unsigned i = 0; i < 100; i++) {
+        prepare(RIG_LA + inside, CODE_READY);
+        uint32_t entry = code_entry(rig.v, RIG_LA + inside);
+        ck_assert_uint_eq(entry & ~0xfffu, p->scan.snippet_address);
+        ck_assert(scan_snippet_resume(&p->scan, entry & 0xfff, &resume));
+        ck_assert_uint_eq(resume.eip, RIG_LA + inside);
+        ck_assert_uint_eq(resume.from[0], 0);
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        ck_assert(code_inside_promotion(p, inside));
+        code_arrived(rig.v, RIG_LA + inside);
+    }
     ck_assert(!code_inside_promotion(p, inside));
+    prepare(RIG_LA + inside, CODE_READY);
+    ck_assert_uint_eq(code_entry(rig.v, RIG_LA + inside), RIG_LA + inside);
     prepare(RIG_LA + 0x200, CODE_EMULATE);
 }
 END_TEST
@@ -441,7 +453,7 @@ int main(void)
     tcase_add_test(tc, leaving_a_snippet_gives_the_guests_eip);
     tcase_add_test(tc, snippets_go_when_the_page_is_dropped_and_not_before);
     tcase_add_test(tc, a_host_that_refuses_snippets_leaves_the_trap);
-    tcase_add_test(tc, arriving_in_a_promotion_is_emulated_for_a_while_then_takes_it_back);
+    tcase_add_test(tc, in_a_promotion_one_goes_on_in_the_snippet_and_jumps_take_it_back);
     tcase_add_test(tc, registers_kept_in_scratch_memory_are_given_back);
     tcase_add_test(tc, every_page_finds_a_place_in_the_nexus);
     suite_add_tcase(suite, tc);
