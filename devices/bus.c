@@ -48,6 +48,13 @@ bool bus_is_news(struct bus *bus, uint16_t port)
     return true;
 }
 
+bool bus_port_is_posted(struct bus *bus, uint16_t port)
+{
+    const struct bus_ports *range = range_at(bus, port);
+
+    return range && range->ports->posted;
+}
+
 uint32_t bus_port_read(struct bus *bus, uint16_t port, unsigned size)
 {
     const struct bus_ports *range = range_at(bus, port);

@@ -474,7 +474,7 @@ static void i8254_reset(struct device *dev)
 const struct device_type i8254_device = {
     .name = "i8254",
     .state_size = sizeof(struct i8254),
-    .ports = { { .count = 4, .read = i8254_read, .write = i8254_write } },
+    .ports = { { .count = 4, .posted = true, .read = i8254_read, .write = i8254_write } },
     .line_count = 3,
     .reset = i8254_reset,
     .timer = i8254_timer,

@@ -338,7 +338,7 @@ const struct device_type i8259_device = {
     .name = "i8259",
     .state_size = sizeof(struct i8259),
     .ports = {
-        { .count = 2, .read = i8259_read, .write = i8259_write },
+        { .count = 2, .posted = true, .read = i8259_read, .write = i8259_write },
         { .count = 1, .read = elcr_read, .write = elcr_write },
     },
     .line_count = 1,

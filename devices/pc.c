@@ -510,6 +510,11 @@ void pc_port_write(struct pc *pc, uint16_t port, unsigned size, uint32_t value)
     bus_port_write(&pc->bus, port, size, value);
 }
 
+bool pc_port_is_posted(struct pc *pc, uint16_t port)
+{
+    return bus_port_is_posted(&pc->bus, port);
+}
+
 uint64_t pc_mmio_read(struct pc *pc, guest_pa pa, unsigned size)
 {
     return bus_mmio_read(&pc->bus, pa, size);

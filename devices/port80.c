@@ -39,6 +39,6 @@ static void port80_reset(struct device *dev)
 const struct device_type port80_device = {
     .name = "port80",
     .state_size = sizeof(struct port80),
-    .ports = { { .count = 1, .read = port80_read, .write = port80_write } },
+    .ports = { { .count = 1, .posted = true, .read = port80_read, .write = port80_write } },
     .reset = port80_reset,
 };

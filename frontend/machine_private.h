@@ -23,7 +23,7 @@
 
 #include <pthread.h>
 
-enum { EXIT_REASONS = D86_EXIT_DIFFERENCE + 1 };
+enum { EXIT_REASONS = D86_EXIT_POSTED + 1 };
 
 /* What the vCPU's thread spends its time on; measured for --stats only. */
 enum spent { SPENT_RUNNING, SPENT_WAITING, SPENT_DEVICES, SPENT_KINDS };
@@ -58,8 +58,10 @@ struct machine {
     bool waiting;  /* it waits after HLT and serves the timers meanwhile */
     bool running;  /* the vCPU's thread exists */
 
-    uint64_t deadline; /* pc_next_deadline(), as last told */
-    uint64_t armed;    /* what the timer descriptor is set to; DEVICE_NEVER: nothing */
+    uint64_t device_time; /* what the devices were told last, machine time */
+    uint64_t as_of;       /* they are being told what happened then; 0: what happens now */
+    uint64_t deadline;    /* pc_next_deadline(), as last told */
+    uint64_t armed;       /* what the timer descriptor is set to; DEVICE_NEVER: nothing */
     int timer_fd;
     struct watch *timer_watch;
 

@@ -101,6 +101,19 @@ static void serve_port(struct machine *m)
     }
 }
 
+/* What the guest wrote without waiting, with the time it did. */
+static void serve_posted(struct machine *m)
+{
+    const struct d86_exit *exit = m->exit;
+    uint32_t count = MIN(exit->posted_count, D86_POSTED_MAX);
+    uint64_t now = count ? m->clock.now(&m->clock) : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        m->as_of = now - MIN(now, exit->posted[i].age_ns);
+        pc_port_write(m->pc, exit->posted[i].port, 1, exit->posted[i].value);
+    }
+    m->as_of = 0;
+}
+
 /* Devices take 1, 2, 4 or 8 bytes at once; wider and odd accesses go in pieces, lowest address first. */
 static void serve_memory(struct machine *m)
 {
@@ -140,6 +153,7 @@ static void follow_ferr(struct machine *m)
 static void serve_exit(struct machine *m)
 {
     follow_ferr(m); /* first: a write to port F0h asks for the level */
+    serve_posted(m);
     switch (m->exit->reason) {
     case D86_EXIT_IO:
         serve_port(m);

@@ -25,6 +25,7 @@ static const struct {
     [D86_EXIT_INTERNAL_ERROR] = { "internal_error", "internal error" },
     [D86_EXIT_FERR] = { "ferr", "x87 error" },
     [D86_EXIT_DIFFERENCE] = { "difference", "lockstep difference" },
+    [D86_EXIT_POSTED] = { "posted", "port writes the guest did not wait for" },
 }, times[SPENT_KINDS] = {
     [SPENT_RUNNING] = { "running", "running the guest, native code included" },
     [SPENT_WAITING] = { "waiting", "waiting for an interrupt" },

@@ -39,6 +39,9 @@ struct device_ports {
     uint8_t width;   /* widest access handed over whole: 0 (meaning 1), 1, 2 or 4 */
     bool whole_only; /* answers only accesses that lie wholly inside: CF9h must not see parts of a dword to
                         CF8h */
+    bool posted; /* byte writes change no more than when interrupts come and what the chip's own ports read:
+                    the processor may go on before the chip hears of them, which learns when it was by
+                    device_now() */
     uint32_t (*read)(struct device *dev, uint32_t offset, unsigned size);
     void (*write)(struct device *dev, uint32_t offset, unsigned size, uint32_t value);
 };

@@ -150,6 +150,9 @@ void pc_firmware_defaults(struct pc *pc);
 uint32_t pc_port_read(struct pc *pc, uint16_t port, unsigned size);
 void pc_port_write(struct pc *pc, uint16_t port, unsigned size, uint32_t value);
 
+/* May byte writes to the port come late, if now_ns() then tells when they were made? (device.h, `posted`) */
+bool pc_port_is_posted(struct pc *pc, uint16_t port);
+
 /* size is 1, 2, 4 or 8; unclaimed addresses read as all ones and ignore writes. */
 uint64_t pc_mmio_read(struct pc *pc, guest_pa pa, unsigned size);
 void pc_mmio_write(struct pc *pc, guest_pa pa, unsigned size, uint64_t value);

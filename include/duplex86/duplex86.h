@@ -122,9 +122,9 @@ struct d86_vcpu_config {
      */
     bool sandbox;
     /*
-     * For the engine sbe: between an exit and the next user code, interpret in the caller's thread. Exits are cheap
-     * then, but the caller trusts decoded code in memory that the process shares: guest code that broke out of
-     * everything else there could take over the caller.
+     * For the engine sbe: between an exit and the next user code, interpret in the caller's thread. Exits are
+     * cheap then, but the caller trusts decoded code in memory that the process shares: guest code that broke
+     * out of everything else there could take over the caller.
      */
     bool resident;
 };
@@ -215,9 +215,14 @@ enum d86_exit_reason {
                                   instruction */
     D86_EXIT_FERR,             /* CR0.NE is clear and an x87 exception is pending: see ferr */
     D86_EXIT_DIFFERENCE, /* engine lockstep: d86_vcpu_difference(); registers are as before the instruction */
+    D86_EXIT_POSTED,     /* nothing but posted port writes, and interrupts are possible now: see posted */
 };
 
-enum { D86_IO_DATA_MAX = 4096 };
+enum {
+    D86_IO_DATA_MAX = 4096,
+    D86_POSTED_MAX = 32,
+    D86_POSTED_PORTS = 0x400, /* ISA cards decode ten address lines; above, nothing is worth posting */
+};
 
 /*
  * The exit record, plain data in memory shared with the processor. The caller reads what the reason
@@ -245,6 +250,17 @@ struct d86_exit {
         uint32_t count; /* accesses, in order; more than one for string instructions with REP */
         uint8_t data[D86_IO_DATA_MAX]; /* count * size bytes, little-endian */
     } io;
+
+    /*
+     * Port writes since the last exit that the guest did not wait for (d86_vcpu_post_ports()), in order, a
+     * byte each: whatever the reason, the caller does these before anything else.
+     */
+    uint32_t posted_count;
+    struct {
+        uint64_t age_ns; /* how long before this exit */
+        uint16_t port;
+        uint8_t value;
+    } posted[D86_POSTED_MAX];
 
     struct {
         uint64_t pa;
@@ -293,6 +309,15 @@ D86_API void d86_vcpu_nmi(struct d86_vcpu *vcpu);
 
 /* Make a run in progress, or else the next one, return D86_EXIT_KICKED soon. Any thread, any signal. */
 D86_API void d86_vcpu_kick(struct d86_vcpu *vcpu);
+
+/*
+ * An OUT of one byte to these ports need not be answered at once: while interrupts are off (EFLAGS.IF clear)
+ * the processor keeps it and goes on; it comes with the next exit, or by itself as soon as interrupts are on.
+ * For ports whose writes change nothing but when interrupts arrive, and what their own reads show: an
+ * interrupt controller, a timer. `age_ns` tells the devices when it was. Ports below D86_POSTED_PORTS;
+ * -EINVAL: others. A reset keeps the list, which is empty at creation.
+ */
+D86_API int d86_vcpu_post_ports(struct d86_vcpu *vcpu, uint16_t first, uint16_t count);
 
 /* The A20 gate: off, bit 20 of every guest-physical address reads as 0. On at creation; a reset keeps it. */
 D86_API void d86_vcpu_set_a20(struct d86_vcpu *vcpu, bool enabled);

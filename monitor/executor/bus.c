@@ -8,6 +8,7 @@
  * Executor side.
  */
 #include "executor.h"
+#include "host.h"
 
 /* The next access of this execution, if it was made before. */
 static struct bus_access *replay(struct vcpu *v, guest_pa pa, unsigned size, bool is_write, bool is_port)
@@ -93,6 +94,24 @@ void bus_out(struct vcpu *v, const struct uop *u, uint16_t port, unsigned size, 
     (void)make(v, u,
                (struct bus_access){
                    .pa = port, .size = (uint8_t)size, .is_port = true, .is_write = true, .data = value });
+}
+
+/* An access that is being made over again was not posted the first time. */
+bool bus_post(struct vcpu *v, uint16_t port, unsigned size, uint32_t value)
+{
+    struct d86_exit *exit = v->exit;
+    uint32_t n = exit->posted_count;
+    if (size != 1 || port >= D86_POSTED_PORTS || !(v->posted_ports[port / 64] >> port % 64 & 1))
+        return false;
+    if ((v->eflags & X86_IF) || v->bus.count || n >= D86_POSTED_MAX)
+        return false;
+    /* In ticks: the library makes an age of it. */
+    exit->posted[n].age_ns = host_ticks();
+    exit->posted[n].port = port;
+    exit->posted[n].value = (uint8_t)value;
+    exit->posted_count = n + 1;
+    v->counts.posted_writes++;
+    return true;
 }
 
 void bus_commit(struct vcpu *v)

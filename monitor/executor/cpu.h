@@ -273,7 +273,8 @@ struct vcpu {
 
     struct fpu fpu;
     struct bus_log bus;
-    struct d86_exit *exit; /* in the arena */
+    uint64_t posted_ports[D86_POSTED_PORTS / 64]; /* bit n: d86_vcpu_post_ports() */
+    struct d86_exit *exit;                        /* in the arena */
     struct unwind_buffer unwind;
     struct d86_stats stats;
 

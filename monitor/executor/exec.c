@@ -136,6 +136,9 @@ static void take_events(struct vcpu *v)
         bus_commit(v);
         return;
     }
+    /* Posted writes may be what an interrupt waits for. A halt brings them anyway. */
+    if (v->exit->posted_count && (v->eflags & X86_IF) && !v->int_shadow && !v->halted)
+        exit_with(v, D86_EXIT_POSTED);
     if (v->interrupt >= 0 && (v->eflags & X86_IF) && !v->int_shadow) {
         deliver_interrupt(v);
         return;

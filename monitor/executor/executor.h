@@ -146,6 +146,8 @@ uint64_t paging_fetch(struct vcpu *v, guest_la la);
 uint64_t bus_read(struct vcpu *v, const struct uop *u, guest_pa pa, unsigned size);
 void bus_write(struct vcpu *v, const struct uop *u, guest_pa pa, unsigned size, uint64_t value);
 uint32_t bus_in(struct vcpu *v, const struct uop *u, uint16_t port, unsigned size);
+/* Keep the write for the next exit, if that is allowed: bus_out() is not needed then. */
+bool bus_post(struct vcpu *v, uint16_t port, unsigned size, uint32_t value);
 void bus_out(struct vcpu *v, const struct uop *u, uint16_t port, unsigned size, uint32_t value);
 /* An iteration of a string instruction is complete: what was logged belongs to the past. */
 void bus_commit(struct vcpu *v);
@@ -194,14 +196,16 @@ bool bind_fpu(struct vcpu *v, const struct insn *in, unsigned mode, struct uop *
 const struct uop *block_lookup(struct vcpu *v, bool step);
 /* A write reached bytes [offset, offset+size) of RAM-file frame `frame` which holds cached code. */
 void block_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size);
-/* Is anything cached from this RAM-file frame, as blocks or as private pages? Then writes to it must be seen. */
+/* Is anything cached from this RAM-file frame, as blocks or as private pages? Then writes to it must be seen.
+ */
 static inline bool frame_has_code(const struct vcpu *v, uint64_t frame)
 {
     return v->code_frame[frame].granules != 0 || v->code_frame[frame].private_head != 0;
 }
 /* code_cache.h has more of these. Private pages that show any of the bytes are dropped. */
 void code_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size);
-/* Memory of a RAM-file frame was written by whatever means but native guest code: drop what was made from it. */
+/* Memory of a RAM-file frame was written by whatever means but native guest code: drop what was made from it.
+ */
 static inline void frame_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size)
 {
     if (v->code_frame[frame].granules)

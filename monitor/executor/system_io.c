@@ -29,7 +29,9 @@ HANDLER(out_port)
     uint16_t port = port_of(v, u);
 
     tss_check_io(v, u, port, u->aux);
-    bus_out(v, u, port, u->aux, gpr_read(v, gpr_index(X86_EAX, u->aux), u->aux));
+    uint32_t value = gpr_read(v, gpr_index(X86_EAX, u->aux), u->aux);
+    if (!bus_post(v, port, u->aux, value))
+        bus_out(v, u, port, u->aux, value);
     NEXT(v, u);
 }
 

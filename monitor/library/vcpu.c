@@ -137,10 +137,37 @@ void vcpu_memory_changed(struct d86_vm *vm)
 /* ---- Running
  * ----------------------------------------------------------------------------------------------------- */
 
+/* Ticks of the time stamp counter when it was posted become nanoseconds from then to now. */
+static void date_posted(struct vcpu *v)
+{
+    struct d86_exit *exit = v->exit;
+    uint64_t now = __builtin_ia32_rdtsc();
+    if (exit->posted_count > D86_POSTED_MAX)
+        exit->posted_count = D86_POSTED_MAX;
+    for (uint32_t i = 0; i < exit->posted_count; i++) {
+        uint64_t ticks = now - exit->posted[i].age_ns;
+        bool known = v->tsc_khz && ticks < UINT64_MAX / 1000000;
+        exit->posted[i].age_ns = known ? ticks * 1000000 / v->tsc_khz : 0;
+    }
+}
+
 int d86_vcpu_run(struct d86_vcpu *vcpu)
 {
     error_clear();
-    return carrier_run(vcpu->vm);
+    vcpu->cpu->exit->posted_count = 0;
+    int result = carrier_run(vcpu->vm);
+    date_posted(vcpu->cpu);
+    return result;
+}
+
+int d86_vcpu_post_ports(struct d86_vcpu *vcpu, uint16_t first, uint16_t count)
+{
+    error_clear();
+    if (first + count > D86_POSTED_PORTS)
+        return error_set(-EINVAL, "only writes to ports below %xh can be posted", D86_POSTED_PORTS);
+    for (unsigned port = first; port < first + count; port++)
+        vcpu->cpu->posted_ports[port / 64] |= UINT64_C(1) << port % 64;
+    return 0;
 }
 
 struct d86_exit *d86_vcpu_exit(struct d86_vcpu *vcpu)

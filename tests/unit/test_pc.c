@@ -89,6 +89,21 @@ START_TEST(post_codes_are_traced_and_read_back)
 }
 END_TEST
 
+/* Only chips whose writes nobody can see come late. */
+START_TEST(few_ports_are_posted)
+{
+    static const uint16_t posted[] = { 0x20, 0x21, 0xa0, 0xa1, 0x40, 0x41, 0x42, 0x43, 0x80 };
+    unsigned count = 0;
+
+    setup();
+    for (unsigned port = 0; port < 0x10000; port++)
+        count += pc_port_is_posted(m.pc, (uint16_t)port);
+    ck_assert_uint_eq(count, ARRAY_SIZE(posted));
+    for (unsigned i = 0; i < ARRAY_SIZE(posted); i++)
+        ck_assert(pc_port_is_posted(m.pc, posted[i]));
+}
+END_TEST
+
 START_TEST(debug_console_takes_bytes)
 {
     setup();
@@ -594,6 +609,7 @@ static void add_bus(TCase *tc)
     tcase_add_test(tc, wide_writes_are_split_lowest_first);
     tcase_add_test(tc, unclaimed_port_is_traced_once);
     tcase_add_test(tc, post_codes_are_traced_and_read_back);
+    tcase_add_test(tc, few_ports_are_posted);
     tcase_add_test(tc, debug_console_takes_bytes);
     tcase_add_loop_test(tc, exit_port_gives_2v_plus_1, 0, ARRAY_SIZE(exit_rows));
     tcase_add_test(tc, mmio_is_open_bus);
