@@ -158,6 +158,9 @@ struct scan_site *code_trap(struct vcpu *v, guest_la la);
  */
 bool code_leave_snippet(struct vcpu *v, uint32_t host_la);
 
+/* What guest state the place in the nexus stands for. False: it stands for none. */
+bool code_snippet_state(struct vcpu *v, uint32_t host_la, struct scan_resume *resume);
+
 /* The mapped private page for a linear address, or NULL. */
 struct code_page *code_page_at(struct vcpu *v, guest_la la);
 

@@ -84,15 +84,21 @@ void code_release_snippets(struct vcpu *v, struct code_page *p)
     p->scan.snippets = NULL;
 }
 
-bool code_leave_snippet(struct vcpu *v, uint32_t host_la)
+bool code_snippet_state(struct vcpu *v, uint32_t host_la, struct scan_resume *resume)
 {
     struct code_cache *c = v->code;
     struct code_page *p = code_in_nexus(host_la) ? code_slot(c, *nexus_slot(c, host_la)) : NULL;
+
+    return p && scan_snippet_resume(&p->scan, host_la % SCAN_PAGE_SIZE, resume);
+}
+
+bool code_leave_snippet(struct vcpu *v, uint32_t host_la)
+{
     struct scan_resume resume;
 
-    if (!p || !scan_snippet_resume(&p->scan, host_la % SCAN_PAGE_SIZE, &resume))
+    if (!code_snippet_state(v, host_la, &resume))
         return false;
-    scan_resume_registers(&resume, v->gpr.d, (const uint32_t *)(const void *)c->scratch_page);
+    scan_resume_registers(&resume, v->gpr.d, (const uint32_t *)(const void *)v->code->scratch_page);
     if (v->fpu.live)
         scan_resume_fpu(&resume);
     v->eip = resume.eip - v->seg[X86_CS].base;

@@ -7,6 +7,7 @@
 #include "lockstep.h"
 
 #include "block.h"
+#include "code_cache.h"
 #include "executor.h"
 #include "fpu.h"
 #include "native.h"
@@ -67,6 +68,20 @@ static void stores_take_back(struct lockstep *l)
     }
 }
 
+/* The same for what the processor did before something stopped it inside of a snippet. */
+static void stores_undo(struct lockstep *l)
+{
+    for (unsigned i = l->count; i-- > 0;)
+        fpu_copy(l->store[i].host, l->store[i].before, l->store[i].size);
+}
+
+/* What the interpreter stored, again. */
+static void stores_redo(struct lockstep *l)
+{
+    for (unsigned i = 0; i < l->count; i++)
+        fpu_copy(l->store[i].host, l->store[i].after, l->store[i].size);
+}
+
 /* What memory holds after both, where the interpreter stored. The oldest store's `after` is the final value.
  */
 static const struct lockstep_store *stores_differ(const struct lockstep *l)
@@ -107,14 +122,31 @@ static void fetch(struct vcpu *v, struct bytes *b)
     }
 }
 
+/* Most iterations of a long REP are the interpreter's: they are all alike, and each is an instruction here.
+ */
+static bool is_amid_a_long_repeat(const struct vcpu *v, const struct insn *insn)
+{
+    uint32_t left = v->gpr.d[X86_ECX];
+    switch (insn->op) {
+    case X86_MOVS:
+    case X86_CMPS:
+    case X86_STOS:
+    case X86_LODS:
+    case X86_SCAS:
+        return (insn->prefixes & (X86_PFX_REP | X86_PFX_REPNE)) && left > 16 && left % 64;
+    default:
+        return false;
+    }
+}
+
 /*
  * Not compared: what shows or sets TF, which single-stepping uses; the clock; what stores FIP and FDP, which
  * the interpreter keeps for itself. One that goes on in the next page is not decoded here and left to the
  * interpreter too.
  */
-static bool comparable(const struct bytes *b, struct insn *insn)
+static bool comparable(const struct vcpu *v, const struct bytes *b, struct insn *insn)
 {
-    if (x86_decode(b->at, b->size, true, insn) != X86_DECODE_OK)
+    if (x86_decode(b->at, b->size, true, insn) != X86_DECODE_OK || is_amid_a_long_repeat(v, insn))
         return false;
     switch (insn->op) {
     case X86_PUSHF:
@@ -221,35 +253,75 @@ static void interpret(struct vcpu *v)
     v->lockstep->recording = false;
 }
 
+/*
+ * Is the guest's instruction over, the processor having come from native_before to v->eip in a snippet, where
+ * it has several native ones? `start`: the first of these, once it is known.
+ */
+static bool is_over(struct vcpu *v, uint32_t native_before, uint32_t guest_eip, uint32_t *start)
+{
+    struct scan_resume resume;
+    uint32_t base = v->seg[X86_CS].base;
+    if (v->eip == native_before || v->eip == *start) /* an iteration of REP; a jump to itself */
+        return true;
+    if (!*start)
+        *start = v->eip;
+    return !code_snippet_state(v, v->eip, &resume) || resume.eip - base != guest_eip;
+}
+
+/* Let the processor do the guest's instruction. False: something else than its end came of it. */
+static bool execute(struct vcpu *v, const struct native_segments *segments, struct native_trap *trap)
+{
+    uint32_t eflags = sbe_flags_out(v) | X86_TF, guest_eip = v->eip, native_before, start = 0;
+    v->eip = code_entry(v, v->seg[X86_CS].base + v->eip) - v->seg[X86_CS].base;
+    if (v->eip != guest_eip)
+        start = v->eip;
+    do {
+        native_before = v->eip;
+        native_enter(v, segments, &eflags, trap);
+        trap->in_snippet = code_reserves(v->eip);
+        if (trap->cause != NATIVE_FAULT || trap->vector != X86_DB)
+            return false;
+    } while (trap->in_snippet && !is_over(v, native_before, guest_eip, &start));
+    sbe_flags_in(v, eflags & ~X86_TF);
+    fpu_after_native(v);
+    if (trap->in_snippet)
+        (void)code_leave_snippet(v, v->eip);
+    return true;
+}
+
 enum lockstep_answer lockstep_run(struct vcpu *v, const struct native_segments *segments,
                                   struct native_trap *trap)
 {
-    static struct state before, interp, native, plain; /* large, and there is one vCPU */
+    static struct state before, interp, native, plain, done; /* large, and there is one vCPU */
     struct lockstep *l = v->lockstep;
     struct bytes code;
     struct insn insn;
     fetch(v, &code);
-    if (!comparable(&code, &insn) || (v->eflags & X86_TF))
+    if (!comparable(v, &code, &insn) || (v->eflags & X86_TF))
         return LOCKSTEP_STEP;
 
     fpu_before_native(v);
     state_save(v, &plain);
     state_see(v, &before);
     interpret(v); /* a guest fault unwinds from here; the engine sbe would come to the same by another way */
+    state_save(v, &done);
     state_see(v, &interp);
     if (l->count > LOCKSTEP_STORES_MAX)
         return LOCKSTEP_SAME; /* FXSAVE and the like, in bytes: done by the interpreter */
     stores_take_back(l);
     state_restore(v, &plain);
 
-    uint32_t eflags = sbe_flags_out(v) | X86_TF;
-    native_enter(v, segments, &eflags, trap);
-    if (trap->cause != NATIVE_FAULT || trap->vector != X86_DB) {
+    if (!execute(v, segments, trap)) {
+        stores_undo(l);
+        if (trap->cause == NATIVE_KICK) {
+            /* To start over could take for ever: kicks may come faster than the steps of a snippet. */
+            stores_redo(l);
+            state_restore(v, &done);
+            return LOCKSTEP_SAME;
+        }
         state_restore(v, &plain);
         return LOCKSTEP_TRAP;
     }
-    sbe_flags_in(v, eflags & ~X86_TF);
-    fpu_after_native(v);
     v->icount++;
     state_see(v, &native);
     v->counts.lockstep_checks++;

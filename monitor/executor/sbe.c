@@ -122,13 +122,17 @@ enum { STAY_INSTRUCTIONS = 20000 };
 
 static enum next prepare(struct vcpu *v)
 {
-    switch (code_prepare(v, v->seg[X86_CS].base + v->eip)) {
+    guest_la la = v->seg[X86_CS].base + v->eip;
+    switch (code_prepare(v, la)) {
     case CODE_READY:
         return NEXT_ENTER;
     case CODE_INTERPRET:
         v->sbe.interpret_until = v->icount + STAY_INSTRUCTIONS;
         return NEXT_INTERPRET;
     default:
+        /* Without stops at each instruction native code would have come here by itself, and trapped. */
+        if (v->engine == D86_ENGINE_LOCKSTEP && code_trap(v, la))
+            v->counts.trap_site++;
         return NEXT_STEP;
     }
 }
