@@ -51,7 +51,7 @@ static const char DESCRIPTION[] =
 struct raw_options {
     char *ram, *kernel, *append, *bios, *debugcon, *engine, *split, *cpu, *exit_port, *rtc, *stats, *audit;
     char **initrds, **serial, **trace, **rest;
-    gboolean reboot, no_reboot, keep_halted, sandbox, resident, eager, version;
+    gboolean reboot, no_reboot, keep_halted, in_process, eager, version;
 };
 
 static gboolean fail_usage(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -214,6 +214,8 @@ static gboolean take_engine(struct options *options, const struct raw_options *r
         return fail_usage(error, "--split '%s' is unknown: give auto, segment, pku or none", raw->split);
     if (raw->split && engine == D86_ENGINE_INTERP)
         return fail_usage(error, "--split goes with the engines sbe and lockstep, not with interp");
+    if (raw->in_process && engine != D86_ENGINE_INTERP)
+        return fail_usage(error, "--in-process goes with --engine interp only");
     options->engine = (enum d86_engine)engine;
     options->split = (enum d86_split)split;
     return TRUE;
@@ -259,9 +261,8 @@ static gboolean take_machine(struct options *options, const struct raw_options *
         return fail_usage(error, "--rtc '%s' is unknown: give utc or local", raw->rtc);
     options->local_time = raw->rtc && !strcmp(raw->rtc, "local");
     options->keep_halted = raw->keep_halted;
-    options->sandbox = raw->sandbox;
+    options->in_process = raw->in_process;
     options->eager = raw->eager;
-    options->resident = raw->resident;
     options->trace = g_strdupv(raw->trace);
     return TRUE;
 }
@@ -344,10 +345,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
           "With sbe: run natively even what is faster interpreted (to test and to study it)", NULL },
         { "audit", 0, 0, G_OPTION_ARG_FILENAME, &raw->audit,
           "With sbe: check all its mappings before every N entries into native code (to test it)", "N" },
-        { "sandbox", 0, 0, G_OPTION_ARG_NONE, &raw->sandbox,
-          "With interp: a confined process for it, as sbe has (some 5 us a device access)", NULL },
-        { "resident", 0, 0, G_OPTION_ARG_NONE, &raw->resident,
-          "With sbe: interpret the guest's kernel in this process: cheap device accesses, less confinement", NULL },
+        { "in-process", 0, 0, G_OPTION_ARG_NONE, &raw->in_process,
+          "With interp: no confined process of its own for it (for debuggers)", NULL },
         { "cpu", 0, 0, G_OPTION_ARG_FILENAME, &raw->cpu, "Processor model; 'help' lists them", "MODEL" },
         { "rtc", 0, 0, G_OPTION_ARG_FILENAME, &raw->rtc, "Clock of the guest: utc or local (utc)", "ZONE" },
         { "exit-port", 0, 0, G_OPTION_ARG_FILENAME, &raw->exit_port,

@@ -39,8 +39,7 @@ struct options {
     bool keep_halted;
     bool eager;     /* struct d86_vcpu_config */
     uint32_t audit; /* ... */
-    bool resident; /* likewise */
-    bool sandbox;
+    bool in_process;
     bool local_time;
     char **trace; /* globs, or NULL */
     enum options_stats stats;

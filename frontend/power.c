@@ -54,7 +54,10 @@ static gboolean write_bios(struct machine *m, const struct boot_memory *memory, 
 
 /* ---- Building ---- */
 
-/* With --engine auto, the interpreter takes the place of an engine the host cannot have. */
+/*
+ * With --engine auto, the interpreter takes the place of an engine the host cannot have, and is in this
+ * process if the host cannot have it confined either.
+ */
 static int create_processor(struct machine *m)
 {
     struct d86_vcpu_config config = {
@@ -63,14 +66,16 @@ static int create_processor(struct machine *m)
         .split = m->options->split,
         .eager = m->options->eager,
         .audit = m->options->audit,
-        .resident = m->options->resident,
-        .sandbox = m->options->sandbox,
+        .in_caller = m->options->in_process,
     };
     int ret = d86_vcpu_create(m->vm, &config, &m->vcpu);
     if (ret == -ENOTSUP && m->options->engine_auto) {
         m->engine_note = g_strdup(d86_last_error());
         config.engine = D86_ENGINE_INTERP;
         ret = d86_vcpu_create(m->vm, &config, &m->vcpu);
+        config.in_caller = true;
+        if (ret == -ENOTSUP)
+            ret = d86_vcpu_create(m->vm, &config, &m->vcpu);
     }
     m->engine = config.engine;
     return ret;

@@ -115,24 +115,19 @@ struct d86_vcpu_config {
      */
     uint32_t audit;
     /*
-     * Run the processor in a process of its own that can make no system calls but those for taking turns
-     * (docs/architecture.md, "The executor process"). An exit then costs two process switches, some 5 us
-     * instead of 0.1. Without, it runs in the thread that calls d86_vcpu_run(). The engines sbe and lockstep
-     * always have that process.
+     * For the engine interp: run the processor in the thread that calls d86_vcpu_run(), for debuggers.
+     * Otherwise, and with the other engines always, it has a process of its own that can make no system calls
+     * but those for taking turns and for mapping guest memory (docs/architecture.md, "The executor process").
+     * An exit then costs two process switches, some 5 us instead of 0.1. A library built with a sanitizer has
+     * no such process: its interp is always in the caller.
      */
-    bool sandbox;
-    /*
-     * For the engine sbe: between an exit and the next user code, interpret in the caller's thread. Exits are
-     * cheap then, but the caller trusts decoded code in memory that the process shares: guest code that broke
-     * out of everything else there could take over the caller.
-     */
-    bool resident;
+    bool in_caller;
 };
 
 /*
  * Add the VM's processor, in its reset state (SDM 3A, "Processor State After Reset").
- * -EINVAL: unknown model or engine; -EEXIST: the VM has a processor; -ENOTSUP: the model, the engine or the
- * split needs something the host lacks (see d86_last_error()).
+ * -EINVAL: unknown model or engine, or `in_caller` with another than interp; -EEXIST: the VM has a processor;
+ * -ENOTSUP: the model, the engine or the split needs something the host lacks (see d86_last_error()).
  */
 D86_API int d86_vcpu_create(struct d86_vm *vm, const struct d86_vcpu_config *config, struct d86_vcpu **vcpu);
 

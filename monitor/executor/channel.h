@@ -83,9 +83,3 @@ enum { CHANNEL_KICK_SIGNAL = 10 };
 void exec_run(struct vcpu *v);
 /* exec.c. Drop what is cached from memory the library wrote to. */
 void exec_take_writes(struct vcpu *v, struct channel *c);
-
-/* In the executor's image, right before its entry point: start.S. */
-struct executor_calls {
-    void (*run)(struct vcpu *v);
-    void (*take_writes)(struct vcpu *v, struct channel *c);
-};

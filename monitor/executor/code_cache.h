@@ -83,8 +83,6 @@ struct code_cache {
     uint32_t free;         /* first free slot below that + 1 */
     bool scratch_mapped;
     struct code_order order_mapped, order_idle;
-    uint32_t written_count; /* while v->away: frames with private pages that were written ... */
-    uint64_t written[64];   /* ... or, if there are more than fit, everything is dropped */
     uint32_t mapping_count;
     struct code_mapping mapping[CODE_PAGES_MAX];
     struct code_history history[CODE_HISTORIES];
@@ -170,8 +168,6 @@ void code_sync(struct vcpu *v);
 void code_unmap_page(struct vcpu *v, guest_la la);
 /* Bytes of a frame with private pages were written: drop those that showed any of them. */
 void code_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size);
-/* Do what code_written() put off while v->away. */
-void code_written_away(struct vcpu *v);
 /*
  * A native write faulted because the frame holds code. False: let the interpreter do this one write. True:
  * the frame's code was dropped, blocks too, and the page may be mapped writable.

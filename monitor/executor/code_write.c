@@ -106,32 +106,6 @@ static bool shows(const struct code_page *p, unsigned offset, unsigned size)
     return false;
 }
 
-enum { WRITTEN_MAX = sizeof(((struct code_cache *)0)->written) / sizeof(uint64_t) };
-
-static void put_off(struct code_cache *c, uint64_t frame)
-{
-    for (uint32_t i = 0; i < c->written_count && i < WRITTEN_MAX; i++) {
-        if (c->written[i] == frame)
-            return;
-    }
-    if (c->written_count < WRITTEN_MAX)
-        c->written[c->written_count] = frame;
-    if (c->written_count <= WRITTEN_MAX)
-        c->written_count++;
-}
-
-void code_written_away(struct vcpu *v)
-{
-    struct code_cache *c = v->code;
-    uint32_t count = c->written_count;
-
-    c->written_count = 0;
-    if (count > WRITTEN_MAX)
-        code_drop_all(v);
-    for (uint32_t i = 0; i < count && count <= WRITTEN_MAX; i++)
-        code_written(v, c->written[i], 0, SCAN_PAGE_SIZE);
-}
-
 /*
  * In three rounds, as the originals have changed already and the scanner must not look at what it knew of
  * them: begin the pages anew that showed any of the bytes; undo links whose tail was written; drop the
@@ -146,10 +120,6 @@ void code_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size
 
     v->counts.code_writes++;
     exec_trace(v, TRACE_CODE_WRITE, (uint32_t)frame, offset, size, 0);
-    if (v->away) {
-        put_off(c, frame);
-        return;
-    }
     for (p = code_slot(c, *head); p; p = code_slot(c, p->next_of_frame)) {
         if (!shows(p, offset, size))
             continue;

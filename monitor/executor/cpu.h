@@ -292,18 +292,12 @@ struct vcpu {
     struct native_pool *native;
 
     uint8_t engine; /* enum d86_engine */
-    /*
-     * The library runs the vCPU itself at the moment: what guest memory is mapped where is another process's
-     * affair, and has to wait until the executor's next turn (sbe_come_home()).
-     */
-    bool away;
     struct split split;
     struct shadow *shadow;
     struct code_cache *code;
     struct {
         unsigned short_runs;      /* native runs in a row that a site ended before they had paid */
         uint64_t interpret_until; /* icount: until then the interpreter runs blocks */
-        bool drop_mappings;       /* something happened while away that the executor must make good */
         uint32_t audit;           /* before every so many native entries; 0: never ... */
         uint64_t audit_at;        /* ... next before this one */
         bool eager;               /* never mind whether native code pays */

@@ -247,8 +247,6 @@ static void restore_step(struct vcpu *v)
 static void run_sbe(struct vcpu *v)
 {
     uint64_t before;
-    if (v->away)
-        exec_exit(v); /* with D86_EXIT_NONE: the executor goes on */
     switch (sbe_run(v)) {
     case SBE_LOOP:
         break;
@@ -320,7 +318,7 @@ void exec_run(struct vcpu *v)
             run_once(v);
     }
     fpu_leave(v);
-    v->stats.exits += v->exit->reason != D86_EXIT_NONE; /* else handed over to the executor: run_sbe() */
+    v->stats.exits++;
     v->stats.instructions = v->icount;
     v->exit->ready_for_interrupt = exec_can_interrupt(v);
     v->exit->interrupt_flag = !!(v->eflags & X86_IF);

@@ -17,7 +17,6 @@
 #include "executor.h"
 #include "host.h"
 #include "host_segments.h"
-#include "sbe.h"
 
 NORETURN static void quit(int status)
 {
@@ -154,7 +153,6 @@ void executor_main(const uint64_t *stack)
         await_turn(c);
         if (c->subvert)
             subvert(arena);
-        sbe_come_home(&arena->vcpu);
         exec_take_writes(&arena->vcpu, c);
         exec_run(&arena->vcpu);
         give_turn(c, CHANNEL_LIBRARY);

@@ -52,7 +52,7 @@ void sbe_page_changed(struct vcpu *v, guest_la la)
      * clear one above 896 MiB: without this, each page fault of a program would cost a comparison (1165
      * instead of 6 while half a GiB was written for the first time).
      */
-    if (v->away || (v->cr4 & (X86_CR4_PSE | X86_CR4_PAE))) {
+    if (v->cr4 & (X86_CR4_PSE | X86_CR4_PAE)) {
         if (region_is_mapped(v, la))
             sbe_translations_changed(v);
         return;
@@ -66,22 +66,7 @@ void sbe_frame_is_code(struct vcpu *v, uint64_t frame)
     tlb_forbid_writes(v, frame);
     if (v->engine == D86_ENGINE_INTERP)
         return;
-    if (!v->away)
-        shadow_protect_frame(v, frame);
-    else if (v->shadow->frame_head[frame])
-        v->sbe.drop_mappings = true;
-}
-
-void sbe_come_home(struct vcpu *v)
-{
-    v->away = false;
-    if (v->engine == D86_ENGINE_INTERP)
-        return;
-    code_written_away(v);
-    /* Rare, since what the library decodes is the guest's kernel, and its frames are not mapped for CPL 3. */
-    if (v->sbe.drop_mappings)
-        shadow_drop_all(v);
-    v->sbe.drop_mappings = false;
+    shadow_protect_frame(v, frame);
 }
 
 /* ---- Flags ----------------------------------------------------------------------------------------- */

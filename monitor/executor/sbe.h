@@ -10,9 +10,6 @@
 
 #include "cpu.h"
 
-/* The executor's turn begins, after the library may have run the vCPU itself (v->away). */
-void sbe_come_home(struct vcpu *v);
-
 /* May the next instruction run natively, as far as the vCPU's mode says? */
 bool sbe_possible(const struct vcpu *v);
 

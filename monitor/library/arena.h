@@ -72,8 +72,7 @@ struct d86_vm {
     struct memory_map map; /* copied to the vCPU whenever it changes */
     struct d86_vcpu vcpu;
     bool has_vcpu;
-    bool sandboxed;  /* the vCPU has a process of its own ... */
-    bool confined;   /* ... and never runs in the caller */
+    bool apart;      /* the vCPU has a process of its own */
     int executor;    /* its process number; 0: it died, of `executor_status` */
     int executor_fd; /* its pidfd, or -1 */
     int executor_status;
@@ -101,12 +100,6 @@ void carrier_stop(struct d86_vm *vm);
 int carrier_run(struct d86_vm *vm);
 /* vcpu.pending was set: see that a vCPU in native code notices. Any thread, any signal handler. */
 void carrier_rouse(struct d86_vm *vm);
-
-/*
- * resident.c: the executor's image, mapped in this process too. NULL: its place is taken (or there is none),
- * and the vCPU of a native engine runs nowhere but in the executor.
- */
-const struct executor_calls *resident_calls(void);
 
 /* tsc.c: frequency of the host's time stamp counter; takes 10 ms the first time in a process. 0: not known */
 uint32_t tsc_khz(void);

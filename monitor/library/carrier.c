@@ -191,7 +191,7 @@ int carrier_start(struct d86_vm *vm)
     } else {
         vm->lifeline = line[1];
         vm->executor_fd = (int)syscall(SYS_pidfd_open, vm->executor, 0);
-        vm->sandboxed = true;
+        vm->apart = true;
     }
     close(line[0]);
 close_image:
@@ -225,7 +225,7 @@ int carrier_start_native(struct d86_vm *vm, enum d86_split wanted)
 void carrier_stop(struct d86_vm *vm)
 {
     int status;
-    if (!vm->sandboxed)
+    if (!vm->apart)
         return;
     if (vm->executor) {
         kill(vm->executor, SIGKILL);
@@ -236,7 +236,7 @@ void carrier_stop(struct d86_vm *vm)
         close(vm->executor_fd);
     close(vm->lifeline);
     vm->executor = 0;
-    vm->sandboxed = false;
+    vm->apart = false;
 }
 
 /* ---- Running
@@ -271,32 +271,13 @@ static void follow_caller(struct d86_vm *vm)
         vm->executor_cpu = cpu;
 }
 
-/*
- * What is interpreted anyway need not be at the executor: the guest's kernel talks to devices, and an exit
- * costs a function call here and two process switches there. The executor keeps the vCPU until an exit,
- * though: a system call of native code is not worth a switch. True: the run is over.
- */
-static bool interpret_here(struct d86_vm *vm)
-{
-    struct vcpu *v = &vm->arena->vcpu;
-    const struct executor_calls *calls = vm->confined ? NULL : resident_calls();
-    if (!calls || sbe_possible(v) || vm->arena->channel.subvert) /* that is for the executor to do */
-        return false;
-    v->away = true;
-    calls->take_writes(v, &vm->arena->channel);
-    calls->run(v);
-    return vm->arena->exit.reason != D86_EXIT_NONE;
-}
-
 int carrier_run(struct d86_vm *vm)
 {
     struct channel *c = &vm->arena->channel;
-    if (!vm->sandboxed)
+    if (!vm->apart)
         return run_here(vm);
     if (!vm->executor)
         return report_death(vm);
-    if (interpret_here(vm))
-        return 0;
     follow_caller(vm);
     __atomic_store_n(&c->turn, CHANNEL_EXECUTOR, __ATOMIC_SEQ_CST);
     syscall(SYS_futex, &c->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
@@ -310,7 +291,7 @@ int carrier_run(struct d86_vm *vm)
 void carrier_rouse(struct d86_vm *vm)
 {
     int keep = errno;
-    if (!vm->sandboxed || !__atomic_load_n(&vm->arena->channel.native, __ATOMIC_SEQ_CST))
+    if (!vm->apart || !__atomic_load_n(&vm->arena->channel.native, __ATOMIC_SEQ_CST))
         return;
     long sent = syscall(SYS_pidfd_send_signal, vm->executor_fd, CHANNEL_KICK_SIGNAL, NULL, 0);
     if (sent < 0 && errno != ESRCH) {
@@ -323,19 +304,17 @@ void carrier_rouse(struct d86_vm *vm)
 
 #else /* D86_SANITIZED */
 
-/* The image cannot hold a sanitizer's run-time library. */
-static const char no_process[] = "the library was built with a sanitizer, and then has no executor process";
-
+/* The image cannot hold a sanitizer's run-time library: the interpreter is in the caller. */
 int carrier_start(struct d86_vm *vm)
 {
     (void)vm;
-    return error_set(-ENOTSUP, "%s", no_process);
+    return 0;
 }
 
 int carrier_start_native(struct d86_vm *vm, enum d86_split wanted)
 {
     (void)wanted;
-    return refuse_engine(vm, no_process);
+    return refuse_engine(vm, "the library was built with a sanitizer, and then has no executor process");
 }
 
 void carrier_stop(struct d86_vm *vm)

@@ -60,6 +60,8 @@ static int check_config(const struct d86_vcpu_config *config)
         return error_set(-EINVAL, "there is no engine number %d", (int)config->engine);
     if (config->split > D86_SPLIT_NONE)
         return error_set(-EINVAL, "there is no split number %d", (int)config->split);
+    if (config->in_caller && config->engine != D86_ENGINE_INTERP)
+        return error_set(-EINVAL, "only the engine interp can run in the caller's thread");
     return 0;
 }
 
@@ -70,11 +72,10 @@ static int start_engine(struct d86_vm *vm, const struct d86_vcpu_config *config)
     v->engine = (uint8_t)config->engine;
     v->sbe.eager = config->eager;
     v->sbe.audit = config->audit;
-    vm->confined = !config->resident;
     v->split = (struct split){ .provider = D86_SPLIT_NONE };
     if (config->engine != D86_ENGINE_INTERP)
         return carrier_start_native(vm, config->split);
-    return config->sandbox ? carrier_start(vm) : 0;
+    return config->in_caller ? 0 : carrier_start(vm);
 }
 
 int d86_vcpu_create(struct d86_vm *vm, const struct d86_vcpu_config *config, struct d86_vcpu **vcpu)

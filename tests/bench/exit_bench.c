@@ -28,14 +28,15 @@ static double now(void)
 /* Real mode at 0000:1000: L: OUT 80h, AL; JMP L */
 static const uint8_t guest[] = { 0xe6, 0x80, 0xeb, 0xfc };
 
-static void measure(bool sandbox, unsigned long count)
+static void measure(bool in_caller, unsigned long count)
 {
     struct d86_vm *vm;
     struct d86_vcpu *vcpu;
     struct d86_sregs s;
     check(d86_vm_create(&vm), "creating a VM");
     check(d86_vm_add_ram(vm, 0, 1 << 20), "adding memory");
-    check(d86_vcpu_create(vm, &(struct d86_vcpu_config){ .sandbox = sandbox }, &vcpu), "adding a processor");
+    check(d86_vcpu_create(vm, &(struct d86_vcpu_config){ .in_caller = in_caller }, &vcpu),
+          "adding a processor");
     check(d86_vm_write(vm, 0x1000, guest, sizeof(guest)), "loading the guest");
     d86_vcpu_get_sregs(vcpu, &s);
     s.seg[D86_CS].base = 0;
@@ -50,7 +51,7 @@ static void measure(bool sandbox, unsigned long count)
             exit(1);
         }
     }
-    printf("%-22s %8.0f ns an exit\n", sandbox ? "executor process" : "in the caller",
+    printf("%-22s %8.0f ns an exit\n", in_caller ? "in the caller" : "executor process",
            (now() - start) / (double)count * 1e9);
     d86_vm_destroy(vm);
 }
@@ -58,7 +59,7 @@ static void measure(bool sandbox, unsigned long count)
 int main(int argc, char **argv)
 {
     unsigned long count = argc > 1 ? strtoul(argv[1], NULL, 0) : 200000;
-    measure(false, count);
     measure(true, count);
+    measure(false, count);
     return 0;
 }

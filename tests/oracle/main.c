@@ -405,7 +405,8 @@ int main(int argc, char **argv)
     sides.native = native_create();
     if (!sides.native)
         return 1;
-    opt.config.eager = true; /* all of a case, however short it is */
+    opt.config.eager = true;                                       /* all of a case, however short it is */
+    opt.config.in_caller = opt.config.engine == D86_ENGINE_INTERP; /* cheap exits */
     if (!opt.native_only && !(sides.guest = guest_create(&opt.config, &missing))) {
         native_destroy(sides.native);
         printf("oracle: skipped: %s\n", missing);

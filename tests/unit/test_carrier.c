@@ -30,7 +30,7 @@ static const struct {
     struct d86_vcpu_config config;
     unsigned files; /* the executor keeps open */
 } engines[] = {
-    { "interp", { .engine = D86_ENGINE_INTERP, .sandbox = true }, 1 },
+    { "interp", { .engine = D86_ENGINE_INTERP }, 1 },
     { "sbe", { .engine = D86_ENGINE_SBE }, 3 },
 };
 

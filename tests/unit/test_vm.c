@@ -349,6 +349,9 @@ START_TEST(one_processor_of_a_known_model)
     config = (struct d86_vcpu_config){ .engine = D86_ENGINE_SBE, .split = (enum d86_split)9 };
     ck_assert_int_eq(d86_vcpu_create(vm, &config, &cpu), -EINVAL);
     ck_assert_str_eq(d86_last_error(), "there is no split number 9");
+    config = (struct d86_vcpu_config){ .engine = D86_ENGINE_SBE, .in_caller = true };
+    ck_assert_int_eq(d86_vcpu_create(vm, &config, &cpu), -EINVAL);
+    ck_assert_str_eq(d86_last_error(), "only the engine interp can run in the caller's thread");
     config = (struct d86_vcpu_config){ .engine = D86_ENGINE_INTERP };
     ck_assert_int_eq(d86_vcpu_create(vm, &config, &cpu), 0);
     ck_assert_int_eq(d86_vcpu_create(vm, &config, &cpu), -EEXIST);
