@@ -218,15 +218,20 @@ struct backend *backend_open(const char *spec, const char *label, unsigned port,
 }
 
 /*
- * The guest's last words: wait for a reader that is still reading, as any program that ends does, but not for
- * one that has not taken a byte for a while.
+ * Wait for a reader that is still reading, as any program that ends does, but not for one that has not taken
+ * a byte for a while: what it left goes, so that nobody waits for it twice.
  */
-static void drain(struct backend *b)
+void backend_drain(struct backend *b)
 {
-    while (b->out->len && b->out_fd >= 0) {
+    while (b && b->out->len && b->out_fd >= 0) {
         struct pollfd poll_fd = { .fd = b->out_fd, .events = POLLOUT };
-        if (poll(&poll_fd, 1, b->lossless ? DRAIN_PATIENCE_MS : 0) <= 0)
+        int ready = poll(&poll_fd, 1, b->lossless ? DRAIN_PATIENCE_MS : 0);
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready <= 0) {
+            g_byte_array_set_size(b->out, 0);
             return;
+        }
         size_t done = write_some(b, b->out->data, b->out->len);
         g_byte_array_remove_range(b->out, 0, (guint)MIN(done, (size_t)b->out->len));
     }
@@ -236,7 +241,7 @@ void backend_close(struct backend *b)
 {
     if (!b)
         return;
-    drain(b);
+    backend_drain(b);
     backend_detach(b);
     if (b->ops && b->ops->close)
         b->ops->close(b);

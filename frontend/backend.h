@@ -35,7 +35,10 @@ struct backend_owner {
  */
 struct backend *backend_open(const char *spec, const char *label, unsigned port,
                              const struct backend_owner *owner, GError **error);
-/* The machine must be stopped; what is queued is written if that needs no waiting. NULL is allowed. */
+/* The guest's last words: write what is queued, as long as somebody reads it; drop the rest. NULL is allowed.
+ */
+void backend_drain(struct backend *backend);
+/* The machine must be stopped; drains first. NULL is allowed. */
 void backend_close(struct backend *backend);
 
 /* All of it is taken: written, queued or dropped. NULL is allowed. */

@@ -173,6 +173,7 @@ gboolean machine_run(struct machine *m, int *status, GError **error)
         pthread_join(m->vcpu_thread, NULL);
     m->running = false;
     *status = m->status;
+    machine_drain(m);
     if (m->options->stats)
         statistics_report(m);
     if (!m->failure)
@@ -180,6 +181,13 @@ gboolean machine_run(struct machine *m, int *status, GError **error)
     g_propagate_error(error, m->failure);
     m->failure = NULL;
     return FALSE;
+}
+
+void machine_drain(struct machine *m)
+{
+    for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++)
+        backend_drain(m->serial[i]);
+    backend_drain(m->debugcon);
 }
 
 void machine_end(struct machine *m, int status)

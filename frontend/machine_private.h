@@ -85,6 +85,8 @@ struct machine {
 
 /* machine.c */
 void machine_end(struct machine *m, int status); /* as machine_stop(), with the lock held */
+/* What the guest has said comes before what is said about it, which may go to the same terminal. */
+void machine_drain(struct machine *m);
 
 /* power.c: memory, chips and processor as they are when the guest starts; with the lock held. */
 gboolean power_build(struct machine *m, GError **error);

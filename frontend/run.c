@@ -171,11 +171,13 @@ static void serve_exit(struct machine *m)
         power_shutdown(m);
         break;
     case D86_EXIT_INTERNAL_ERROR:
+        machine_drain(m);
         g_printerr("duplex86: cannot go on with the guest: %s\n", m->exit->error.text);
         report_guest_state(m);
         machine_end(m, STATUS_INTERNAL_ERROR);
         break;
     case D86_EXIT_DIFFERENCE:
+        machine_drain(m);
         report_difference(m);
         report_guest_state(m);
         machine_end(m, STATUS_INTERNAL_ERROR);

@@ -306,44 +306,115 @@ START_TEST(input_waits_for_room)
 }
 END_TEST
 
-START_TEST(output_to_a_full_pipe_holds_the_guest_up_and_loses_nothing)
+/* A back-end on stdio, while standard input has nothing and standard output is the end of a pipe. */
+struct piped {
+    struct backend *b;
+    int fd[2], keep_in, keep_out;
+};
+
+static void open_piped(struct piped *p)
 {
-    int pipe_fd[2], keep_in = dup(STDIN_FILENO), keep_out = dup(STDOUT_FILENO);
-    ck_assert_int_eq(pipe2(pipe_fd, O_CLOEXEC), 0);
     int null = open("/dev/null", O_RDONLY);
+    ck_assert_int_eq(pipe2(p->fd, O_CLOEXEC), 0);
+    p->keep_in = dup(STDIN_FILENO);
+    p->keep_out = dup(STDOUT_FILENO);
     dup2(null, STDIN_FILENO);
-    dup2(pipe_fd[1], STDOUT_FILENO);
-    struct backend *b = open_or_fail("stdio");
-    size_t sent = 0, got = 0;
+    dup2(p->fd[1], STDOUT_FILENO);
+    close(null);
+    p->b = open_or_fail("stdio");
+}
+
+static void close_piped(struct piped *p)
+{
+    backend_close(p->b);
+    dup2(p->keep_in, STDIN_FILENO);
+    dup2(p->keep_out, STDOUT_FILENO);
+    close(p->keep_in);
+    close(p->keep_out);
+    close(p->fd[0]);
+    close(p->fd[1]);
+}
+
+static uint8_t byte_number(size_t n)
+{
+    return (uint8_t)(n * 7);
+}
+
+/* How many bytes it took until it would take no more. */
+static size_t fill(struct backend *b)
+{
+    size_t sent = 0;
     uint8_t block[1000];
     while (!backend_congested(b)) {
         for (size_t i = 0; i < sizeof block; i++)
-            block[i] = (uint8_t)((sent + i) * 7);
+            block[i] = byte_number(sent + i);
         pthread_mutex_lock(&lock);
         backend_write(b, block, sizeof block);
         pthread_mutex_unlock(&lock);
         sent += sizeof block;
         ck_assert_uint_lt(sent, 10 << 20);
     }
-    fcntl(pipe_fd[0], F_SETFL, O_NONBLOCK);
+    return sent;
+}
+
+START_TEST(output_to_a_full_pipe_holds_the_guest_up_and_loses_nothing)
+{
+    struct piped p;
+    open_piped(&p);
+    size_t sent = fill(p.b), got = 0;
+    uint8_t block[1000];
+    fcntl(p.fd[0], F_SETFL, O_NONBLOCK);
     for (unsigned tries = 0; got < sent && tries < 1000; tries++) {
-        ssize_t n = read(pipe_fd[0], block, sizeof block);
+        ssize_t n = read(p.fd[0], block, sizeof block);
         for (ssize_t i = 0; i < n; i++, got++)
-            ck_assert_uint_eq(block[i], (uint8_t)(got * 7));
+            ck_assert_uint_eq(block[i], byte_number(got));
         if (n < 0)
             spin();
     }
     ck_assert_uint_eq(got, sent);
-    ck_assert(!backend_congested(b));
+    ck_assert(!backend_congested(p.b));
     ck_assert_uint_ge(uncongested, 1);
-    backend_close(b);
-    dup2(keep_in, STDIN_FILENO);
-    dup2(keep_out, STDOUT_FILENO);
-    close(keep_in);
-    close(keep_out);
-    close(null);
-    close(pipe_fd[0]);
-    close(pipe_fd[1]);
+    close_piped(&p);
+}
+END_TEST
+
+struct slow_reader {
+    int fd;
+    size_t count; /* so many bytes as fill() writes them ... */
+    bool right;   /* ... and then the program's own word came, and nothing else */
+};
+
+static void *read_slowly(void *data)
+{
+    struct slow_reader *r = data;
+    uint8_t block[512];
+    size_t got = 0;
+    r->right = true;
+    while (got <= r->count) {
+        g_usleep(100);
+        ssize_t n = read(r->fd, block, sizeof block);
+        if (n <= 0)
+            break;
+        for (ssize_t i = 0; i < n; i++, got++)
+            r->right &= block[i] == (got < r->count ? byte_number(got) : '!');
+    }
+    r->right &= got == r->count + 1;
+    return NULL;
+}
+
+START_TEST(draining_has_the_guest_say_all_before_the_program_speaks)
+{
+    struct piped p;
+    pthread_t thread;
+    open_piped(&p);
+    struct slow_reader reader = { .fd = p.fd[0], .count = fill(p.b) };
+    ck_assert_int_eq(pthread_create(&thread, NULL, read_slowly, &reader), 0);
+    backend_drain(p.b);
+    ck_assert_int_eq(write(p.fd[1], "!", 1), 1);
+    pthread_join(thread, NULL);
+    ck_assert(reader.right);
+    backend_drain(NULL);
+    close_piped(&p);
 }
 END_TEST
 
@@ -362,6 +433,7 @@ int main(void)
     tcase_add_test(tc, pty_carries_both_ways_without_echo);
     tcase_add_test(tc, input_waits_for_room);
     tcase_add_test(tc, output_to_a_full_pipe_holds_the_guest_up_and_loses_nothing);
+    tcase_add_test(tc, draining_has_the_guest_say_all_before_the_program_speaks);
     tcase_set_timeout(tc, 30);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
