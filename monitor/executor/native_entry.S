@@ -105,15 +105,16 @@ native_leave:
         .size   native_switch, . - native_switch
 
 /*
- * Where the kernel delivers signals: on the alternate stack, with DF clear, but with the guest's EFLAGS.AC, which
- * would make the compiler's unaligned accesses fault.
+ * Where the kernel delivers signals: on the alternate stack, with DF clear, but with other flags of the guest's.
+ * AC would make the compiler's unaligned accesses fault. NT would be left over by sigreturn, which restores AC but
+ * not NT, and a 64-bit IRET with NT set is a #GP (SDM 2A, "IRET"): no guest code could be entered any more.
  */
         .globl  native_handler
         .hidden native_handler
         .type   native_handler, @function
 native_handler:
         pushfq
-        andl    $~0x40000, (%rsp)
+        andl    $~0x44000, (%rsp)       /* AC, NT */
         popfq
         jmp     native_signal
         .size   native_handler, . - native_handler

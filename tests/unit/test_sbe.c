@@ -1,0 +1,148 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The engine sbe as its caller sees it: what an audit counts, and what one does that finds something; that
+ * flags of the guest's do not stay behind in the executor. To have something found, the test reaches into the
+ * arena.
+ */
+#include <check.h>
+
+#include "../../monitor/library/arena.h" /* to break the shadow's and the code cache's own records */
+#include "sbe_guest.h"
+
+/* L: INC DWORD [EBX]; XOR EAX, EAX; CPUID; MOV EBX, 30000; OUT 80, AL; JMP L: one round for each exit */
+static const uint8_t rounds[] = { 0xff, 0x03, 0x31, 0xc0, 0x0f, 0xa2, 0xbb, 0x00,
+                                  0x00, 0x03, 0x00, 0xe6, 0x80, 0xeb, 0xf1 };
+
+enum { ROUNDS = 100 };
+
+static struct sbe_guest guest;
+
+static bool open_audited(enum d86_engine engine, uint32_t audit)
+{
+    const struct d86_vcpu_config config = { .engine = engine, .eager = true, .audit = audit };
+    return sbe_guest_open(&guest, &config, rounds, sizeof(rounds));
+}
+
+static void run_rounds(void)
+{
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        ck_assert_int_eq(d86_vcpu_run(guest.cpu), 0);
+        ck_assert_msg(guest.exit->reason == D86_EXIT_IO, "exit %u: %s", guest.exit->reason,
+                      guest.exit->error.text);
+    }
+}
+
+START_TEST(audits_come_after_every_so_many_entries)
+{
+    static const uint32_t every[] = { 0, 1, 7, 1000000 };
+    if (!open_audited(D86_ENGINE_SBE, every[_i]))
+        return;
+    run_rounds();
+    uint64_t entries = sbe_guest_counter(&guest, "native_entries");
+    uint64_t audits = sbe_guest_counter(&guest, "shadow_audits");
+    ck_assert_uint_ge(entries, ROUNDS);
+    ck_assert_uint_eq(audits, every[_i] ? (entries + every[_i] - 1) / every[_i] : 0);
+    sbe_guest_close(&guest);
+}
+END_TEST
+
+START_TEST(lockstep_is_audited_too)
+{
+    if (!open_audited(D86_ENGINE_LOCKSTEP, 1))
+        return;
+    run_rounds();
+    ck_assert_uint_ge(sbe_guest_counter(&guest, "shadow_audits"),
+                      sbe_guest_counter(&guest, "lockstep_checks"));
+    sbe_guest_close(&guest);
+}
+END_TEST
+
+static void miscount_pages(struct vcpu *v)
+{
+    v->shadow->pages++;
+}
+
+/* Of 30000, which the sync before the audit drops: what is left of it is a torn list. */
+static void mistake_frame(struct vcpu *v)
+{
+    v->shadow->page[SBE_GUEST_DATA >> 12].frame_plus_one++;
+}
+
+static void lose_code(struct vcpu *v)
+{
+    v->code->slot_at[SBE_GUEST_CODE >> 12] = 0;
+}
+
+static void spoil_code(struct vcpu *v)
+{
+    v->code->private_page[v->code->slot_at[SBE_GUEST_CODE >> 12] - 1][0x100] = 0x90;
+}
+
+static const struct {
+    const char *name;
+    void (*damage)(struct vcpu *v);
+    const char *finding;
+} damages[] = {
+    { "a count", miscount_pages, "the shadow audit found page 00000000: the count of pages is wrong" },
+    { "a frame", mistake_frame, "the shadow audit found page 00031000: not in the list of its frame" },
+    { "a mapping of code", lose_code, "the code audit found: " },
+    { "a byte nobody scanned", spoil_code, "the code audit found: " },
+};
+
+START_TEST(what_an_audit_finds_ends_the_run)
+{
+    const char *name = damages[_i].name, *expected = damages[_i].finding;
+    if (!open_audited(D86_ENGINE_SBE, 1))
+        return;
+    run_rounds();
+    damages[_i].damage(&guest.vm->arena->vcpu);
+    ck_assert_int_eq(d86_vcpu_run(guest.cpu), 0);
+    ck_assert_msg(guest.exit->reason == D86_EXIT_INTERNAL_ERROR, "%s: exit %u", name, guest.exit->reason);
+    ck_assert_uint_eq(guest.exit->error.code, D86_ERROR_BUG);
+    ck_assert_msg(!strncmp(guest.exit->error.text, expected, strlen(expected)), "%s: %s", name,
+                  guest.exit->error.text);
+    sbe_guest_close(&guest);
+}
+END_TEST
+
+static const uint32_t flags_left[] = { 0x3002 /* none */, 0x43002 /* AC */, 0x7002 /* NT */,
+                                       0x203002 /* ID */ };
+
+/* An IRET refuses to go anywhere while the executor itself runs with EFLAGS.NT (SDM 2A, "IRET"). */
+START_TEST(the_guests_flags_do_not_stay_behind)
+{
+    /* PUSH FLAGS; POPF; INC DWORD [EBX]; PUSH 3002; POPF; and the rounds */
+    static uint8_t code[64] = { 0x68, 0, 0, 0, 0, 0x9d, 0xff, 0x03, 0x68, 0x02, 0x30, 0x00, 0x00, 0x9d };
+    const struct d86_vcpu_config config = { .engine = D86_ENGINE_SBE, .eager = true };
+    struct d86_counter c;
+    uint64_t told = 0;
+    memcpy(code + 1, &flags_left[_i], 4);
+    memcpy(code + 14, rounds, sizeof(rounds));
+    if (!sbe_guest_open(&guest, &config, code, sizeof(code)))
+        return;
+    run_rounds();
+    for (unsigned i = 0; d86_vcpu_counter(guest.cpu, i, &c); i++)
+        told += !strncmp(c.name, "trap_", 5) ? c.value : 0;
+    ck_assert_uint_gt(told, 0);
+    ck_assert_msg(sbe_guest_counter(&guest, "native_traps") == told, "entries were refused");
+    sbe_guest_close(&guest);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("sbe");
+    TCase *tc = tcase_create("sbe");
+    tcase_add_loop_test(tc, audits_come_after_every_so_many_entries, 0, 4);
+    tcase_add_test(tc, lockstep_is_audited_too);
+    tcase_add_loop_test(tc, what_an_audit_finds_ends_the_run, 0, sizeof(damages) / sizeof(damages[0]));
+    tcase_add_loop_test(tc, the_guests_flags_do_not_stay_behind, 0,
+                        sizeof(flags_left) / sizeof(flags_left[0]));
+    suite_add_tcase(s, tc);
+    SRunner *sr = srunner_create(s);
+    srunner_run_all(sr, CK_ENV);
+    int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

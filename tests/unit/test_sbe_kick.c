@@ -1,0 +1,161 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Kicks against native code: each one makes d86_vcpu_run() return, whatever the executor was just doing, and
+ * soon. A thread sends them at random moments, the next when the last has been seen, so that they can be
+ * counted. Usage: test_sbe_kick [KICKS]: for each guest. How soon is for tests/bench/kick_bench.c.
+ */
+#include <check.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "sbe_guest.h"
+
+/*
+ * A kick that comes at all came soon if the median is: a busy host makes any thread wait, so that the limit
+ * is a thousand times of what a kick takes, and the slowest say nothing.
+ */
+enum { LOST_AFTER_MS = 60000, MEDIAN_MAX_MS = 20 };
+
+static unsigned kicks = 1000;
+
+/* What the executor does when it is kicked. */
+static const struct {
+    const char *name;
+    uint8_t code[32];
+    size_t size;
+} guests[] = {
+    /* L: JMP L */
+    { "long native runs", { 0xeb, 0xfe }, 2 },
+    /* L: INC DWORD [EBX]; XOR EAX, EAX; CPUID; MOV EBX, 30000; JMP L */
+    { "a site every few instructions",
+      { 0xff, 0x03, 0x31, 0xc0, 0x0f, 0xa2, 0xbb, 0x00, 0x00, 0x03, 0x00, 0xeb, 0xf3 },
+      13 },
+    /* L: MOV ECX, 1000; K: LOOP K; XOR EAX, EAX; CPUID; JMP L */
+    { "native runs of a microsecond",
+      { 0xb9, 0xe8, 0x03, 0x00, 0x00, 0xe2, 0xfe, 0x31, 0xc0, 0x0f, 0xa2, 0xeb, 0xf3 },
+      13 },
+    /* L: OUT 80, AL; JMP L */
+    { "an exit every other instruction", { 0xe6, 0x80, 0xeb, 0xfc }, 4 },
+    /* L: MOV AL, 0; INC BYTE [L + 1]; JMP L */
+    { "code that is rewritten all the time",
+      { 0xb0, 0x00, 0xfe, 0x05, 0x01, 0x00, 0x02, 0x00, 0xeb, 0xf6 },
+      10 },
+};
+
+enum { GUESTS = sizeof(guests) / sizeof(guests[0]) };
+
+static struct sbe_guest guest;
+static atomic_uint sent, seen;
+static unsigned lost;
+static double *took_ms; /* of each kick */
+
+static double now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* Between nothing and 100 us: by spinning, since a sleep would always be longer than that. */
+static void pause_at_random(uint32_t *state)
+{
+    *state = *state * 1664525 + 1013904223;
+    double until = now_ms() + (double)(*state >> 24) / 2560;
+    while (now_ms() < until)
+        ;
+}
+
+/* False: it did not come. */
+static bool await_seen(unsigned number, double from)
+{
+    while (seen < number) {
+        double passed = now_ms() - from;
+        if (passed > LOST_AFTER_MS)
+            return false;
+        if (passed > 1) /* the vCPU's thread may need this processor */
+            nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+    }
+    return true;
+}
+
+static void *kick(void *data)
+{
+    uint32_t random = 1;
+    (void)data;
+    for (unsigned i = 1; i <= kicks && !lost; i++) {
+        pause_at_random(&random);
+        double from = now_ms();
+        sent = i;
+        d86_vcpu_kick(guest.cpu);
+        if (!await_seen(i, from)) {
+            lost = i;
+            d86_vcpu_kick(guest.cpu); /* for run_until_all_seen() to end */
+        }
+        took_ms[i - 1] = now_ms() - from;
+    }
+    return NULL;
+}
+
+static void run_until_all_seen(void)
+{
+    while (seen < kicks && !lost) {
+        ck_assert_int_eq(d86_vcpu_run(guest.cpu), 0);
+        if (guest.exit->reason == D86_EXIT_KICKED) {
+            ck_assert_msg(seen < sent, "kick %u came twice", seen);
+            seen++;
+        } else {
+            ck_assert_msg(guest.exit->reason == D86_EXIT_IO, "exit %u: %s", guest.exit->reason,
+                          guest.exit->error.text);
+        }
+    }
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+START_TEST(no_kick_is_lost)
+{
+    const struct d86_vcpu_config config = { .engine = D86_ENGINE_SBE, .eager = true };
+    pthread_t thread;
+    if (!sbe_guest_open(&guest, &config, guests[_i].code, guests[_i].size))
+        return;
+    sent = seen = lost = 0;
+    ck_assert_int_eq(pthread_create(&thread, NULL, kick, NULL), 0);
+    run_until_all_seen();
+    pthread_join(thread, NULL);
+    ck_assert_msg(!lost, "%s: kick %u was lost", guests[_i].name, lost);
+    qsort(took_ms, kicks, sizeof(took_ms[0]), compare);
+    ck_assert_msg(took_ms[kicks / 2] <= MEDIAN_MAX_MS, "%s: half of the kicks took %.1f ms or more",
+                  guests[_i].name, took_ms[kicks / 2]);
+    ck_assert_uint_gt(sbe_guest_counter(&guest, "native_entries"), 0);
+    printf("%-36s %u kicks, median %.3f ms, slowest %.2f ms; native_entries %llu, native_kicks %llu\n",
+           guests[_i].name, kicks, took_ms[kicks / 2], took_ms[kicks - 1],
+           (unsigned long long)sbe_guest_counter(&guest, "native_entries"),
+           (unsigned long long)sbe_guest_counter(&guest, "native_kicks"));
+    sbe_guest_close(&guest);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        kicks = (unsigned)strtoul(argv[1], NULL, 10);
+    if (!kicks || !(took_ms = calloc(kicks, sizeof(took_ms[0]))))
+        return EXIT_FAILURE;
+    Suite *s = suite_create("sbe_kick");
+    TCase *tc = tcase_create("kicks");
+    tcase_set_timeout(tc, 900);
+    tcase_add_loop_test(tc, no_kick_is_lost, 0, GUESTS);
+    suite_add_tcase(s, tc);
+    SRunner *sr = srunner_create(s);
+    srunner_run_all(sr, CK_ENV);
+    int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    free(took_ms);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
