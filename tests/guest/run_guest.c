@@ -7,7 +7,8 @@
  *     run_guest [--cpu MODEL] [--engine NAME] [--split NAME] [--expect shutdown] [--stats yes]
  *               [--audit N] GUEST.bin
  *
- * --stats: tell the split in use and all counters afterwards. --audit: struct d86_vcpu_config; every N entries into native code.
+ * --stats: tell the split in use and all counters afterwards. --audit: check all mappings before every Nth
+ * entry into native code.
  * Exit status: what the guest wrote (0: all its checks hold), 1 also for an end that was not expected,
  * 77 if the engine or the split cannot be had here.
  */
@@ -64,8 +65,7 @@ static void end(struct machine *m, int status)
     m->status = status;
 }
 
-/* ---- Ticks: interrupts that come by themselves
- * ------------------------------------------------------------- */
+/* ---- Ticks: interrupts that come by themselves ------------------------------------------------------- */
 
 static void *tick(void *data)
 {
@@ -93,8 +93,7 @@ static void set_ticks(struct machine *m, uint8_t vector)
         die("cannot create the ticker", 0);
 }
 
-/* ---- Ports ------------------------------------------------------------------------------------------------
- */
+/* ---- Ports ------------------------------------------------------------------------------------------- */
 
 static void port_out(struct machine *m, uint16_t port, uint8_t value)
 {
@@ -166,8 +165,7 @@ static void do_mmio(struct machine *m)
         e->mmio.data[i] = (uint8_t) ~(e->mmio.pa + i);
 }
 
-/* ---- The run
- * ------------------------------------------------------------------------------------------------- */
+/* ---- The run ----------------------------------------------------------------------------------------- */
 
 static void load(struct machine *m, const char *path)
 {
@@ -298,8 +296,7 @@ static void show_state(struct machine *m, const char *how)
            r.esi, r.edi, r.ebp);
 }
 
-/* ---- Command line -----------------------------------------------------------------------------------------
- */
+/* ---- Command line ------------------------------------------------------------------------------------ */
 
 struct name {
     const char *name;

@@ -9,7 +9,7 @@ add_library(code-rig OBJECT
 target_include_directories(code-rig PUBLIC ${executor})
 target_link_libraries(code-rig PRIVATE d86-warnings PkgConfig::CHECK)
 
-foreach(suite IN ITEMS code_cache code_link code_random)
+foreach(suite IN ITEMS code_cache code_link code_random code_write)
     d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES code-rig d86-translator
                   INCLUDES ${executor} TIMEOUT 120)
 endforeach()

@@ -311,3 +311,16 @@ void rig_check(const char *when)
     }
     check_snippets(when);
 }
+
+void rig_load_program(guest_la la, unsigned frame)
+{
+    rig_map(la, frame, RIG_USER);
+    RIG_CODE_AT(frame, 0, RIG_PROGRAM);
+}
+
+enum code_answer rig_prepare(guest_la la)
+{
+    enum code_answer answer = code_prepare(rig.v, la);
+    rig_check("prepare");
+    return answer;
+}

@@ -71,6 +71,13 @@ void rig_write(unsigned frame, unsigned offset, const uint8_t *bytes, unsigned s
 uint8_t rig_fetch(guest_la la);
 bool rig_is_mapped(guest_la la);
 
+/* inc eax; cpuid; inc eax; ret: a program, and a page that has it at its start. */
+#define RIG_PROGRAM 0x40, 0x0f, 0xa2, 0x40, 0xc3
+void rig_load_program(guest_la la, unsigned frame);
+
+/* code_prepare(), and rig_check(). */
+enum code_answer rig_prepare(guest_la la);
+
 /*
  * The audit, and beside it what it may not get wrong: the host has exactly the pages the cache believes in,
  * every visible byte is the guest's present one or a replacement's, and an instruction that shows its start

@@ -2,36 +2,9 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The code cache: what code_prepare() answers and what it maps, the mode key, translations and modes that
- * change, writes, the frames given to the interpreter, the pool's limit, and that the audit finds what is
- * broken.
+ * change, the pool's limit, and that the audit finds what is broken.
  */
 #include "code_rig.h"
-
-static void setup(void)
-{
-    rig_open();
-}
-
-static void teardown(void)
-{
-    rig_close();
-}
-
-/* inc eax; cpuid; inc eax; ret */
-#define PROGRAM 0x40, 0x0f, 0xa2, 0x40, 0xc3
-
-static void load_program(guest_la la, unsigned frame)
-{
-    rig_map(la, frame, RIG_USER);
-    RIG_CODE_AT(frame, 0, PROGRAM);
-}
-
-static enum code_answer prepare(guest_la la)
-{
-    enum code_answer answer = code_prepare(rig.v, la);
-    rig_check("prepare");
-    return answer;
-}
 
 /* ---- The mode key -------------------------------------------------------------------------------------- */
 
@@ -63,8 +36,8 @@ START_TEST(each_part_of_the_mode_has_its_bit)
 {
     struct vcpu *v = rig.v;
     uint32_t before = bits();
-    ck_assert_uint_eq(before, SCAN_CODE32 | SCAN_CR0_MP | SCAN_CR4_OSFXSR | SCAN_DATA_APART | SCAN_ES_AT_ZERO |
-                                  SCAN_GUARD_ESCAPE << SCAN_GUARD_SHIFT);
+    ck_assert_uint_eq(before, SCAN_CODE32 | SCAN_CR0_MP | SCAN_CR4_OSFXSR | SCAN_DATA_APART |
+                                  SCAN_ES_AT_ZERO | SCAN_GUARD_ESCAPE << SCAN_GUARD_SHIFT);
     v->cr0 ^= mode_rows[_i].cr0;
     v->cr4 ^= mode_rows[_i].cr4;
     v->eflags ^= mode_rows[_i].eflags;
@@ -122,15 +95,15 @@ END_TEST
 START_TEST(another_mode_unmaps_and_the_pool_remembers)
 {
     struct vcpu *v = rig.v;
-    load_program(RIG_LA, RIG_CODE);
-    ck_assert_int_eq(prepare(RIG_LA), CODE_READY);
+    rig_load_program(RIG_LA, RIG_CODE);
+    ck_assert_int_eq(rig_prepare(RIG_LA), CODE_READY);
     v->cr0 |= X86_CR0_TS;
-    ck_assert_int_eq(prepare(RIG_LA), CODE_READY);
+    ck_assert_int_eq(rig_prepare(RIG_LA), CODE_READY);
     ck_assert_uint_eq(v->counts.code_pages, 2);
     ck_assert_uint_eq(v->counts.code_unmaps, 1);
     ck_assert(code_page_at(v, RIG_LA)->scan.mode.bits & SCAN_CR0_TS);
     v->cr0 &= ~X86_CR0_TS;
-    ck_assert_int_eq(prepare(RIG_LA), CODE_READY);
+    ck_assert_int_eq(rig_prepare(RIG_LA), CODE_READY);
     ck_assert_uint_eq(v->counts.code_pages, 2);
     ck_assert_uint_eq(v->counts.code_scans, 2);
 }
@@ -139,15 +112,15 @@ END_TEST
 START_TEST(snippets_have_scratch_memory_while_es_is_flat)
 {
     struct vcpu *v = rig.v;
-    load_program(RIG_LA, RIG_CODE);
-    prepare(RIG_LA);
+    rig_load_program(RIG_LA, RIG_CODE);
+    rig_prepare(RIG_LA);
     ck_assert_uint_eq(v->code->scratch, CODE_SCRATCH_BASE);
     v->split = (struct split){ .data_base = 0, .data_limit = UINT32_MAX };
-    prepare(RIG_LA);
+    rig_prepare(RIG_LA);
     ck_assert_uint_eq(v->code->scratch, CODE_SCRATCH_BASE);
     uint64_t key = v->code->key;
     v->seg[X86_ES].base = 0x1000;
-    prepare(RIG_LA);
+    rig_prepare(RIG_LA);
     ck_assert_uint_eq(v->code->scratch, 0);
     ck_assert_uint_ne(v->code->key, key);
 }
@@ -158,8 +131,8 @@ END_TEST
 START_TEST(prepare_maps_scans_and_protects_once)
 {
     struct vcpu *v = rig.v;
-    load_program(RIG_LA, RIG_CODE);
-    ck_assert_int_eq(prepare(RIG_LA), CODE_READY);
+    rig_load_program(RIG_LA, RIG_CODE);
+    ck_assert_int_eq(rig_prepare(RIG_LA), CODE_READY);
     ck_assert_uint_eq(rig_fetch(RIG_LA), 0x40);
     ck_assert_uint_eq(rig_fetch(RIG_LA + 1), 0xcc);
     ck_assert_uint_eq(rig_fetch(RIG_LA + 4), 0xc3);
@@ -168,13 +141,13 @@ START_TEST(prepare_maps_scans_and_protects_once)
     ck_assert_uint_eq(rig.protected_times[RIG_CODE], 1);
     ck_assert_uint_eq(v->counts.code_instructions, 4);
     ck_assert_uint_eq(v->counts.code_bytes, 5);
-    ck_assert_int_eq(prepare(RIG_LA), CODE_READY);
-    ck_assert_int_eq(prepare(RIG_LA + 3), CODE_READY);
+    ck_assert_int_eq(rig_prepare(RIG_LA), CODE_READY);
+    ck_assert_int_eq(rig_prepare(RIG_LA + 3), CODE_READY);
     ck_assert_uint_eq(rig.maps, 1);
     ck_assert_uint_eq(v->counts.code_scans, 1);
     /* The same frame elsewhere is another page, and was protected before. */
     rig_map(RIG_LA + 0x10000, RIG_CODE, RIG_USER);
-    ck_assert_int_eq(prepare(RIG_LA + 0x10000), CODE_READY);
+    ck_assert_int_eq(rig_prepare(RIG_LA + 0x10000), CODE_READY);
     ck_assert_uint_eq(rig.protected_times[RIG_CODE], 1);
     ck_assert_uint_eq(v->counts.code_pages, 2);
 }
@@ -182,9 +155,9 @@ END_TEST
 
 START_TEST(a_site_is_the_interpreters)
 {
-    load_program(RIG_LA, RIG_CODE);
-    ck_assert_int_eq(prepare(RIG_LA + 1), CODE_EMULATE);
-    ck_assert_int_eq(prepare(RIG_LA + 1), CODE_EMULATE);
+    rig_load_program(RIG_LA, RIG_CODE);
+    ck_assert_int_eq(rig_prepare(RIG_LA + 1), CODE_EMULATE);
+    ck_assert_int_eq(rig_prepare(RIG_LA + 1), CODE_EMULATE);
     ck_assert_uint_eq(rig.v->counts.code_scans, 1);
     struct scan_site *site = code_trap(rig.v, RIG_LA + 1);
     ck_assert_ptr_nonnull(site);
@@ -201,23 +174,23 @@ START_TEST(arriving_inside_an_instruction_scans_there)
 {
     rig_map(RIG_LA, RIG_CODE, RIG_USER);
     RIG_CODE_AT(RIG_CODE, 0, 0xb8, 0x40, 0x40, 0x0f, 0xa2, 0xc3);
-    ck_assert_int_eq(prepare(RIG_LA), CODE_READY);
-    ck_assert_int_eq(prepare(RIG_LA + 1), CODE_READY);
+    ck_assert_int_eq(rig_prepare(RIG_LA), CODE_READY);
+    ck_assert_int_eq(rig_prepare(RIG_LA + 1), CODE_READY);
     /* That line goes on into CPUID, which the first decode covers: it had to go. */
-    ck_assert_int_eq(prepare(RIG_LA), CODE_EMULATE);
-    ck_assert_int_eq(prepare(RIG_LA + 2), CODE_READY);
+    ck_assert_int_eq(rig_prepare(RIG_LA), CODE_EMULATE);
+    ck_assert_int_eq(rig_prepare(RIG_LA + 2), CODE_READY);
 }
 END_TEST
 
 START_TEST(what_the_guest_may_not_fetch_is_emulated)
 {
     struct vcpu *v = rig.v;
-    ck_assert_int_eq(prepare(RIG_LA), CODE_EMULATE);
+    ck_assert_int_eq(rig_prepare(RIG_LA), CODE_EMULATE);
     rig_map(RIG_LA, RIG_CODE, X86_PTE_P | X86_PTE_W);
-    ck_assert_int_eq(prepare(RIG_LA), CODE_EMULATE);
+    ck_assert_int_eq(rig_prepare(RIG_LA), CODE_EMULATE);
     ck_assert(!(*rig_pte(RIG_LA) & X86_PTE_A));
     rig_map(RIG_LA, RIG_FRAMES, RIG_USER); /* no memory there */
-    ck_assert_int_eq(prepare(RIG_LA), CODE_EMULATE);
+    ck_assert_int_eq(rig_prepare(RIG_LA), CODE_EMULATE);
     ck_assert_uint_eq(v->counts.code_pages, 0);
     ck_assert_uint_eq(rig.maps, 0);
 }
@@ -228,33 +201,33 @@ START_TEST(the_nexus_is_not_for_guest_code)
     static const guest_la places[] = { CODE_NEXUS_BASE, CODE_NEXUS_BASE + CODE_NEXUS_SIZE - 1,
                                        CODE_SCRATCH_BASE };
     for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
-        load_program(places[i] & ~0xfffu, RIG_CODE);
-        ck_assert_int_eq(prepare(places[i]), CODE_INTERPRET);
+        rig_load_program(places[i] & ~0xfffu, RIG_CODE);
+        ck_assert_int_eq(rig_prepare(places[i]), CODE_INTERPRET);
     }
     ck_assert_uint_eq(rig.maps, 0);
-    load_program(CODE_NEXUS_BASE - 0x1000, RIG_CODE);
-    ck_assert_int_eq(prepare(CODE_NEXUS_BASE - 0x1000), CODE_READY);
-    load_program(CODE_NEXUS_BASE + CODE_NEXUS_SIZE, RIG_CODE);
-    ck_assert_int_eq(prepare(CODE_NEXUS_BASE + CODE_NEXUS_SIZE), CODE_READY);
+    rig_load_program(CODE_NEXUS_BASE - 0x1000, RIG_CODE);
+    ck_assert_int_eq(rig_prepare(CODE_NEXUS_BASE - 0x1000), CODE_READY);
+    rig_load_program(CODE_NEXUS_BASE + CODE_NEXUS_SIZE, RIG_CODE);
+    ck_assert_int_eq(rig_prepare(CODE_NEXUS_BASE + CODE_NEXUS_SIZE), CODE_READY);
 }
 END_TEST
 
 START_TEST(a_host_that_refuses_leaves_it_to_the_interpreter)
 {
-    load_program(RIG_LA, RIG_CODE);
+    rig_load_program(RIG_LA, RIG_CODE);
     rig.refuse = true;
-    ck_assert_int_eq(prepare(RIG_LA), CODE_INTERPRET);
+    ck_assert_int_eq(rig_prepare(RIG_LA), CODE_INTERPRET);
     rig.refuse = false;
-    ck_assert_int_eq(prepare(RIG_LA), CODE_READY);
+    ck_assert_int_eq(rig_prepare(RIG_LA), CODE_READY);
     ck_assert_uint_eq(rig.v->counts.code_pages, 1);
 }
 END_TEST
 
 START_TEST(the_protection_key_is_the_splits)
 {
-    load_program(RIG_LA, RIG_CODE);
+    rig_load_program(RIG_LA, RIG_CODE);
     rig.v->split = (struct split){ .code_key_used = true, .code_key = 5, .data_limit = UINT32_MAX };
-    prepare(RIG_LA);
+    rig_prepare(RIG_LA);
     ck_assert_int_eq(rig.place[RIG_LA >> 12].key, 5);
 }
 END_TEST
@@ -262,9 +235,9 @@ END_TEST
 START_TEST(data_at_the_place_gives_way)
 {
     const guest_la code = 0x48000000;
-    load_program(code, RIG_CODE);
+    rig_load_program(code, RIG_CODE);
     rig.v->shadow->page[(code - 0x40000000) >> 12].frame_plus_one = 30;
-    ck_assert_int_eq(prepare(code), CODE_READY);
+    ck_assert_int_eq(rig_prepare(code), CODE_READY);
     ck_assert_uint_eq(rig.shadow_drops, 1);
     ck_assert_uint_eq(rig.v->counts.code_conflicts, 1);
 }
@@ -273,26 +246,25 @@ END_TEST
 /* jmp to the next page: at the site's own scan the target's page is mapped already. */
 START_TEST(exits_into_mapped_pages_are_followed)
 {
-    load_program(RIG_LA + 0x1000, RIG_CODE + 1);
+    rig_load_program(RIG_LA + 0x1000, RIG_CODE + 1);
     rig_map(RIG_LA, RIG_CODE, RIG_USER);
     RIG_CODE_AT(RIG_CODE, 0x10, 0xe9, 0xeb + 8, 0x0f, 0, 0); /* to RIG_LA + 0x1008 */
     RIG_CODE_AT(RIG_CODE + 1, 8, 0x41, 0xc3);
-    prepare(RIG_LA + 0x1000);
+    rig_prepare(RIG_LA + 0x1000);
     ck_assert_uint_eq(rig_fetch(RIG_LA + 0x1008), 0xcc);
-    prepare(RIG_LA + 0x10);
+    rig_prepare(RIG_LA + 0x10);
     ck_assert_uint_eq(rig_fetch(RIG_LA + 0x1008), 0x41);
     ck_assert_uint_eq(rig.v->counts.code_scans, 3);
 }
 END_TEST
 
-/* ---- Translations that change ----------------------------------------------------------------------------
- */
+/* ---- Translations that change ------------------------------------------------------------------------ */
 
 START_TEST(a_sync_without_changes_does_nothing)
 {
     for (unsigned i = 0; i < 8; i++) {
-        load_program(RIG_LA + i * 0x1000, RIG_CODE + i);
-        prepare(RIG_LA + i * 0x1000);
+        rig_load_program(RIG_LA + i * 0x1000, RIG_CODE + i);
+        rig_prepare(RIG_LA + i * 0x1000);
     }
     unsigned maps = rig.maps;
     code_sync(rig.v);
@@ -306,8 +278,8 @@ START_TEST(a_sync_unmaps_what_moved_and_neighbours_with_one_call)
 {
     for (unsigned i = 0; i < 8; i++) {
         unsigned n = i * 5 % 8; /* not in the order of their addresses */
-        load_program(RIG_LA + n * 0x1000, RIG_CODE + n);
-        prepare(RIG_LA + n * 0x1000);
+        rig_load_program(RIG_LA + n * 0x1000, RIG_CODE + n);
+        rig_prepare(RIG_LA + n * 0x1000);
     }
     rig_map(RIG_LA + 0x2000, RIG_CODE + 20, RIG_USER | X86_PTE_A); /* another frame */
     rig_map(RIG_LA + 0x3000, 0, 0);                                /* absent */
@@ -321,7 +293,7 @@ START_TEST(a_sync_unmaps_what_moved_and_neighbours_with_one_call)
     rig_check("sync");
     /* The A bit is set again by the next fetch, and nothing is scanned again. */
     uint64_t scans = rig.v->counts.code_scans;
-    ck_assert_int_eq(prepare(RIG_LA + 0x6000), CODE_READY);
+    ck_assert_int_eq(rig_prepare(RIG_LA + 0x6000), CODE_READY);
     ck_assert(*rig_pte(RIG_LA + 0x6000) & X86_PTE_A);
     ck_assert_uint_eq(rig.v->counts.code_scans, scans);
 }
@@ -338,7 +310,7 @@ START_TEST(a_sync_heeds_execute_disable)
     v->pdpte[0] = 3 << 12 | X86_PTE_P;
     directory[1] = 4 << 12 | RIG_USER;
     table[1] = RIG_CODE << 12 | RIG_USER;
-    RIG_CODE_AT(RIG_CODE, 0, PROGRAM);
+    RIG_CODE_AT(RIG_CODE, 0, RIG_PROGRAM);
     for (unsigned level = 0; level < 2; level++) {
         uint64_t *entry = level ? &directory[1] : &table[1];
         ck_assert_int_eq(code_prepare(v, la), CODE_READY);
@@ -355,10 +327,10 @@ END_TEST
 
 START_TEST(invlpg_unmaps_one_page)
 {
-    load_program(RIG_LA, RIG_CODE);
-    load_program(RIG_LA + 0x1000, RIG_CODE + 1);
-    prepare(RIG_LA);
-    prepare(RIG_LA + 0x1000);
+    rig_load_program(RIG_LA, RIG_CODE);
+    rig_load_program(RIG_LA + 0x1000, RIG_CODE + 1);
+    rig_prepare(RIG_LA);
+    rig_prepare(RIG_LA + 0x1000);
     code_unmap_page(rig.v, RIG_LA + 0x123);
     ck_assert(!rig_is_mapped(RIG_LA) && rig_is_mapped(RIG_LA + 0x1000));
     code_unmap_page(rig.v, RIG_LA);
@@ -368,206 +340,24 @@ START_TEST(invlpg_unmaps_one_page)
 }
 END_TEST
 
-/* ---- Writes ----------------------------------------------------------------------------------------------
- */
-
-/* A 15-byte instruction at 0x100 (prefixes, then inc eax), ret, nothing known from 0x110 on. */
-static const struct {
-    unsigned offset, size;
-    bool drops;
-} write_rows[] = {
-    { 0x100, 1, true },  { 0x0fc, 4, false }, { 0x0fd, 4, true },    { 0x10e, 1, true },
-    { 0x10f, 1, true },  { 0x110, 1, false }, { 0x000, 256, false }, { 0x000, 4096, true },
-    { 0x110, 8, false }, { 0xfff, 1, false }, { 0x107, 2, true },    { 0x000, 1, false },
-};
-
-START_TEST(a_write_drops_the_pages_that_showed_its_bytes)
-{
-    static uint8_t zeros[4096];
-    unsigned offset = write_rows[_i].offset, size = write_rows[_i].size;
-    rig_map(RIG_LA, RIG_CODE, RIG_USER);
-    rig_map(RIG_LA + 0x20000, RIG_CODE, RIG_USER);
-    RIG_CODE_AT(RIG_CODE, 0x100, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e, 0x3e,
-                0x3e, 0x40, 0xc3);
-    prepare(RIG_LA + 0x100);
-    prepare(RIG_LA + 0x20100);
-    rig_write(RIG_CODE, offset, zeros, size);
-    rig_check("write");
-    ck_assert_int_eq(rig_is_mapped(RIG_LA), !write_rows[_i].drops);
-    ck_assert_int_eq(rig_is_mapped(RIG_LA + 0x20000), !write_rows[_i].drops);
-    ck_assert_uint_eq(rig.v->counts.code_drops, write_rows[_i].drops ? 2 : 0);
-    ck_assert_uint_eq(rig.v->counts.code_writes, 1);
-    ck_assert_int_eq(rig.v->code_frame[RIG_CODE].private_head != 0, !write_rows[_i].drops);
-}
-END_TEST
-
-START_TEST(code_written_over_is_scanned_anew)
-{
-    load_program(RIG_LA, RIG_CODE);
-    prepare(RIG_LA);
-    RIG_WRITE(RIG_CODE, 0, 0x41);
-    ck_assert_int_eq(prepare(RIG_LA), CODE_READY);
-    ck_assert_uint_eq(rig_fetch(RIG_LA), 0x41);
-    ck_assert_uint_eq(rig.protected_times[RIG_CODE], 2);
-}
-END_TEST
-
-/* The page table lies in the frame of the code, beside it: setting A bits there is a write that drops
- * nothing. */
-START_TEST(a_page_table_may_lie_in_a_code_frame)
-{
-    load_program(RIG_LA, RIG_TABLE);
-    *rig_pte(RIG_LA) = RIG_TABLE << 12 | RIG_USER;
-    rig_map(RIG_LA + 0x1000, RIG_CODE, RIG_USER);
-    RIG_CODE_AT(RIG_CODE, 0, PROGRAM);
-    ck_assert_int_eq(prepare(RIG_LA), CODE_READY);
-    ck_assert_int_eq(prepare(RIG_LA + 0x1000), CODE_READY);
-    ck_assert_uint_eq(rig.v->counts.code_writes, 1);
-    ck_assert_uint_eq(rig.v->counts.code_drops, 0);
-}
-END_TEST
-
-/* And in its very bytes: the page is dropped in the middle of the walk for another. */
-START_TEST(a_walk_may_drop_code)
-{
-    unsigned entry = (RIG_LA + 0x1000) >> 10 & 0xffc;
-    rig_map(RIG_LA, RIG_TABLE, RIG_USER);
-    rig_map(RIG_LA + 0x1000, RIG_CODE, RIG_USER);
-    RIG_CODE_AT(RIG_CODE, 0, PROGRAM);
-    code_prepare(rig.v, RIG_LA + entry);
-    ck_assert(rig_is_mapped(RIG_LA));
-    ck_assert_int_eq(prepare(RIG_LA + 0x1000), CODE_READY);
-    ck_assert(!rig_is_mapped(RIG_LA));
-    ck_assert_uint_eq(rig.v->counts.code_drops, 1);
-}
-END_TEST
-
-START_TEST(a_few_native_writes_are_emulated_then_the_frame_yields)
-{
-    struct vcpu *v = rig.v;
-    load_program(RIG_LA, RIG_CODE);
-    for (unsigned round = 1; round <= 2; round++) {
-        prepare(RIG_LA);
-        for (unsigned i = 0; i < 4; i++)
-            ck_assert(!code_yield_frame(v, RIG_CODE));
-        ck_assert(rig_is_mapped(RIG_LA));
-        ck_assert(code_yield_frame(v, RIG_CODE));
-        rig_check("yield");
-        ck_assert(!rig_is_mapped(RIG_LA));
-        ck_assert(!frame_has_code(v, RIG_CODE));
-        ck_assert_uint_eq(rig.blocks_dropped[RIG_CODE], round);
-        ck_assert_uint_eq(v->counts.code_drops, round);
-    }
-}
-END_TEST
-
-/* ---- Frames given to the interpreter ---------------------------------------------------------------------
- */
-
-/* Rewrite and run until the interpreter gets the frame; how often it ran natively until then. */
-static unsigned runs_until_backoff(uint64_t ticks)
-{
-    for (unsigned i = 0; i < 100; i++) {
-        if (code_prepare(rig.v, RIG_LA) == CODE_INTERPRET)
-            return i;
-        rig.time += ticks;
-        RIG_WRITE(RIG_CODE, 0, 0x40);
-    }
-    return 100;
-}
-
-/* Asks until it runs natively again. */
-static unsigned asks_until_native(void)
-{
-    unsigned asks = 1; /* the one that told */
-    while (code_prepare(rig.v, RIG_LA) == CODE_INTERPRET)
-        asks++;
-    return asks;
-}
-
-START_TEST(who_is_rewritten_all_the_time_goes_to_the_interpreter)
-{
-    load_program(RIG_LA, RIG_CODE);
-    for (unsigned doubled = 0; doubled < 12; doubled++) {
-        ck_assert_uint_eq(runs_until_backoff(1000), 17);
-        ck_assert_uint_eq(rig.v->code_frame[RIG_CODE].private_head, 0);
-        ck_assert_uint_eq(asks_until_native(), 4096u << (doubled < 9 ? doubled : 9));
-    }
-    ck_assert_uint_eq(rig.v->counts.code_backoffs, 12);
-    rig_check("after");
-}
-END_TEST
-
-START_TEST(who_calms_down_starts_afresh)
-{
-    load_program(RIG_LA, RIG_CODE);
-    for (unsigned i = 0; i < 3; i++) {
-        ck_assert_uint_eq(runs_until_backoff(1000), 17);
-        asks_until_native();
-    }
-    ck_assert_uint_eq(runs_until_backoff(1 << 23), 100);
-    ck_assert_uint_eq(rig.v->counts.code_backoffs, 3);
-    ck_assert_uint_eq(runs_until_backoff(1000), 16); /* the last slow drop began the row */
-    ck_assert_uint_eq(asks_until_native(), 4096);
-}
-END_TEST
-
-START_TEST(scanning_that_takes_long_is_no_time_to_calm_down_in)
-{
-    load_program(RIG_LA, RIG_CODE);
-    ck_assert_uint_eq(runs_until_backoff(1 << 23), 100);
-    rig.time_passes = 1 << 20;
-    ck_assert_uint_eq(runs_until_backoff(1 << 23), 16);
-    rig.time_passes = 1 << 10;
-    asks_until_native();
-    ck_assert_uint_eq(runs_until_backoff(1 << 23), 100);
-}
-END_TEST
-
-START_TEST(a_backoff_takes_all_of_the_frames_pages)
-{
-    load_program(RIG_LA, RIG_CODE);
-    rig_map(RIG_LA + 0x1000, RIG_CODE, RIG_USER);
-    RIG_CODE_AT(RIG_CODE, 0x800, PROGRAM);
-    prepare(RIG_LA + 0x1800);
-    ck_assert_uint_eq(runs_until_backoff(1000), 17);
-    ck_assert(!rig_is_mapped(RIG_LA + 0x1000));
-    ck_assert_int_eq(prepare(RIG_LA + 0x1800), CODE_INTERPRET);
-    ck_assert(!frame_has_code(rig.v, RIG_CODE));
-}
-END_TEST
-
-START_TEST(yielding_counts_as_rewriting)
-{
-    load_program(RIG_LA, RIG_CODE);
-    unsigned rounds = 0;
-    for (; rounds < 100 && code_prepare(rig.v, RIG_LA) == CODE_READY; rounds++) {
-        while (!code_yield_frame(rig.v, RIG_CODE))
-            ;
-    }
-    ck_assert_uint_eq(rounds, 17);
-}
-END_TEST
-
-/* ---- The pool --------------------------------------------------------------------------------------------
- */
+/* ---- The pool ---------------------------------------------------------------------------------------- */
 
 START_TEST(the_least_recently_used_goes_and_what_is_not_mapped_before_it)
 {
     struct vcpu *v = rig.v;
     v->code->limit = 4;
     for (unsigned i = 0; i < 8; i++)
-        load_program(RIG_LA + i * 0x1000, RIG_CODE + i);
+        rig_load_program(RIG_LA + i * 0x1000, RIG_CODE + i);
     for (unsigned i = 0; i < 4; i++)
-        prepare(RIG_LA + i * 0x1000);
+        rig_prepare(RIG_LA + i * 0x1000);
     code_unmap_page(v, RIG_LA + 0x2000);
-    prepare(RIG_LA + 0x4000); /* takes the place of 2, which is idle */
+    rig_prepare(RIG_LA + 0x4000); /* takes the place of 2, which is idle */
     ck_assert(rig_is_mapped(RIG_LA) && rig_is_mapped(RIG_LA + 0x1000) && rig_is_mapped(RIG_LA + 0x3000));
     ck_assert_uint_eq(v->code_frame[RIG_CODE + 2].private_head, 0);
-    prepare(RIG_LA + 0x800); /* scanned on: 0 is the latest now */
-    prepare(RIG_LA + 0x5000);
+    rig_prepare(RIG_LA + 0x800); /* scanned on: 0 is the latest now */
+    rig_prepare(RIG_LA + 0x5000);
     ck_assert(rig_is_mapped(RIG_LA) && !rig_is_mapped(RIG_LA + 0x1000));
-    prepare(RIG_LA + 0x6000);
+    rig_prepare(RIG_LA + 0x6000);
     ck_assert(rig_is_mapped(RIG_LA) && !rig_is_mapped(RIG_LA + 0x3000));
     ck_assert_uint_eq(v->counts.code_evictions, 3);
 }
@@ -577,8 +367,8 @@ START_TEST(dropping_all_leaves_nothing)
 {
     struct vcpu *v = rig.v;
     for (unsigned i = 0; i < 8; i++) {
-        load_program(RIG_LA + i * 0x1000, RIG_CODE + i);
-        prepare(RIG_LA + i * 0x1000);
+        rig_load_program(RIG_LA + i * 0x1000, RIG_CODE + i);
+        rig_prepare(RIG_LA + i * 0x1000);
     }
     code_unmap_page(v, RIG_LA + 0x3000);
     unsigned before = rig.unmaps;
@@ -587,13 +377,12 @@ START_TEST(dropping_all_leaves_nothing)
     rig_check("drop all");
     for (unsigned i = 0; i < 8; i++)
         ck_assert(!frame_has_code(v, RIG_CODE + i));
-    ck_assert_int_eq(prepare(RIG_LA), CODE_READY);
+    ck_assert_int_eq(rig_prepare(RIG_LA), CODE_READY);
     ck_assert_uint_eq(v->code->fresh, 8);
 }
 END_TEST
 
-/* ---- The audit -------------------------------------------------------------------------------------------
- */
+/* ---- The audit --------------------------------------------------------------------------------------- */
 
 static void break_byte(struct code_page *p)
 {
@@ -659,10 +448,10 @@ static void (*const breaks[])(struct code_page *p) = {
 
 START_TEST(the_audit_finds_what_is_broken)
 {
-    load_program(RIG_LA, RIG_CODE);
-    load_program(RIG_LA + 0x1000, RIG_CODE + 1);
-    prepare(RIG_LA);
-    prepare(RIG_LA + 0x1000);
+    rig_load_program(RIG_LA, RIG_CODE);
+    rig_load_program(RIG_LA + 0x1000, RIG_CODE + 1);
+    rig_prepare(RIG_LA);
+    rig_prepare(RIG_LA + 0x1000);
     breaks[_i](code_page_at(rig.v, RIG_LA));
     ck_assert_ptr_nonnull(code_audit(rig.v));
 }
@@ -675,7 +464,7 @@ int main(void)
     int failed;
     SRunner *runner;
     tcase_set_timeout(tc, 60);
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, rig_open, rig_close);
     tcase_add_loop_test(tc, each_part_of_the_mode_has_its_bit, 0, (int)ARRAY_SIZE(mode_rows));
     tcase_add_test(tc, the_mode_knows_segments_time_and_the_split);
     tcase_add_loop_test(tc, each_feature_brings_its_instruction_set_and_no_other, 0,
@@ -696,16 +485,6 @@ int main(void)
     tcase_add_test(tc, a_sync_unmaps_what_moved_and_neighbours_with_one_call);
     tcase_add_test(tc, a_sync_heeds_execute_disable);
     tcase_add_test(tc, invlpg_unmaps_one_page);
-    tcase_add_loop_test(tc, a_write_drops_the_pages_that_showed_its_bytes, 0, (int)ARRAY_SIZE(write_rows));
-    tcase_add_test(tc, code_written_over_is_scanned_anew);
-    tcase_add_test(tc, a_page_table_may_lie_in_a_code_frame);
-    tcase_add_test(tc, a_walk_may_drop_code);
-    tcase_add_test(tc, a_few_native_writes_are_emulated_then_the_frame_yields);
-    tcase_add_test(tc, who_is_rewritten_all_the_time_goes_to_the_interpreter);
-    tcase_add_test(tc, who_calms_down_starts_afresh);
-    tcase_add_test(tc, scanning_that_takes_long_is_no_time_to_calm_down_in);
-    tcase_add_test(tc, a_backoff_takes_all_of_the_frames_pages);
-    tcase_add_test(tc, yielding_counts_as_rewriting);
     tcase_add_test(tc, the_least_recently_used_goes_and_what_is_not_mapped_before_it);
     tcase_add_test(tc, dropping_all_leaves_nothing);
     tcase_add_loop_test(tc, the_audit_finds_what_is_broken, 0, (int)ARRAY_SIZE(breaks));

@@ -40,8 +40,7 @@ static uint8_t *window(void)
     return rig_memory() + RIG_MEMORY - 4096 - WINDOW;
 }
 
-/* ---- Random states ---------------------------------------------------------------------------------------
- */
+/* ---- Random states ----------------------------------------------------------------------------------- */
 
 /* A single that is worth trying: special, near a power of two, denormal, integer, or anything. */
 static uint32_t random_single(void)
