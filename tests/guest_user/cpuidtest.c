@@ -143,18 +143,18 @@ static void check_stable(void)
 {
     uint32_t wrong = 0;
     struct leaf first = cpuid(0);
-    for (unsigned i = 0; i < 500; i++) {
+    for (unsigned i = 0; i < scaled(500); i++) {
         struct leaf again = cpuid(0);
         wrong += memcmp(&first, &again, sizeof(first)) != 0;
     }
-    check_equal(wrong, 0, "500 times the same");
+    check_equal(wrong, 0, "again and again the same");
 }
 
 static void check_time_stamps(void)
 {
     uint32_t wrong = 0;
     uint64_t last = 0;
-    for (unsigned i = 0; i < 20000; i++) {
+    for (unsigned i = 0; i < scaled(20000); i++) {
         uint64_t stamp;
         __asm__ volatile("rdtsc" : "=A"(stamp));
         wrong += stamp < last;

@@ -1,9 +1,10 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The guest's first process when no shell is wanted (rdinit=/user/runner -- [short] PROGRAM...): runs programs
- * of /user one after the other, says where the output of each begins and ends, and switches the machine off.
- * Under an engine that takes 10 us for an instruction a shell alone would need half a minute to start.
+ * The guest's first process when no shell is wanted (rdinit=/user/runner -- [short] PROGRAM...): runs
+ * programs of /user one after the other, says where the output of each begins and ends, and switches the
+ * machine off. Under an engine that takes 10 us for an instruction a shell alone would need half a minute to
+ * start.
  */
 #include "user.h"
 

@@ -6,6 +6,7 @@ measures the processor time the program uses. Only Python's standard library is 
 """
 
 import fcntl
+import glob
 import os
 import pty
 import re
@@ -18,6 +19,7 @@ import termios
 import time
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+HOST_ERROR = 1  # frontend/status.h: the host, or the program itself, refused what was asked for
 # Terminal control sequences (the guest's shell asks for the cursor position at each prompt), and the
 # beginning of one at the end of what has been read so far.
 CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -101,19 +103,39 @@ class Machine:
             pass
         return self.process.returncode
 
+    def refused(self):
+        """Why the program did not even start the guest, or None."""
+        if self.process.poll() != HOST_ERROR or "Linux version" in self.transcript:
+            return None
+        return self.transcript.replace("\r", "").strip() or "no reason given"
+
     def processor_seconds(self):
         """User and system time used so far by all processes of the program."""
-        ticks = 0
+        # proc(5), counted from the state field: 11 and 12 are utime and stime.
+        return sum(int(fields[11]) + int(fields[12]) for _, fields in self._processes()) / TICKS_PER_SECOND
+
+    def sleeps(self):
+        """How often threads of the program have waited for something so far: voluntary context switches."""
+        count = 0
+        for pid, _ in self._processes():
+            for thread in glob.glob(f"/proc/{pid}/task/*/status"):
+                try:
+                    with open(thread, encoding="ascii", errors="replace") as file:
+                        count += sum(int(line.split()[1]) for line in file if line.startswith("voluntary_ctxt"))
+                except OSError:
+                    continue
+        return count
+
+    def _processes(self):
+        """Process numbers of the program, with the fields of /proc/PID/stat from the state on."""
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
                     fields = file.read().rpartition(")")[2].split()
             except OSError:
                 continue
-            # proc(5), counted from the state field: 3 is the session, 11 and 12 are utime and stime.
-            if int(fields[3]) == self.process.pid:
-                ticks += int(fields[11]) + int(fields[12])
-        return ticks / TICKS_PER_SECOND
+            if int(fields[3]) == self.process.pid:  # the session
+                yield pid, fields
 
     def terminal_restored(self):
         return self._terminal_settings() == self.settings_before

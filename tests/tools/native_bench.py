@@ -27,7 +27,7 @@ import tempfile
 import time
 
 from machine import Failure, Machine, duplex86_command, qemu_command
-from user_session import PROMPT, add_programs, boot, shell, was_refused
+from user_session import PROMPT, add_programs, boot, shell
 
 TESTS = ("sha256", "bytecode", "calls", "sort", "sse2-double", "sse2-integer", "scalar-double", "x87",
          "memcpy-16M", "memcpy-16M-rep", "memcpy-8K", "chase-16M", "jit-run", "jit-write-run",
@@ -121,7 +121,7 @@ def refused(command):
     machine = Machine(command)
     try:
         machine.wait_exit(3)
-        return was_refused(machine)
+        return machine.refused()
     except Failure:
         return None
     finally:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Protection keys, which hosts seldom have, in QEMU's emulator: docs/testing.md, "Protection keys".
+# Protection keys, which hosts seldom have, in QEMU's emulator: docs/testing.md, "With protection keys".
 # Needs QEMU ('./setup bench-deps') and a 64-bit kernel ('./setup kernel64'); else skipped.
 
 if(D86_SANITIZE)

@@ -73,6 +73,34 @@ echo "key in use: $seen"
 exit $status
 """
 
+# The oracle with one split ($1), and whether each case ended as it does without any. The emulator is not the
+# processor the oracle takes its host for, so that many cases differ from that host, but each is told with all
+# its state. Groups with far transfers are left out (an oops: these access the stack as the supervisor, as IRET
+# does), and strings (one by one too slow for the oracle's watchdog). Single cases are, if they access memory
+# through CS: the emulator lets native code write there, but under `segment` the interpreter has these.
+SAME = """#!/bin/sh
+try()
+{
+    oracle -g directed -g int -g x87 -g mmx -g sse -g sse2 -g fault --count=$count --failures=1000000 \\
+        --no-minimise --engine=sbe --split=$1 >/tmp/$1
+    [ $? -le 1 ] || { cat /tmp/$1; exit 1; }
+}
+compared()
+{
+    awk 'function show() { if (block !~ /cs:\\[/) printf "%s", block; block = "" }
+         /^case / { show() }
+         !/ different, .* unspecified / { block = block $0 "\\n" }
+         END { show() }' /tmp/$1 >/tmp/$1.compared
+}
+count=$2
+[ -e /tmp/none ] || try none
+try $1
+tail -n 1 /tmp/$1
+compared none
+compared $1
+[ -s /tmp/none.compared ] && diff /tmp/none.compared /tmp/$1.compared
+"""
+
 # What fails for the emulator's sake: (pattern of case names, reason).
 EXCLUDED = (
     (r"user_interrupts-.*\.lockstep", "an instruction in lockstep takes as long as the guest's interrupts lie apart"),
@@ -151,9 +179,7 @@ def cases_with_keys(args):
                       says("^key in use: no$")))
     cases += guest_cases(args.guests)
     for split in ("pku", "segment"):
-        cases.append(Case(f"oracle.directed.{split}", f"oracle --group=directed --engine=sbe --split={split}"))
-        cases.append(Case(f"oracle.random.{split}",
-                          f"oracle --count={args.oracle_count} --engine=sbe --split={split}"))
+        cases.append(Case(f"oracle.{split}", f"same {split} {args.oracle_count}", 0, says(r"^oracle: \d{4,} cases")))
     cases.append(Case("test_carrier", "test_carrier"))
     return cases
 
@@ -187,7 +213,8 @@ def contents(path):
 
 
 def make_initramfs(args, cases, output):
-    files = {"init": INIT.encode(), "bin/keyed": KEYED.encode(), "bin/busybox": contents(args.busybox)}
+    files = {"init": INIT.encode(), "bin/keyed": KEYED.encode(), "bin/same": SAME.encode(),
+             "bin/busybox": contents(args.busybox)}
     files["cases"] = "".join(f"run {case.name} timeout {args.timeout:.0f} {case.command}\n"
                              for case in cases).encode()
     for program in args.program:
@@ -282,7 +309,7 @@ def parse_arguments():
     parser.add_argument("--program", action="append", required=True, help="to take along (repeatable)")
     parser.add_argument("--cpus", type=int, default=1)
     parser.add_argument("--ram", type=int, default=1024, help="MiB")
-    parser.add_argument("--oracle-count", type=int, default=5000)
+    parser.add_argument("--oracle-count", type=int, default=2000)
     parser.add_argument("--only", help="run only cases whose name matches")
     parser.add_argument("--boot-timeout", type=float, default=300)
     parser.add_argument("--timeout", type=float, default=300, help="seconds for each case")

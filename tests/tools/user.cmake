@@ -6,6 +6,11 @@ if(D86_SANITIZE)
     return()
 endif()
 
+# Unlike those of boot.cmake they measure nothing, so they may run side by side.
+function(d86_user_test_properties name)
+    set_tests_properties(${name} PROPERTIES LABELS "boot;${ARGN}" TIMEOUT 400 SKIP_RETURN_CODE 77)
+endfunction()
+
 # d86_user_test(<name> <kernel> <engine> [options of user_session.py...])
 function(d86_user_test name kernel engine)
     add_test(NAME ${name}
@@ -13,7 +18,7 @@ function(d86_user_test name kernel engine)
                  --program $<TARGET_FILE:duplex86> --engine ${engine}
                  --kernel "${D86_GUESTS}/${kernel}" --initrd "${D86_GUESTS}/initramfs.gz"
                  --programs "${CMAKE_CURRENT_BINARY_DIR}/guest_user/programs" ${ARGN})
-    d86_boot_test_properties(${name})
+    d86_user_test_properties(${name})
 endfunction()
 
 foreach(engine IN ITEMS interp sbe)
@@ -21,9 +26,26 @@ foreach(engine IN ITEMS interp sbe)
     d86_user_test(user_686_pae_${engine} vmlinuz-686-pae ${engine})
 endforeach()
 
-# Both engines at once, checking each other: slow, so with time to spare, and not by default.
-d86_user_test(user_686_lockstep vmlinuz-686 lockstep --boot-timeout 390 --timeout 300)
-set_tests_properties(user_686_lockstep PROPERTIES LABELS "boot;long" TIMEOUT 1800)
+# More code than there are private pages; and more data pages than a process may have mappings, which is slow.
+d86_user_test(user_686_sbe_codepages vmlinuz-686 sbe --no-shell --large --only codepages
+    --expect-counter code_evictions)
+d86_user_test(user_686_sbe_sparse vmlinuz-686 sbe --no-shell --large --only sparse --ram 1200 --timeout 360
+    --expect-counter shadow_evictions)
+d86_user_test_properties(user_686_sbe_sparse long)
+
+# The engine checks its mappings while it runs.
+d86_user_test(user_686_pae_sbe_audit vmlinuz-686-pae sbe --no-shell --short --timeout 120 --program-arg=--audit=50
+    --expect-counter shadow_audits)
+
+# Both engines at once, checking each other, at 10 us an instruction: what is quick, and everything.
+d86_user_test(user_686_lockstep vmlinuz-686 lockstep --no-shell --short --timeout 120
+    --only "^(jit|segments|cpuidtest|places)$")
+d86_user_test(user_686_lockstep_all vmlinuz-686 lockstep --boot-timeout 390 --timeout 600)
+d86_user_test(user_686_pae_lockstep_all vmlinuz-686-pae lockstep --no-shell --timeout 600)
+foreach(name IN ITEMS user_686_lockstep_all user_686_pae_lockstep_all)
+    d86_user_test_properties(${name} long)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 3600)
+endforeach()
 
 # The benchmark program and its script work; the figures are for docs/measurements.md (see native_bench.py).
 add_test(NAME user_bench_smoke
@@ -31,4 +53,4 @@ add_test(NAME user_bench_smoke
              --program $<TARGET_FILE:duplex86> --kernel "${D86_GUESTS}/vmlinuz-686"
              --initrd "${D86_GUESTS}/initramfs.gz" --bench "${CMAKE_CURRENT_BINARY_DIR}/guest_user/programs/bench"
              --rounds 1 --milliseconds 10 --engine interp --without-qemu)
-d86_boot_test_properties(user_bench_smoke bench)
+d86_user_test_properties(user_bench_smoke bench)

@@ -28,7 +28,6 @@ from make_initramfs import NewcArchive
 
 PROMPT = r"duplex86:/root# "
 SKIPPED = 77  # tests/tools/user.cmake tells ctest
-HOST_ERROR = 1  # frontend/status.h: the host, or the program itself, refused what was asked for
 PROGRAMS = ("selfread", "jit", "middle", "faults", "storm", "threads", "processes", "fpstate", "segments",
             "hostile", "cpuidtest", "places")
 LARGE_PROGRAMS = ("sparse", "codepages")  # these need memory, and are only run by name
@@ -91,23 +90,22 @@ class MappingWatch(threading.Thread):
         print(f"ok    {self.most} host mappings at most", flush=True)
 
 
-def was_refused(machine):
-    """Why the program did not even start the guest, or None."""
-    if machine.process.poll() != HOST_ERROR or "Linux version" in machine.transcript:
-        return None
-    return machine.transcript.replace("\r", "").strip() or "no reason given"
+class Native:
+    """What a program says on the host: output, status and seconds, or the reason why it does not run there."""
 
-
-def run_native(path, arguments, timeout):
-    """Output and status on the host, or the reason why the host cannot run the program."""
-    try:
-        done = subprocess.run([path, "native", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=timeout, check=False)
-    except subprocess.TimeoutExpired:
-        raise Failure(f"on the host it did not end within {timeout:.0f} s") from None
-    except OSError as error:
-        return None, f"the host runs no i386 programs ({error.strerror})"
-    return (done.stdout.decode("utf-8", "replace"), done.returncode), None
+    def __init__(self, path, arguments, timeout):
+        self.output = self.status = self.refused = None
+        self.timed_out = False
+        started = time.monotonic()
+        try:
+            done = subprocess.run([path, "native", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                  timeout=timeout, check=False)
+            self.output, self.status = done.stdout.decode("utf-8", "replace"), done.returncode
+        except subprocess.TimeoutExpired:
+            self.timed_out = True
+        except OSError as error:
+            self.refused = f"the host runs no i386 programs ({error.strerror})"
+        self.seconds = time.monotonic() - started
 
 
 def compare(native, guest):
@@ -116,12 +114,14 @@ def compare(native, guest):
     if status or re.search("^FAIL", text, re.MULTILINE):
         bad = [line for line in text.splitlines() if not re.match("(guest-only )?ok ", line)]
         raise Failure(f"in the guest: status {status}\n" + "\n".join(bad[-40:] or text.splitlines()[-10:]))
-    if native is None:
+    if native.refused:
         return
+    if native.timed_out:
+        raise Failure(f"on the host it did not end within {native.seconds:.0f} s")
     ours = [line for line in text.splitlines() if not line.startswith("guest-only ")]
-    theirs = native[0].splitlines()
-    if native[1]:
-        raise Failure(f"on the host: status {native[1]}\n" + "\n".join(theirs[-20:]))
+    theirs = native.output.splitlines()
+    if native.status:
+        raise Failure(f"on the host: status {native.status}\n" + "\n".join(theirs[-20:]))
     if ours != theirs:
         raise Failure("host and guest differ\n" + "\n".join(
             difflib.unified_diff(theirs, ours, "host", "guest", n=1, lineterm="")))
@@ -135,25 +135,28 @@ def run_guest(machine, name, args):
     return match[1].replace("\r", ""), int(match[2])
 
 
-def run_programs(machine, args):
+def run_on_host(args):
+    """By name; before there is a guest, whose console somebody must read all the time."""
+    arguments = ["short"] if args.short else []
+    done = {name: Native(os.path.join(args.programs, name), arguments, args.timeout)
+            for name in args.programs_chosen}
+    for reason in {native.refused for native in done.values() if native.refused}:
+        print(f"note  no comparison: {reason}", flush=True)
+    return done
+
+
+def run_programs(machine, natives, args):
     """Run all; how many went wrong."""
     failed = 0
-    reason_shown = False
-    arguments = ["short"] if args.short else []
     for name in args.programs_chosen:
         started = time.monotonic()
         try:
-            native, reason = run_native(os.path.join(args.programs, name), arguments, args.timeout)
-            if reason and not reason_shown:
-                print(f"note  no comparison: {reason}", flush=True)
-                reason_shown = True
-            native_seconds = time.monotonic() - started
             guest = run_guest(machine, name, args)
-            seconds = time.monotonic() - started - native_seconds
-            compare(native, guest)
+            seconds = time.monotonic() - started
+            compare(natives[name], guest)
             lines = len(guest[0].splitlines())
-            print(f"ok    {name:12}{lines:5} checks, {seconds:6.2f} s in the guest, {native_seconds:.2f} s on the host",
-                  flush=True)
+            print(f"ok    {name:12}{lines:5} checks, {seconds:6.2f} s in the guest, "
+                  f"{natives[name].seconds:.2f} s on the host", flush=True)
         except Failure as failure:
             failed += 1
             print(f"FAIL  {name}: {failure}", flush=True)
@@ -206,6 +209,12 @@ def check_counters(machine, args):
     used = {"sbe": "native_entries", "lockstep": "lockstep_checks"}.get(args.engine)
     if used and counter(machine, used) < 1000:
         raise Failure(f"engine {args.engine} was not used: {used} {counter(machine, used)}")
+    if used:
+        # What no cause is told of was refused by the host: the interpreter went on, one instruction at a time.
+        traps = counter(machine, "native_traps")
+        told = sum(map(int, re.findall(r"^ *trap_\w+ +(\d+)", machine.transcript, re.MULTILINE)))
+        if (traps - told) * 100 > traps:
+            raise Failure(f"{traps - told} of {traps} entries into native code were refused")
     for name in args.expect_counter:
         if not counter(machine, name):
             raise Failure(f"counter {name} is 0")
@@ -213,15 +222,17 @@ def check_counters(machine, args):
         print(f"ok    {name} {counter(machine, name)}")
 
 
-def session(machine, args):
+def session(machine, natives, args):
     """0, 1 or SKIPPED."""
     watch = MappingWatch(machine)
     try:
         watch.start()
-        if not args.no_shell:
+        if args.no_shell:
+            machine.expect(r"(?=\[begin )", args.boot_timeout)
+        else:
             boot(machine, args.boot_timeout)
-            print(f"ok    boot after {machine.elapsed():.1f} s", flush=True)
-        failed = run_programs(machine, args)
+        print(f"ok    boot after {machine.elapsed():.1f} s", flush=True)
+        failed = run_programs(machine, natives, args)
         watch.finish()
         if not args.no_shell:
             machine.send("poweroff -f\r")
@@ -231,7 +242,7 @@ def session(machine, args):
                 raise Failure(f"after poweroff the program ended with status {status}")
             check_counters(machine, args)
     except Failure as failure:
-        refused = args.engine and was_refused(machine)
+        refused = args.engine and machine.refused()
         if refused and not args.require_engine:
             print(f"skipped: engine {args.engine}: {refused}")
             return SKIPPED
@@ -260,9 +271,10 @@ def main():
         else:
             command = duplex86_command(args.program, args.kernel, initrd, args.append, args.ram, args.engine,
                                        args.program_arg + ["--stats"] + (["--eager"] if args.engine == "sbe" else []))
+        natives = run_on_host(args)
         machine = Machine(command, args.log)
         try:
-            return session(machine, args)
+            return session(machine, natives, args)
         finally:
             machine.close()
 
