@@ -30,6 +30,7 @@ static void follow(struct scan_page *page, unsigned next, const struct insn *ins
     uint32_t target = page->address + next + insn->imm;
 
     if (target - page->address < SCAN_PAGE_SIZE) {
+        rotate_entered(page, target - page->address);
         bitmap_set(page->pending, target - page->address);
         bitmap_set(page->entry, target - page->address);
     } else {
@@ -101,6 +102,7 @@ static unsigned scan_one(struct scan_page *page, unsigned offset)
 /* Somebody comes here who is not on the way from the promotion's first instruction. */
 static void enter_moved(struct scan_page *page, unsigned offset)
 {
+    rotate_entered(page, offset);
     bitmap_set(page->entry, offset);
     rules_unpromote(page, rules_jump_at(page, offset));
 }

@@ -79,6 +79,19 @@ static size_t read_on(const struct scan_page *page, const uint8_t *from, unsigne
     return count;
 }
 
+static struct scan_fault check_rotation(const struct scan_page *page, unsigned start,
+                                        const struct insn *guest, const struct insn *native)
+{
+    const struct x86_operand *a = &guest->opnd[0], *b = &native->opnd[0];
+
+    if (a->kind != X86_OPND_GPR || b->kind != X86_OPND_GPR || a->size != 4 || b->size != 4 ||
+        a->reg != b->reg || ((guest->imm + native->imm) & 31) || !(guest->imm & 31))
+        return fault("a rotation to the left is not the guest's to the right", start);
+    if (!rotate_may_be_rol(page, start, guest))
+        return fault("a rotation to the left whose flags may be read", start);
+    return OK;
+}
+
 static struct scan_fault check_kept(const struct scan_page *page, unsigned start)
 {
     bool code32 = page->mode.bits & SCAN_CODE32;
@@ -96,6 +109,8 @@ static struct scan_fault check_kept(const struct scan_page *page, unsigned start
         return fault("a kept start is no instruction in the private page", start);
     if (guest.length != length || native.length != length)
         return fault("a kept instruction has another length than its mark says", start);
+    if (is_twin && guest.op == X86_ROR && native.op == X86_ROL)
+        return check_rotation(page, start, &guest, &native);
     if (guest.op != native.op || guest.op_size != native.op_size || guest.addr_size != native.addr_size)
         return fault("a kept instruction is another one in the private page", start);
     verdict = scan_verdict(&guest, &page->mode);

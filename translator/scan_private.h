@@ -105,6 +105,14 @@ void emit_trap(struct scan_page *page, unsigned offset);
 /* Another encoding of the same instruction, of the same length. False: there is none. */
 bool emit_twin(const struct insn *insn, const uint8_t *original, uint8_t twin[X86_INSN_MAX]);
 
+/* ---- scan_rotate.c: ROL for ROR ------------------------------------------------------------------ */
+
+bool rotate_is_ror(const struct insn *insn);
+/* May the instruction at `offset` be a ROL instead, as far as the instructions behind it go? */
+bool rotate_may_be_rol(const struct scan_page *page, unsigned offset, const struct insn *insn);
+void rotate_twin(const struct insn *insn, uint8_t twin[X86_INSN_MAX]);
+void rotate_entered(struct scan_page *page, unsigned target);
+
 /* ---- scan.c -------------------------------------------------------------------------------------- */
 
 /* Begin and end a call that changes the page. */

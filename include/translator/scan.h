@@ -325,6 +325,21 @@ static inline void scan_resume_registers(const struct scan_resume *resume, uint3
     }
 }
 
+/* ---- ROL for ROR: scan_rotate.c ------------------------------------------------------------------ */
+
+/* CF and OF are still those of the ROL at `offset`, which stands for a ROR of `reg` by `count`. */
+struct scan_owed {
+    uint16_t offset;
+    uint8_t reg, count;
+};
+
+/*
+ * The guest stopped before the instruction at `offset`, wherever that runs: does the processor owe flags
+ * there? Then the guest's EFLAGS are what scan_flags_paid() makes of the processor's.
+ */
+bool scan_flags_owed(const struct scan_page *page, unsigned offset, struct scan_owed *owed);
+uint32_t scan_flags_paid(const struct scan_owed *owed, const uint32_t regs[8], uint32_t eflags);
+
 /* ---- Instructions across a page boundary: scan_link.c -------------------------------------------- */
 
 /*

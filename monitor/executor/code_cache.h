@@ -159,6 +159,9 @@ bool code_leave_snippet(struct vcpu *v, uint32_t host_la);
 /* What guest state the place in the nexus stands for. False: it stands for none. */
 bool code_snippet_state(struct vcpu *v, uint32_t host_la, struct scan_resume *resume);
 
+/* Native code stopped before the guest's instruction at la: does it owe flags there (scan_flags_owed())? */
+bool code_owes_flags(struct vcpu *v, guest_la la, struct scan_owed *owed);
+
 /* The mapped private page for a linear address, or NULL. */
 struct code_page *code_page_at(struct vcpu *v, guest_la la);
 

@@ -105,6 +105,13 @@ bool code_leave_snippet(struct vcpu *v, uint32_t host_la)
     return true;
 }
 
+bool code_owes_flags(struct vcpu *v, guest_la la, struct scan_owed *owed)
+{
+    const struct code_page *p = code_page_at(v, la);
+
+    return p && scan_flags_owed(&p->scan, la & 0xfff, owed);
+}
+
 /* ---- Sites -------------------------------------------------------------------------------------------- */
 
 bool code_inside_promotion(const struct code_page *p, unsigned offset)

@@ -272,7 +272,9 @@ static bool is_over(struct vcpu *v, uint32_t native_before, uint32_t guest_eip, 
 static bool execute(struct vcpu *v, const struct native_segments *segments, struct native_trap *trap)
 {
     uint32_t eflags = sbe_flags_out(v) | X86_TF, guest_eip = v->eip, native_before, start = 0;
-    v->eip = code_entry(v, v->seg[X86_CS].base + v->eip) - v->seg[X86_CS].base;
+    guest_la base = v->seg[X86_CS].base;
+    struct scan_owed owed;
+    v->eip = code_entry(v, base + v->eip) - base;
     if (v->eip != guest_eip)
         start = v->eip;
     do {
@@ -282,10 +284,13 @@ static bool execute(struct vcpu *v, const struct native_segments *segments, stru
         if (trap->cause != NATIVE_FAULT || trap->vector != X86_DB)
             return false;
     } while (trap->in_snippet && !is_over(v, native_before, guest_eip, &start));
-    sbe_flags_in(v, eflags & ~X86_TF);
     fpu_after_native(v);
     if (trap->in_snippet)
         (void)code_leave_snippet(v, v->eip);
+    /* Owed by this very instruction: the flags were the guest's before it. */
+    if (code_owes_flags(v, base + v->eip, &owed) && owed.offset == ((base + guest_eip) & 0xfff))
+        eflags = scan_flags_paid(&owed, v->gpr.d, eflags);
+    sbe_flags_in(v, eflags & ~X86_TF);
     return true;
 }
 

@@ -240,14 +240,17 @@ static void enter(struct vcpu *v, const struct native_segments *segments, uint32
                   struct native_trap *trap)
 {
     guest_la base = v->seg[X86_CS].base;
+    struct scan_owed owed;
     v->eip = code_entry(v, base + v->eip) - base;
     native_enter(v, segments, eflags, trap);
-    sbe_flags_in(v, *eflags);
     fpu_after_native(v);
-    /* Registers in a snippet are not the guest's yet. */
+    /* Registers in a snippet are not the guest's yet, nor are flags behind some rotations. */
     trap->in_snippet = code_reserves(v->eip);
     if (trap->in_snippet)
         (void)code_leave_snippet(v, v->eip);
+    if (code_owes_flags(v, base + v->eip, &owed))
+        *eflags = scan_flags_paid(&owed, v->gpr.d, *eflags);
+    sbe_flags_in(v, *eflags);
 }
 
 static enum next run(struct vcpu *v)

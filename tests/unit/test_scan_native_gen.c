@@ -72,7 +72,7 @@ static const uint8_t neighbours[][8] = {
     { 3, 0x83, 0xe8, 0x05 }, { 3, 0x8d, 0x50, 0x04 }, { 3, 0xc1, 0xe1, 0x02 }, { 5, 0xb8, 1, 2, 3, 4 }, { 5, 0x05, 9, 8, 7, 6 },
     { 6, 0x81, 0xc2, 4, 3, 2, 1 }, { 4, 0x8d, 0x44, 0x24, 0x08 }, { 1, 0x50 }, { 2, 0x74, 0x02 }, { 2, 0x75, 0x30 }, { 1, 0x98 },
     { 4, 0x89, 0x44, 0x24, 0x04 }, { 3, 0x8b, 0x1c, 0x24 }, { 3, 0x0f, 0xb6, 0xc0 }, { 7, 0xc7, 0x44, 0x24, 0x04, 1, 0, 0 },
-    { 4, 0x66, 0x0f, 0xef, 0xc0 }, { 1, 0xf9 }, { 2, 0x11, 0xc0 }, { 2, 0xe2, 0x01 }, { 2, 0x74, 0xf8 }, { 2, 0x79, 0x05 },
+    { 4, 0x66, 0x0f, 0xef, 0xc0 }, { 2, 0xd1, 0xe0 }, { 2, 0x31, 0xca }, { 3, 0xc1, 0xc8, 0x0b }, { 2, 0x89, 0xf0 }, { 1, 0xf9 }, { 2, 0x11, 0xc0 }, { 2, 0xe2, 0x01 }, { 2, 0x74, 0xf8 }, { 2, 0x79, 0x05 },
 };
 
 /* What hides something, alone or with what follows, and what does not. */
@@ -216,8 +216,22 @@ static void put_imm(struct gen *g, const struct form *form)
     }
 }
 
+/* ror edx | ebx | edi, imm8: what hash functions have. */
+static void put_rotation(struct gen *g)
+{
+    static const uint8_t modrm[] = { 0xca, 0xcb, 0xcf };
+
+    put(g, 0xc1);
+    put(g, modrm[below(g, ARRAY_SIZE(modrm))]);
+    put(g, below(g, 2) ? (uint8_t)below(g, 40) : bad_byte(g));
+}
+
 static void put_site(struct gen *g)
 {
+    if (below(g, 8) == 0) {
+        put_rotation(g);
+        return;
+    }
     const unsigned first_branch =
         ARRAY_SIZE(forms) - 9; /* as many as all others: compilers emit them so often */
     const struct form *form = &forms[below(g, 3) ? below(g, ARRAY_SIZE(forms)) : first_branch + below(g, 9)];
