@@ -38,6 +38,7 @@ void emit_begin(struct emit *e)
         .at = (uint16_t)e->size,
         .how = e->now.how,
         .regs = (uint8_t)(e->now.a << 4 | e->now.b),
+        .vector = e->vector,
         .eip = e->now.eip,
         .add = e->now.add,
     };
@@ -228,6 +229,17 @@ void emit_counted(struct emit *e, uint8_t opcode, uint32_t target, uint32_t next
     emit_guest(e, next);
 }
 
+/* ---- SSE ----------------------------------------------------------------------------------------- */
+
+/* 0F 28 /r */
+void emit_movaps(struct emit *e, unsigned to, unsigned from)
+{
+    emit_begin(e);
+    emit_u8(e, 0x0f);
+    emit_u8(e, 0x28);
+    emit_u8(e, (uint8_t)(0xc0 | to << 3 | from));
+}
+
 /* ---- x87 ----------------------------------------------------------------------------------------- */
 
 static void emit_x87(struct emit *e, uint8_t opcode, unsigned modrm)
@@ -312,6 +324,12 @@ void emit_movups_scratch_xmm(struct emit *e, unsigned offset, unsigned xmm)
     emit_reg_scratch(e, (const uint8_t[]){ 0x0f, 0x11 }, 2, xmm, offset);
 }
 
+/* 26 0F 10 /r */
+void emit_movups_xmm_scratch(struct emit *e, unsigned xmm, unsigned offset)
+{
+    emit_reg_scratch(e, (const uint8_t[]){ 0x0f, 0x10 }, 2, xmm, offset);
+}
+
 /* 26 FF /4 */
 void emit_jmp_scratch(struct emit *e, unsigned offset)
 {
@@ -330,7 +348,7 @@ void emit_place(struct emit *e, uint32_t address)
 {
     for (unsigned i = 0; i < e->jump_count; i++) {
         const struct emit_jump *jump = &e->jumps[i];
-        uint32_t target = jump->to_start ? address : jump->target;
+        uint32_t target = jump->to_start ? address + e->start : jump->target;
         uint32_t relative = target - (address + jump->at + 4u);
 
         __builtin_memcpy(e->bytes + jump->at, &relative, sizeof(relative));

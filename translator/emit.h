@@ -32,6 +32,13 @@ enum step_how {
     STEP_TURNED,  /* the x87 stack is turned by `add`, and is to be popped if a is set */
 };
 
+/* How the guest's XMM registers do: a step's `vector`, with one or two registers (a << 3 | b) in it. */
+enum step_vector {
+    VECTOR_SAME,
+    VECTOR_SWAPPED = 0x40, /* a and b hold each other's value */
+    VECTOR_SAVED = 0x80,   /* a is in SCRATCH_VECTOR */
+};
+
 struct emit_state {
     uint8_t how, a, b;
     uint32_t eip, add;
@@ -40,7 +47,7 @@ struct emit_state {
 /* A rel32 to be filled in. */
 struct emit_jump {
     uint8_t at;
-    bool to_start; /* of this code; else to the linear address `target` */
+    bool to_start; /* to struct emit's `start`; else to the linear address `target` */
     uint32_t target;
 };
 
@@ -52,6 +59,8 @@ struct emit {
     uint32_t data_base;    /* struct scan_page */
     bool turns_fpu;        /* may turn the x87 stack */
     struct emit_state now; /* what the next instruction's step says */
+    uint8_t vector;        /* ... and of XMM registers, until it is changed */
+    unsigned start;        /* where a loop begins anew */
     struct scan_step steps[EMIT_STEPS_MAX];
     struct emit_jump jumps[EMIT_JUMPS_MAX];
 };
@@ -112,6 +121,8 @@ void emit_jcc(struct emit *e, unsigned cond, uint32_t target);
 /* LOOP, LOOPcc, JCXZ by opcode, over two jumps: to `target` where it is taken, else on. */
 void emit_counted(struct emit *e, uint8_t opcode, uint32_t target, uint32_t next);
 
+void emit_movaps(struct emit *e, unsigned to, unsigned from);
+
 void emit_turn(struct emit *e, bool up); /* FINCSTP, or FDECSTP */
 void emit_fxch(struct emit *e, unsigned st);
 void emit_fmul_st0_sti(struct emit *e, unsigned st);
@@ -121,11 +132,12 @@ void emit_ffree_st0(struct emit *e);
 /* The scratch area: ES:[scratch + offset]. */
 void emit_mov_scratch_r32(struct emit *e, unsigned offset, unsigned reg);
 void emit_mov_r32_scratch(struct emit *e, unsigned reg, unsigned offset);
+void emit_movups_xmm_scratch(struct emit *e, unsigned xmm, unsigned offset);
 void emit_movups_scratch_xmm(struct emit *e, unsigned offset, unsigned xmm);
 void emit_jmp_scratch(struct emit *e, unsigned offset);
 struct emit_memory emit_scratch(const struct emit *e, unsigned offset);
 
-/* Jumps to `target`, for which this code stands, go to its start. */
+/* Jumps to `target`, for which this code stands, go to e->start. */
 void emit_loop(struct emit *e, uint32_t target);
 /* Fill in the jumps for code that begins at this linear address. */
 void emit_place(struct emit *e, uint32_t address);

@@ -15,14 +15,8 @@ enum {
     JUMP_SIZE = 5, /* E9 cd */
     JUMP_OPCODE = 0xe9,
     PADDING = 0x3e,     /* a prefix a jump ignores */
-    RUN_MAX = 9,        /* instructions in a promotion */
+    NEIGHBOURS_MAX = 9, /* instructions in a promotion that is no loop */
     RUN_BEFORE_MAX = 7, /* of them before the site */
-};
-
-/* Neighbouring instructions, in order, each falling into the next. */
-struct run {
-    unsigned first, end, count;
-    uint16_t start[RUN_MAX];
 };
 
 static struct emit emit_for(const struct scan_page *page)
@@ -87,8 +81,7 @@ static bool is_harmless(const struct scan_page *page, const struct insn *insn)
     return verdict.action == SCAN_KEEP || (verdict.reason == SCAN_STRING && equivalent_uses_es(insn));
 }
 
-/* May this instruction run in a snippet? */
-static bool is_movable(const struct scan_page *page, unsigned offset, struct guest_insn *guest)
+bool run_takes(const struct scan_page *page, unsigned offset, struct guest_insn *guest)
 {
     unsigned state = mark_state(page, offset);
 
@@ -125,13 +118,12 @@ static int find_before(const struct scan_page *page, unsigned offset)
             return -1;
         found = (int)start;
     }
-    if (found < 0 || !is_movable(page, (unsigned)found, &guest) || !falls_through(page, &guest.insn))
+    if (found < 0 || !run_takes(page, (unsigned)found, &guest) || !falls_through(page, &guest.insn))
         return -1;
     return found;
 }
 
-/* Nothing else that was scanned shares bytes with the run, but traps that begin before it. */
-static bool is_alone(const struct scan_page *page, const struct run *run)
+bool run_is_alone(const struct scan_page *page, const struct run *run)
 {
     unsigned member = 0;
 
@@ -159,6 +151,11 @@ static bool is_return_address(const struct scan_page *page, unsigned offset)
             is_call(&guest.insn))
             return true;
     return false;
+}
+
+bool run_may_go_on(const struct scan_page *page, unsigned offset)
+{
+    return offset < SCAN_PAGE_SIZE && !bitmap_has(page->entry, offset) && !is_return_address(page, offset);
 }
 
 /* What a run may contain besides its first instruction. */
@@ -189,13 +186,13 @@ static bool extend(const struct scan_page *page, struct run *run, unsigned count
                 is_return_address(page, next))
                 return false;
         }
-        if (!is_movable(page, next, &guest) || (is_call(&guest.insn) && !choice->with_calls))
+        if (!run_takes(page, next, &guest) || (is_call(&guest.insn) && !choice->with_calls))
             return false;
         has_call |= is_call(&guest.insn);
         run->start[run->count++] = (uint16_t)next;
         run->end = mark_end(page, next);
     }
-    return has_call == choice->with_calls && run->end - run->first >= JUMP_SIZE && is_alone(page, run);
+    return has_call == choice->with_calls && run->end - run->first >= JUMP_SIZE && run_is_alone(page, run);
 }
 
 /* The jump begins behind `padding` prefixes, so that what began inside of it may meet a byte that traps. */
@@ -229,27 +226,33 @@ static bool make_snippet(const struct scan_page *page, const struct run *run, bo
     return snippet_fits(page, e);
 }
 
+/* Put the run's code into the snippet page, and a jump to it in its place. */
+static bool promote_to(struct scan_page *page, const struct run *run, struct emit *e)
+{
+    unsigned padding_max = run->count > 1 ? run->start[1] - run->first - 1u : 0, at;
+    struct patch patch;
+
+    for (unsigned padding = 0; padding <= padding_max; padding++) {
+        if (run->end - run->first < padding + JUMP_SIZE)
+            break;
+        make_patch(run, padding, &patch);
+        if (snippet_place(page, e, &patch, &at)) {
+            promote(page, e, &patch, at, SCAN_FORM_JUMP);
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool promote_as(struct scan_page *page, const struct run *run)
 {
-    unsigned padding_max = run->count > 1 ? run->start[1] - run->first - 1u : 0;
-    struct patch patch;
     struct emit e;
-    unsigned at;
 
     for (unsigned apart = 0; apart < 2; apart++) {
         if (!make_snippet(page, run, apart, &e))
             return false;
-        if (equivalent_is_objected(&e, 0, scan_mode_guard(&page->mode)))
-            continue;
-        for (unsigned padding = 0; padding <= padding_max; padding++) {
-            if (run->end - run->first < padding + JUMP_SIZE)
-                break;
-            make_patch(run, padding, &patch);
-            if (snippet_place(page, &e, &patch, &at)) {
-                promote(page, &e, &patch, at, SCAN_FORM_JUMP);
-                return true;
-            }
-        }
+        if (!equivalent_is_objected(&e, 0, scan_mode_guard(&page->mode)) && promote_to(page, run, &e))
+            return true;
     }
     return false;
 }
@@ -268,6 +271,28 @@ static bool promote_run(struct scan_page *page, unsigned offset, unsigned count,
         if (is_entry(page, (unsigned)first, choice) || is_return_address(page, (unsigned)first))
             break;
         first = find_before(page, (unsigned)first);
+    }
+    return false;
+}
+
+/*
+ * A whole loop around the site: it runs in the snippet from then on, without a jump to and fro in each
+ * iteration. One with an XMM register in the site has another in its place, if that helps.
+ */
+static bool promote_loop(struct scan_page *page, unsigned offset)
+{
+    struct guest_insn guest;
+    struct run run;
+
+    if (!loop_find(page, offset, &run) || !decode(page, offset, &guest))
+        return false;
+    for (unsigned variant = equivalent_has_kind(&guest.insn, X86_OPND_XMM) ? 0 : LOOP_SWAPS;
+         variant < LOOP_VARIANTS; variant++) {
+        struct emit e = emit_for(page);
+
+        if (loop_emit(page, &run, variant, &e) && snippet_fits(page, &e) &&
+            !equivalent_is_objected(&e, 0, scan_mode_guard(&page->mode)) && promote_to(page, &run, &e))
+            return true;
     }
     return false;
 }
@@ -294,7 +319,7 @@ static bool promote_branch(struct scan_page *page, unsigned offset)
     struct run alone = { offset, mark_end(page, offset), 1, { (uint16_t)offset } };
     unsigned at;
 
-    if (!is_movable(page, offset, &guest) || !is_alone(page, &alone) || !is_long_branch(&guest.insn))
+    if (!run_takes(page, offset, &guest) || !run_is_alone(page, &alone) || !is_long_branch(&guest.insn))
         return false;
     patch.size = patch.jump = guest.insn.length;
     patch.rel = guest.insn.length - 4u;
@@ -315,7 +340,7 @@ static bool has_equivalent(const struct scan_page *page, unsigned offset)
     struct emit e = emit_for(page);
     struct guest_insn guest;
 
-    return is_movable(page, offset, &guest) && equivalent_emit(&e, &guest, scan_mode_guard(&page->mode));
+    return run_takes(page, offset, &guest) && equivalent_emit(&e, &guest, scan_mode_guard(&page->mode));
 }
 
 static bool promote_site(struct scan_page *page, unsigned offset)
@@ -326,6 +351,8 @@ static bool promote_site(struct scan_page *page, unsigned offset)
         return true;
     if (!has_equivalent(page, offset))
         return false;
+    if (promote_loop(page, offset))
+        return true;
     /*
      * A return from a call that a snippet made is not foreseen by the processor: the last resort. What was
      * entered was not always branched to, though: after a string instruction the monitor may have gone on
@@ -334,7 +361,7 @@ static bool promote_site(struct scan_page *page, unsigned offset)
     for (unsigned i = 0; i < (is_string ? 4 : 2); i++) {
         const struct choice choice = { .with_calls = i & 1, .with_entries = i & 2 };
 
-        for (unsigned count = 1; count <= RUN_MAX; count++)
+        for (unsigned count = 1; count <= NEIGHBOURS_MAX; count++)
             if (promote_run(page, offset, count, &choice))
                 return true;
     }

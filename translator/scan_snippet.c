@@ -200,7 +200,7 @@ bool scan_snippet_resume(const struct scan_page *page, unsigned snippet_offset, 
 
     if (position == page->step_count || step->at != snippet_offset)
         return false;
-    *resume = (struct scan_resume){ .eip = step->eip };
+    *resume = (struct scan_resume){ .eip = step->eip, .vector = step->vector };
     for (unsigned i = 0; i < 8; i++)
         resume->from[i] = (uint8_t)i;
     a = step->regs >> 4 & 7;
@@ -251,7 +251,8 @@ bool scan_snippet_enter(const struct scan_page *page, unsigned offset, unsigned 
 
             if (step->at >= jump->snippet_end)
                 return false;
-            if (step->eip == page->address + offset && step->how == STEP_SAME) {
+            if (step->eip == page->address + offset && step->how == STEP_SAME &&
+                step->vector == VECTOR_SAME) {
                 *snippet_offset = step->at;
                 return true;
             }
@@ -269,13 +270,11 @@ enum { STATUS_TOP = 11, TAG_EMPTY = 3 };
 
 /* The registers stay where they are: only which of them is the top changes. FNSTENV waits for no exception.
  */
-void scan_resume_fpu(const struct scan_resume *resume)
+static void resume_x87(const struct scan_resume *resume)
 {
     struct fpu_environment environment;
     uint32_t top;
 
-    if (!resume->fpu_turn && !resume->fpu_pop)
-        return;
     __asm__ volatile("fnstenv %0" : "=m"(environment));
     top = (environment.status >> STATUS_TOP) + resume->fpu_turn;
     if (resume->fpu_pop)
@@ -283,4 +282,37 @@ void scan_resume_fpu(const struct scan_resume *resume)
     environment.status &= ~(UINT32_C(7) << STATUS_TOP);
     environment.status |= (top & 7) << STATUS_TOP;
     __asm__ volatile("fldenv %0" ::"m"(environment));
+}
+
+/* All eight by way of memory, where they can be counted. */
+static void resume_vector(uint8_t vector, const uint32_t *scratch)
+{
+    uint8_t xmm[8][16], kept[16];
+    unsigned a = vector >> 3 & 7, b = vector & 7;
+
+    __asm__ volatile("movups %%xmm0, (%0)\n\tmovups %%xmm1, 16(%0)\n\t"
+                     "movups %%xmm2, 32(%0)\n\tmovups %%xmm3, 48(%0)\n\t"
+                     "movups %%xmm4, 64(%0)\n\tmovups %%xmm5, 80(%0)\n\t"
+                     "movups %%xmm6, 96(%0)\n\tmovups %%xmm7, 112(%0)" ::"r"(xmm)
+                     : "memory");
+    __builtin_memcpy(kept, xmm[a], sizeof(kept));
+    if (vector & VECTOR_SAVED) {
+        __builtin_memcpy(xmm[a], (const uint8_t *)scratch + SCRATCH_VECTOR, sizeof(xmm[a]));
+    } else {
+        __builtin_memcpy(xmm[a], xmm[b], sizeof(xmm[a]));
+        __builtin_memcpy(xmm[b], kept, sizeof(kept));
+    }
+    __asm__ volatile("movups (%0), %%xmm0\n\tmovups 16(%0), %%xmm1\n\t"
+                     "movups 32(%0), %%xmm2\n\tmovups 48(%0), %%xmm3\n\t"
+                     "movups 64(%0), %%xmm4\n\tmovups 80(%0), %%xmm5\n\t"
+                     "movups 96(%0), %%xmm6\n\tmovups 112(%0), %%xmm7" ::"r"(xmm)
+                     : "memory");
+}
+
+void scan_resume_fpu(const struct scan_resume *resume, const uint32_t *scratch)
+{
+    if (resume->fpu_turn || resume->fpu_pop)
+        resume_x87(resume);
+    if (resume->vector)
+        resume_vector(resume->vector, scratch);
 }

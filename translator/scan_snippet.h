@@ -71,9 +71,35 @@ bool equivalent_address_in_temp(struct emit *e, const struct guest_insn *guest, 
 bool equivalent_constant_in_temp(struct emit *e, const struct guest_insn *guest, unsigned variant);
 bool equivalent_factor_in_temp(struct emit *e, const struct guest_insn *guest, unsigned variant);
 
+/* ---- scan_promote.c ------------------------------------------------------------------------------ */
+
+enum { RUN_MAX = 24 };
+
+/* Neighbouring instructions, in order, each falling into the next. */
+struct run {
+    unsigned first, end, count;
+    uint16_t start[RUN_MAX];
+};
+
+/* May the instruction at `offset` run in a snippet? Then *guest is what it is. */
+bool run_takes(const struct scan_page *page, unsigned offset, struct guest_insn *guest);
+/* May the run go on with what begins at `offset`, as far as others come there? */
+bool run_may_go_on(const struct scan_page *page, unsigned offset);
+/* Nothing else that was scanned shares bytes with the run, but traps that begin before it. */
+bool run_is_alone(const struct scan_page *page, const struct run *run);
+
+/* ---- scan_loop.c --------------------------------------------------------------------------------- */
+
+enum { LOOP_SWAPS = 56, LOOP_VARIANTS }; /* the last one exchanges nothing */
+
+/* The innermost loop around the instruction at `offset`, if it is short and straight. */
+bool loop_find(const struct scan_page *page, unsigned offset, struct run *run);
+/* Code for all of it. False: not in this variant. */
+bool loop_emit(const struct scan_page *page, const struct run *run, unsigned variant, struct emit *e);
+
 /* ---- scan_snippet.c ------------------------------------------------------------------------------ */
 
-enum { PATCH_MAX = 64 };
+enum { PATCH_MAX = 128 };
 
 /* What a range of the private page becomes. */
 struct patch {

@@ -175,9 +175,10 @@ struct scan_jump {
 /* What the guest's state is before the native instruction at `at` of the snippet page. */
 struct scan_step {
     uint16_t at;
-    uint8_t how;  /* scan_private.h: enum step_how */
-    uint8_t regs; /* two register numbers */
-    uint32_t eip; /* linear: the guest instruction that is not done yet */
+    uint8_t how;    /* scan_private.h: enum step_how */
+    uint8_t regs;   /* two register numbers */
+    uint8_t vector; /* scan_private.h: enum step_vector, and two XMM register numbers */
+    uint32_t eip;   /* linear: the guest instruction that is not done yet */
     uint32_t add;
 };
 
@@ -289,7 +290,8 @@ struct scan_resume {
     uint8_t from[8]; /* 0 to 7 a register, SCAN_FROM_SCRATCH + n the scratch area's dword n */
     uint32_t add[8];
     uint8_t fpu_turn; /* to be added to the x87 status word's TOP, */
-    bool fpu_pop;     /* and ST(0) to be popped then: scan_resume_fpu() does both */
+    bool fpu_pop;     /* and ST(0) to be popped then; */
+    uint8_t vector;   /* XMM registers to be exchanged or reloaded: scan_resume_fpu() does all that */
 };
 
 enum { SCAN_FROM_SCRATCH = 8 };
@@ -306,8 +308,8 @@ bool scan_snippet_resume(const struct scan_page *page, unsigned snippet_offset, 
  */
 bool scan_snippet_enter(const struct scan_page *page, unsigned offset, unsigned *snippet_offset);
 
-/* Make the x87 of the processor this runs on the guest's. */
-void scan_resume_fpu(const struct scan_resume *resume);
+/* Make the x87 and XMM registers of the processor this runs on the guest's. */
+void scan_resume_fpu(const struct scan_resume *resume, const uint32_t *scratch);
 
 /* Make `regs` (EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI) the guest's. */
 static inline void scan_resume_registers(const struct scan_resume *resume, uint32_t regs[8],

@@ -254,6 +254,9 @@ enum code_answer code_prepare(struct vcpu *v, guest_la la)
         return answer;
     if (code_entry(v, la) != la)
         return CODE_READY;
+    /* The middle of a loop with other registers: the interpreter goes on to its end. */
+    if (scan_is_start(&p->scan, offset) && code_inside_promotion(p, offset))
+        return CODE_EMULATE;
     if (code_tolerates_promotion(p, offset))
         return CODE_EMULATE;
     /* A visible byte in the middle of an instruction will do for the processor, but not for what is promised

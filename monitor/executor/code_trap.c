@@ -100,7 +100,7 @@ bool code_leave_snippet(struct vcpu *v, uint32_t host_la)
         return false;
     scan_resume_registers(&resume, v->gpr.d, (const uint32_t *)(const void *)v->code->scratch_page);
     if (v->fpu.live)
-        scan_resume_fpu(&resume);
+        scan_resume_fpu(&resume, (const uint32_t *)(const void *)v->code->scratch_page);
     v->eip = resume.eip - v->seg[X86_CS].base;
     return true;
 }

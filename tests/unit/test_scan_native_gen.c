@@ -262,6 +262,54 @@ static void put_neighbours(struct gen *g, unsigned count)
     }
 }
 
+/* addpd, mulpd, subpd, paddd, pxor, movapd, addps, mulps between registers; which often hides something. */
+static void put_vector(struct gen *g)
+{
+    static const uint8_t opcodes[][2] = { { 0x66, 0x58 }, { 0x66, 0x59 }, { 0x66, 0x5c }, { 0x66, 0xfe },
+                                          { 0x66, 0xef }, { 0x66, 0x28 }, { 0, 0x58 },    { 0, 0x59 } };
+    const uint8_t *opcode = opcodes[below(g, ARRAY_SIZE(opcodes))];
+
+    if (opcode[0])
+        put(g, opcode[0]);
+    put(g, 0x0f);
+    put(g, opcode[1]);
+    put(g, (uint8_t)(below(g, 2) ? 0xc8 | (below(g, 2) ? 3 : 2) : 0xc0 | below(g, 64)));
+}
+
+/* What leaves ECX alone. */
+static void put_loop_member(struct gen *g)
+{
+    static const uint8_t harmless[][4] = { { 1, 0x40 },       { 1, 0x4b },
+                                           { 2, 0x01, 0xd8 }, { 3, 0x8d, 0x50, 0x04 },
+                                           { 2, 0x31, 0xd2 }, { 3, 0x83, 0xca, 0x10 } };
+    const uint8_t *member = harmless[below(g, ARRAY_SIZE(harmless))];
+
+    if (below(g, 3)) {
+        put_vector(g);
+        return;
+    }
+    for (unsigned i = 1; i <= member[0]; i++)
+        put(g, member[i]);
+}
+
+/* A loop of a few rounds. */
+static void put_loop(struct gen *g)
+{
+    unsigned head = g->at, members = 2 + below(g, 5);
+
+    g->c->state.reg[1] = 1 + below(g, 4);
+    g->c->site = head;
+    while (members--)
+        put_loop_member(g);
+    if (below(g, 3)) {
+        put(g, 0x49); /* dec ecx */
+        put(g, 0x75); /* jnz */
+    } else {
+        put(g, 0xe2); /* loop */
+    }
+    put(g, (uint8_t)(head - g->at - 1));
+}
+
 static void invent_state(struct gen *g)
 {
     struct native_state *state = &g->c->state;
@@ -299,6 +347,12 @@ void native_generate(struct native_case *c, uint64_t seed, uint32_t address)
     memset(c->page, 0xcc, sizeof(c->page));
     invent_state(&g);
     c->start = g.at = 256 + below(&g, 3500);
+    if (below(&g, 6) == 0) {
+        put_loop(&g);
+        put_neighbours(&g, 1 + below(&g, 4));
+        c->state.eip = address + c->start;
+        return;
+    }
     put_neighbours(&g, below(&g, 4));
     c->site = g.at;
     put_site(&g);
