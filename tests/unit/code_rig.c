@@ -224,6 +224,14 @@ static int guest_byte(guest_la la)
     return ~pte & (X86_PTE_P | X86_PTE_U) ? -1 : rig_frame(pte >> 12)[la & 0xfff];
 }
 
+/* ROL by the complement has the result of ROR; whether its flags are dead is the audit's to know. */
+static bool same_operation(const struct insn *a, const struct insn *b)
+{
+    bool rotated = a->op == X86_ROR && b->op == X86_ROL && a->opnd[0].reg == b->opnd[0].reg &&
+                   ((a->imm + b->imm) & 31) == 0;
+    return a->length == b->length && (a->op == b->op || rotated);
+}
+
 /*
  * Is the byte part of a twin: an instruction that reads differently in the private page, and is the same
  * operation of the same length? (The table of sites may be too short to tell.)
@@ -236,7 +244,7 @@ static bool in_twin(const struct code_page *p, unsigned offset)
         if (start + length > offset && start + length <= 4096 &&
             x86_decode(p->scan.original + start, length, true, &guest) == X86_DECODE_OK &&
             x86_decode(p->scan.private_page + start, length, true, &native) == X86_DECODE_OK &&
-            guest.op == native.op && guest.length == native.length)
+            same_operation(&guest, &native))
             return true;
     }
     return false;
