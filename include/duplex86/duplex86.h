@@ -220,7 +220,7 @@ enum {
 };
 
 /*
- * The exit record, plain data in memory shared with the processor. The caller reads what the reason
+ * The exit record, plain data that stays at one address. The caller reads what the reason
  * names, and for an input fills io.data or mmio.data before the next d86_vcpu_run().
  */
 struct d86_exit {

@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * How the library and the executor process take turns. The vCPU belongs to one of them at a time; `turn`
- * says to whom, and is the futex the other one sleeps on. Both sides.
+ * says to whom, and is the futex the other one sleeps on. The library writes here and to the vCPU; what it
+ * reads it does not believe (library/mirror.c, library/exit_record.c). Both sides.
  */
 #pragma once
 
@@ -31,6 +32,12 @@ struct channel_write {
 
 enum { CHANNEL_WRITES_MAX = 64 };
 
+/* What the library changed besides: the executor brings up to date what is made from it before it runs. */
+enum channel_change {
+    CHANNEL_MODE = 1 << 0,         /* registers */
+    CHANNEL_TRANSLATIONS = 1 << 1, /* what linear addresses mean: control registers, the memory map */
+};
+
 /*
  * What an executor does at its next turn, when a test wants to see the confinement hold: something nobody
  * allows it, from its own text and by raw system calls, as code that took it over would. It ought to die of
@@ -49,6 +56,8 @@ enum channel_subversion {
     CHANNEL_READ_LIFELINE, /* read(CHANNEL_FD_LIFELINE) */
     CHANNEL_INT80,         /* getpid() by INT 80h, the 32-bit way in */
     CHANNEL_FOREIGN_TEXT,  /* futex(), which is allowed, by an instruction in the arena's executable part */
+    CHANNEL_LIE, /* none of these, and not taken back: it runs nothing, and has the library believe what the
+                    test has put into the arena */
 };
 
 struct vcpu;
@@ -72,6 +81,7 @@ struct channel {
     uint32_t native;
     uint32_t subvert; /* enum channel_subversion; by tests, taken back by the executor */
 
+    uint32_t changed;     /* CHANNEL_MODE and so on, by the library; taken back by the executor */
     uint32_t write_count; /* over CHANNEL_WRITES_MAX: too many to keep, drop everything */
     struct channel_write write[CHANNEL_WRITES_MAX];
 };
@@ -81,5 +91,5 @@ enum { CHANNEL_KICK_SIGNAL = 10 };
 
 /* exec.c. Run the vCPU until an exit; its exit record is filled in. */
 void exec_run(struct vcpu *v);
-/* exec.c. Drop what is cached from memory the library wrote to. */
-void exec_take_writes(struct vcpu *v, struct channel *c);
+/* exec.c. Make good for what the library changed: what follows from it, what is cached from there. */
+void exec_take_changes(struct vcpu *v, struct channel *c);

@@ -3,7 +3,8 @@
  *
  * The virtual CPU's state, on the executor side: plain data in the shared arena, at the same address in
  * every process that maps it. Pointers in it point into the arena or at executor code only.
- * Readers beyond the executor: the library side (library/vcpu.c) converts to and from the public structs.
+ * The library side has a copy of part of it (library/mirror.c), which it converts to and from the public
+ * structs.
  */
 #pragma once
 
@@ -226,27 +227,37 @@ struct step_state {
     bool resume, shadow, shadow_is_ss;
 };
 
+/*
+ * By whose they are, there are three kinds of members; the library has a copy of the state and of the
+ * settings in memory of its own, a struct vcpu too (library/mirror.c), and of the rest it reads counters
+ * only.
+ */
 struct vcpu {
-    /* Hot: touched by nearly every instruction. */
+    /*
+     * State: what the processor is, and what it is in the middle of, between two turns. The library may
+     * change it; what is made from it elsewhere follows at the next turn (exec_take_changes()). Up to seg[]
+     * hot: touched by nearly every instruction.
+     */
     union gpr_file gpr;
     uint32_t eip;   /* of the current block's first byte while it runs; exact whenever C code outside handlers
                        sees it */
     uint16_t arith; /* ARITH_* */
-    uint32_t eflags;       /* all flags but the arithmetic six, which are zero here; bit 1 set */
+    uint32_t eflags; /* all flags but the arithmetic six, which are zero here; bit 1 set */
+
+    /* The executor's own, as hot. */
     uint32_t pending;      /* PENDING_*; set atomically by other threads */
     uint32_t fetch_tag;    /* tlb_generation << MODE_BITS | mode */
     struct tlb_entry *tlb; /* data TLB for the current CPL: tlb_user, tlb_system, or tlb_none */
     uint64_t icount;
+
+    /* State again. */
     struct segment seg[X86_SREG_COUNT];
 
-    uint32_t next_eip; /* of the instruction after the current one, in handlers that sync */
-    uint8_t cpl;       /* SDM's CPL: SS.DPL; 0 in real mode, 3 in V86 */
-    uint8_t mode;      /* MODE_* without MODE_STEP */
+    uint8_t cpl; /* SDM's CPL: SS.DPL; 0 in real mode, 3 in V86 */
     bool halted, shutdown;
     bool nmi_pending, nmi_blocked;
     bool int_shadow;   /* set by STI or MOV/POP SS: no interrupt before the next instruction is done */
     bool shadow_is_ss; /* ... by MOV/POP SS: no debug trap either */
-    bool no_trap;      /* the instruction entered a handler: no single-step trap after it */
     int16_t interrupt; /* injected vector, or -1 */
 
     struct segment ldt, tr;
@@ -260,28 +271,38 @@ struct vcpu {
         uint64_t pat, apic_base, misc_enable;
         int64_t tsc_offset; /* guest TSC = host TSC + offset */
     } msr;
+
+    struct event event;      /* exception being raised; EVENT_NONE otherwise */
+    struct event delivering; /* for the double-fault rules */
+    bool exception_shown;    /* D86_DEBUG_EXCEPTIONS: the caller has seen v->event; deliver it now */
+
+    struct fpu fpu;
+    struct bus_log bus; /* the state ends before the accesses it keeps */
+
+    /* Settings: the library's alone to change. */
     struct cpu_model model;
     uint32_t features[4]; /* what CPUID advertises: words as in enum cpu_feature; set by cpu_model_select() */
     uint32_t tsc_khz;     /* of the time stamp counter, for CPUID; 0: not known */
     guest_pa pa_mask;     /* physical address lines, A20 included */
-
-    struct step_state step_state;
-    struct event event;      /* exception being raised; EVENT_NONE otherwise */
-    struct event delivering; /* for the double-fault rules */
-    bool exception_shown;    /* D86_DEBUG_EXCEPTIONS: the caller has seen v->event; deliver it now */
-    unsigned debug_causes;   /* enum d86_debug */
-
-    struct fpu fpu;
-    struct bus_log bus;
+    unsigned debug_causes;                        /* enum d86_debug */
     uint64_t posted_ports[D86_POSTED_PORTS / 64]; /* bit n: d86_vcpu_post_ports() */
-    struct d86_exit *exit;                        /* in the arena */
+    bool timing; /* count native_ns, as TSC ticks: the library converts them */
+    struct memory_map map;
+
+    /* The executor's own again. */
+    struct d86_exit *exit; /* in the arena */
     struct unwind_buffer unwind;
+    uint32_t next_eip; /* of the instruction after the current one, in handlers that sync */
+    uint8_t mode;      /* MODE_* without MODE_STEP */
+    bool no_trap;      /* the instruction entered a handler: no single-step trap after it */
+    struct step_state step_state;
     struct d86_stats stats;
 
-    struct memory_map map;
     uint32_t tlb_generation;
     uint32_t fetch_limit; /* CS limit the jump cache was filled under */
-    struct tlb_entry tlb_system[TLB_SIZE], tlb_user[TLB_SIZE];
+    /* Aligned so that no entry, here or in jump[], lies in two cache lines. */
+    _Alignas(64) struct tlb_entry tlb_system[TLB_SIZE];
+    struct tlb_entry tlb_user[TLB_SIZE];
     struct tlb_entry
         tlb_none[TLB_SIZE]; /* never filled: every access takes the slow path (AC checks, watchpoints) */
     struct itlb_entry itlb[ITLB_SIZE];
@@ -308,9 +329,16 @@ struct vcpu {
     } sbe;
     struct lockstep *lockstep;
     struct exec_stats counts;
-    bool timing;              /* count native_ns, as TSC ticks: the library converts them */
     struct exec_trace *trace; /* trace_ring.h */
 };
+
+/* From where to where they lie: the state in two pieces. */
+#define VCPU_REGISTERS_START offsetof(struct vcpu, gpr)
+#define VCPU_REGISTERS_END   offsetof(struct vcpu, pending)
+#define VCPU_STATE_START     offsetof(struct vcpu, seg)
+#define VCPU_STATE_END       offsetof(struct vcpu, bus.access)
+#define VCPU_SETTINGS_START  offsetof(struct vcpu, model)
+#define VCPU_SETTINGS_END    offsetof(struct vcpu, exit)
 
 /* ---- Micro-operations ------------------------------------------------------------------------------------
  */

@@ -281,7 +281,7 @@ static void run_once(struct vcpu *v)
         run_uops(v, block_lookup(v, false));
 }
 
-void exec_take_writes(struct vcpu *v, struct channel *c)
+static void take_writes(struct vcpu *v, struct channel *c)
 {
     if (c->write_count > CHANNEL_WRITES_MAX) {
         block_flush(v);
@@ -292,8 +292,19 @@ void exec_take_writes(struct vcpu *v, struct channel *c)
     c->write_count = 0;
 }
 
+void exec_take_changes(struct vcpu *v, struct channel *c)
+{
+    if (c->changed & CHANNEL_MODE)
+        exec_mode_changed(v);
+    if (c->changed & CHANNEL_TRANSLATIONS)
+        tlb_flush(v);
+    c->changed = 0;
+    take_writes(v, c);
+}
+
 void exec_run(struct vcpu *v)
 {
+    v->exit->posted_count = 0;
     if (v->shutdown) {
         v->exit->reason = D86_EXIT_SHUTDOWN;
         return;

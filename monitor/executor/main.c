@@ -130,6 +130,17 @@ static void subvert(struct arena *arena)
     confine_subvert(arena, what);
 }
 
+static void take_turn(struct arena *arena)
+{
+    struct channel *c = &arena->channel;
+    if (unlikely(c->subvert == CHANNEL_LIE))
+        return;
+    if (unlikely(c->subvert))
+        subvert(arena);
+    exec_take_changes(&arena->vcpu, c);
+    exec_run(&arena->vcpu);
+}
+
 NORETURN void executor_main(const uint64_t *stack);
 
 /* stack: as the kernel lays it out: argc, argv[]. argv[1] is one character, the slot. */
@@ -151,10 +162,7 @@ void executor_main(const uint64_t *stack)
     give_turn(c, CHANNEL_LIBRARY);
     for (;;) {
         await_turn(c);
-        if (c->subvert)
-            subvert(arena);
-        exec_take_writes(&arena->vcpu, c);
-        exec_run(&arena->vcpu);
+        take_turn(arena);
         give_turn(c, CHANNEL_LIBRARY);
     }
 }

@@ -98,14 +98,9 @@ int arena_create(struct d86_vm *vm)
     result = map_at(vm->arena, sizeof(struct arena), PROT_READ | PROT_WRITE, vm->arena_fd, 0);
     if (result < 0)
         goto close_ram;
-    void *text = slot_address(vm->slot, ARENA_TEXT_OFFSET);
-    result = map_at(text, sizeof(vm->arena->native_code), PROT_READ | PROT_EXEC, vm->arena_fd,
-                    offsetof(struct arena, native_code));
-    if (result < 0)
-        goto close_ram;
     vm->arena->native = (struct native_pool){
         .code = vm->arena->native_code,
-        .text = text,
+        .text = slot_address(vm->slot, ARENA_TEXT_OFFSET),
         .slots = ARENA_NATIVE_SLOTS,
     };
     vm->map.ram = slot_address(vm->slot, ARENA_RAM_OFFSET);
@@ -125,6 +120,12 @@ void arena_destroy(struct d86_vm *vm)
     close(vm->ram_fd);
     close(vm->arena_fd);
     slot_release(vm->slot);
+}
+
+int arena_map_text(struct d86_vm *vm)
+{
+    return map_at(slot_address(vm->slot, ARENA_TEXT_OFFSET), sizeof(vm->arena->native_code),
+                  PROT_READ | PROT_EXEC, vm->arena_fd, offsetof(struct arena, native_code));
 }
 
 int arena_grow_ram(struct d86_vm *vm, uint64_t size)

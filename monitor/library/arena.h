@@ -57,8 +57,20 @@ _Static_assert(sizeof(struct arena) <= ARENA_TEXT_OFFSET, "the arena file ends b
 
 struct d86_vcpu {
     struct d86_vm *vm;
-    struct vcpu *cpu;    /* in the arena */
-    uint64_t trace_next; /* the first event not yet handed out */
+    struct vcpu cpu;      /* what the library knows of the one in the arena: mirror.c */
+    bool state_known;     /* its state is the arena's, or newer ... */
+    bool state_changed;   /* ... and it is newer */
+    unsigned follows;     /* enum channel_change */
+    struct d86_exit exit; /* the caller's: exit_record.c */
+    struct {
+        uint32_t io; /* bytes of exit.io.data the executor waits for */
+        bool mmio;   /* it waits for exit.mmio.data */
+    } answer;
+    enum d86_split split; /* in use */
+    struct {
+        uint32_t enabled; /* bit n: event n */
+        uint64_t next;    /* the first event not yet handed out */
+    } trace;
     struct {
         uint64_t ticks, ns; /* both clocks when timing began */
     } timing;
@@ -70,6 +82,10 @@ struct d86_vm {
     struct arena *arena;
     uint64_t ram_size;     /* bytes of the RAM file in use */
     struct memory_map map; /* copied to the vCPU whenever it changes */
+    struct {
+        uint32_t count; /* of channel.write, and the last of them */
+        struct channel_write last;
+    } noted;
     struct d86_vcpu vcpu;
     bool has_vcpu;
     bool apart;      /* the vCPU has a process of its own */
@@ -87,17 +103,20 @@ void error_clear(void);
 /* arena.c: reserve a slot and set up its files; undo. 0 or -errno with the error text set. */
 int arena_create(struct d86_vm *vm);
 void arena_destroy(struct d86_vm *vm);
+/* Have native code of the arena executable here too: for a VM whose vCPU runs in the caller. */
+int arena_map_text(struct d86_vm *vm);
 /* Make the RAM file `size` bytes (a multiple of 4096) and map it. */
 int arena_grow_ram(struct d86_vm *vm, uint64_t size);
 
 /*
  * carrier.c: start an executor process for the vCPU, or one that runs guest code natively (-ENOTSUP: it
- * cannot, here); end it, if any; run the vCPU, wherever it is, until an exit.
+ * cannot, here); end it, if any; run the vCPU, wherever it is, until an exit. False: the executor died, and
+ * the caller's exit record says so.
  */
 int carrier_start(struct d86_vm *vm);
 int carrier_start_native(struct d86_vm *vm, enum d86_split wanted);
 void carrier_stop(struct d86_vm *vm);
-int carrier_run(struct d86_vm *vm);
+bool carrier_run(struct d86_vm *vm);
 /* vcpu.pending was set: see that a vCPU in native code notices. Any thread, any signal handler. */
 void carrier_rouse(struct d86_vm *vm);
 

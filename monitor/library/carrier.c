@@ -23,22 +23,22 @@
 #include <unistd.h>
 
 #include "../executor/sbe.h"
-#include "arena.h"
+#include "mirror.h"
 
 /* How often a sleeper makes sure that the executor still lives. */
 enum { WATCH_NS = 50 * 1000 * 1000 };
 
-static int run_here(struct d86_vm *vm)
+static bool run_here(struct d86_vm *vm)
 {
-    exec_take_writes(&vm->arena->vcpu, &vm->arena->channel);
+    exec_take_changes(&vm->arena->vcpu, &vm->arena->channel);
     exec_run(&vm->arena->vcpu);
-    return 0;
+    return true;
 }
 
 /* Why a native engine did not come up. */
 static int refuse_engine(const struct d86_vm *vm, const char *why)
 {
-    const char *engine = vm->arena->vcpu.engine == D86_ENGINE_SBE ? "sbe" : "lockstep";
+    const char *engine = vm->vcpu.cpu.engine == D86_ENGINE_SBE ? "sbe" : "lockstep";
     return error_set(-ENOTSUP, "the engine %s cannot be used here: %s", engine, why);
 }
 
@@ -203,7 +203,7 @@ int carrier_start_native(struct d86_vm *vm, enum d86_split wanted)
 {
     struct channel *c = &vm->arena->channel;
     struct vcpu *v = &vm->arena->vcpu;
-    char why[160];
+    char why[sizeof(c->start_error)];
     c->split_wanted = wanted;
     c->start_error[0] = 0;
     c->native = c->subvert = 0;
@@ -211,15 +211,17 @@ int carrier_start_native(struct d86_vm *vm, enum d86_split wanted)
     int result = carrier_start(vm);
     if (result < 0) {
         snprintf(why, sizeof(why), "%s", d86_last_error());
-    } else if (c->start_error[0] || v->split.provider == D86_SPLIT_AUTO) {
-        c->start_error[sizeof(c->start_error) - 1] = 0;
-        snprintf(why, sizeof(why), "%s", c->start_error[0] ? c->start_error : "the executor chose no split");
-        carrier_stop(vm);
-    } else {
+        return refuse_engine(vm, why);
+    }
+    uint8_t provider;
+    arena_take(&provider, &v->split.provider, sizeof(provider));
+    arena_take_text(why, c->start_error, sizeof(why));
+    if (!why[0] && provider != D86_SPLIT_AUTO && provider <= D86_SPLIT_NONE) {
+        vm->vcpu.split = (enum d86_split)provider;
         return 0;
     }
-    v->split = (struct split){ .provider = D86_SPLIT_NONE };
-    return refuse_engine(vm, why);
+    carrier_stop(vm);
+    return refuse_engine(vm, why[0] ? why : "the executor chose no split");
 }
 
 void carrier_stop(struct d86_vm *vm)
@@ -243,16 +245,17 @@ void carrier_stop(struct d86_vm *vm)
  * --------------------------------------------------------------------------------------------------- */
 
 /* Native code has the guest's registers in the processor; what the vCPU says is from before. */
-static int report_death(struct d86_vm *vm)
+static bool report_death(struct d86_vm *vm)
 {
     static const char stale[] = "; the guest's registers are from the last entry into native code";
-    struct d86_exit *exit = &vm->arena->exit;
+    struct d86_exit *exit = &vm->vcpu.exit;
     char text[64];
     exit->reason = D86_EXIT_INTERNAL_ERROR;
+    exit->posted_count = 0;
     exit->error.code = D86_ERROR_BUG;
     snprintf(exit->error.text, sizeof(exit->error.text), "the executor process died: %s%s",
              death_reason(vm->executor_status, text, sizeof(text)), vm->arena->channel.native ? stale : "");
-    return 0;
+    return false;
 }
 
 /*
@@ -271,7 +274,7 @@ static void follow_caller(struct d86_vm *vm)
         vm->executor_cpu = cpu;
 }
 
-int carrier_run(struct d86_vm *vm)
+bool carrier_run(struct d86_vm *vm)
 {
     struct channel *c = &vm->arena->channel;
     if (!vm->apart)
@@ -281,7 +284,7 @@ int carrier_run(struct d86_vm *vm)
     follow_caller(vm);
     __atomic_store_n(&c->turn, CHANNEL_EXECUTOR, __ATOMIC_SEQ_CST);
     syscall(SYS_futex, &c->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
-    return await_library_turn(vm) ? 0 : report_death(vm);
+    return await_library_turn(vm) || report_death(vm);
 }
 
 /*
@@ -327,7 +330,7 @@ void carrier_rouse(struct d86_vm *vm)
     (void)vm;
 }
 
-int carrier_run(struct d86_vm *vm)
+bool carrier_run(struct d86_vm *vm)
 {
     return run_here(vm);
 }

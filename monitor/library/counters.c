@@ -7,7 +7,7 @@
 #define _GNU_SOURCE
 #include <time.h>
 
-#include "arena.h"
+#include "mirror.h"
 
 /* X(field of struct d86_stats, what it counts) */
 #define VCPU_STATS(X)                                                                                        \
@@ -38,7 +38,7 @@ _Static_assert(COUNTERS * sizeof(uint64_t) == sizeof(struct d86_stats) + sizeof(
 
 void d86_vcpu_stats(const struct d86_vcpu *vcpu, struct d86_stats *stats)
 {
-    *stats = vcpu->cpu->stats;
+    arena_take(stats, &vcpu->vm->arena->vcpu.stats, sizeof(*stats));
 }
 
 /* ---- Time ------------------------------------------------------------------------------------------ */
@@ -57,7 +57,8 @@ void d86_vcpu_set_timing(struct d86_vcpu *vcpu, bool enabled)
         vcpu->timing.ticks = __builtin_ia32_rdtsc();
         vcpu->timing.ns = now_ns();
     }
-    vcpu->cpu->timing = enabled;
+    vcpu->cpu.timing = enabled;
+    mirror_publish_settings(vcpu, 0);
 }
 
 static uint64_t ticks_to_ns(const struct d86_vcpu *vcpu, uint64_t ticks)
@@ -74,7 +75,8 @@ bool d86_vcpu_counter(const struct d86_vcpu *vcpu, unsigned index, struct d86_co
 {
     if (index >= COUNTERS)
         return false;
-    uint64_t value = *(const uint64_t *)((const uint8_t *)vcpu->cpu + counters[index].offset);
+    const uint8_t *base = (const uint8_t *)&vcpu->vm->arena->vcpu;
+    uint64_t value = arena_take_u64((const uint64_t *)(base + counters[index].offset));
     if (counters[index].offset == offsetof(struct vcpu, counts.native_ns))
         value = ticks_to_ns(vcpu, value);
     *counter = (struct d86_counter){ counters[index].name, counters[index].what, value };

@@ -12,7 +12,7 @@
 
 #include "../executor/cpu_model.h"
 #include "../executor/executor.h"
-#include "arena.h"
+#include "mirror.h"
 
 /* ---- Reset
  * ------------------------------------------------------------------------------------------------- */
@@ -66,8 +66,6 @@ void state_reset(struct vcpu *v)
     v->exception_shown = false;
     v->bus.count = v->bus.cursor = 0;
     v->bus.waiting = false;
-    exec_mode_changed(v);
-    tlb_flush(v);
 }
 
 /* ---- General registers
@@ -75,7 +73,7 @@ void state_reset(struct vcpu *v)
 
 void d86_vcpu_get_regs(const struct d86_vcpu *vcpu, struct d86_regs *r)
 {
-    const struct vcpu *v = vcpu->cpu;
+    const struct vcpu *v = mirror_state(vcpu);
     *r = (struct d86_regs){
         .eax = v->gpr.d[X86_EAX],
         .ecx = v->gpr.d[X86_ECX],
@@ -109,12 +107,11 @@ static void derive_cpl(struct vcpu *v)
         v->cpl = 3;
     else
         v->cpl = (v->seg[X86_SS].attr & X86_SEG_DPL) >> X86_SEG_DPL_SHIFT;
-    exec_mode_changed(v);
 }
 
 void d86_vcpu_set_regs(struct d86_vcpu *vcpu, const struct d86_regs *r)
 {
-    struct vcpu *v = vcpu->cpu;
+    struct vcpu *v = mirror_change(vcpu, CHANNEL_MODE);
     v->gpr.d[X86_EAX] = r->eax;
     v->gpr.d[X86_ECX] = r->ecx;
     v->gpr.d[X86_EDX] = r->edx;
@@ -151,7 +148,7 @@ static void set_segment(struct vcpu *v, struct segment *s, const struct d86_segm
 
 void d86_vcpu_get_sregs(const struct d86_vcpu *vcpu, struct d86_sregs *s)
 {
-    const struct vcpu *v = vcpu->cpu;
+    const struct vcpu *v = mirror_state(vcpu);
     for (unsigned i = 0; i < X86_SREG_COUNT; i++)
         s->seg[i] = get_segment(&v->seg[i]);
     s->ldt = get_segment(&v->ldt);
@@ -187,7 +184,7 @@ static int check_control(const struct vcpu *v, const struct d86_sregs *s)
 
 int d86_vcpu_set_sregs(struct d86_vcpu *vcpu, const struct d86_sregs *s)
 {
-    struct vcpu *v = vcpu->cpu;
+    struct vcpu *v = mirror_change(vcpu, CHANNEL_MODE | CHANNEL_TRANSLATIONS);
     error_clear();
     int result = check_control(v, s);
     if (result < 0)
@@ -211,9 +208,7 @@ int d86_vcpu_set_sregs(struct d86_vcpu *vcpu, const struct d86_sregs *s)
     v->gdt = s->gdt;
     v->idt = s->idt;
     abandon_instruction(v);
-    fpu_invalidate(v);
     derive_cpl(v);
-    tlb_flush(v);
     return 0;
 }
 
@@ -222,13 +217,13 @@ int d86_vcpu_set_sregs(struct d86_vcpu *vcpu, const struct d86_sregs *s)
 
 void d86_vcpu_get_fpu(const struct d86_vcpu *vcpu, struct d86_fpu *fpu)
 {
-    fpu_export(vcpu->cpu, fpu->fxsave);
+    fpu_export(mirror_state(vcpu), fpu->fxsave);
 }
 
 int d86_vcpu_set_fpu(struct d86_vcpu *vcpu, const struct d86_fpu *fpu)
 {
     error_clear();
-    if (!fpu_import(vcpu->cpu, fpu->fxsave))
+    if (!fpu_import(mirror_change(vcpu, 0), fpu->fxsave))
         return error_set(-EINVAL, "MXCSR in the FXSAVE image has reserved bits set");
     return 0;
 }
@@ -236,7 +231,7 @@ int d86_vcpu_set_fpu(struct d86_vcpu *vcpu, const struct d86_fpu *fpu)
 int d86_vcpu_get_msr(const struct d86_vcpu *vcpu, uint32_t index, uint64_t *value)
 {
     error_clear();
-    if (!msr_read(vcpu->cpu, index, value))
+    if (!msr_read(mirror_state(vcpu), index, value))
         return error_set(-EINVAL, "the processor model has no MSR %#x", index);
     return 0;
 }
@@ -244,14 +239,16 @@ int d86_vcpu_get_msr(const struct d86_vcpu *vcpu, uint32_t index, uint64_t *valu
 int d86_vcpu_set_msr(struct d86_vcpu *vcpu, uint32_t index, uint64_t value)
 {
     error_clear();
-    if (!msr_write(vcpu->cpu, index, value))
+    /* EFER decides what page-table entries mean. */
+    struct vcpu *v = mirror_change(vcpu, CHANNEL_MODE | CHANNEL_TRANSLATIONS);
+    if (!msr_write(v, index, value))
         return error_set(-EINVAL, "MSR %#x does not take the value %#llx", index, (unsigned long long)value);
     return 0;
 }
 
 void d86_vcpu_get_events(const struct d86_vcpu *vcpu, struct d86_events *e)
 {
-    const struct vcpu *v = vcpu->cpu;
+    const struct vcpu *v = mirror_state(vcpu);
     *e = (struct d86_events){
         .halted = v->halted,
         .shutdown = v->shutdown,
@@ -264,7 +261,7 @@ void d86_vcpu_get_events(const struct d86_vcpu *vcpu, struct d86_events *e)
 
 void d86_vcpu_set_events(struct d86_vcpu *vcpu, const struct d86_events *e)
 {
-    struct vcpu *v = vcpu->cpu;
+    struct vcpu *v = mirror_change(vcpu, 0);
     v->halted = e->halted;
     v->shutdown = e->shutdown;
     v->nmi_pending = e->nmi_pending;

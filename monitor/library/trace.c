@@ -7,7 +7,7 @@
 #include <fnmatch.h>
 #include <string.h>
 
-#include "arena.h"
+#include "mirror.h"
 
 static const struct {
     const char *name;
@@ -19,34 +19,33 @@ static const struct {
 
 unsigned d86_vcpu_trace_enable(struct d86_vcpu *vcpu, const char *glob)
 {
-    struct exec_trace *t = vcpu->cpu->trace;
     unsigned matches = 0;
     if (!glob)
-        t->enabled = 0;
+        vcpu->trace.enabled = 0;
     for (unsigned i = 0; glob && i < TRACE_EVENT_COUNT; i++) {
         if (fnmatch(glob, events[i].name, 0) == 0) {
-            t->enabled |= 1u << i;
+            vcpu->trace.enabled |= 1u << i;
             matches++;
         }
     }
+    vcpu->vm->arena->trace.enabled = vcpu->trace.enabled;
     return matches;
 }
 
 bool d86_vcpu_trace_next(struct d86_vcpu *vcpu, struct d86_trace_event *event)
 {
-    const struct exec_trace *t = vcpu->cpu->trace;
-    uint64_t waiting = t->head - vcpu->trace_next, lost = 0;
+    uint64_t waiting = arena_take_u64(&vcpu->vm->arena->trace.head) - vcpu->trace.next, lost = 0;
+    struct exec_trace_entry e;
     if (waiting == 0)
         return false;
     if (waiting > EXEC_TRACE_SLOTS) {
         lost = waiting - EXEC_TRACE_SLOTS;
-        vcpu->trace_next += lost;
+        vcpu->trace.next += lost;
     }
-    const struct exec_trace_entry *e = &t->entry[vcpu->trace_next++ % EXEC_TRACE_SLOTS];
-    /* The executor wrote it, and is not to be trusted with an index. */
-    unsigned kind = e->event < TRACE_EVENT_COUNT ? e->event : 0;
-    *event = (struct d86_trace_event){ .name = events[kind].name, .cs = e->cs, .eip = e->eip, .lost = lost };
+    arena_take(&e, &vcpu->vm->arena->trace.entry[vcpu->trace.next++ % EXEC_TRACE_SLOTS], sizeof(e));
+    unsigned kind = e.event < TRACE_EVENT_COUNT ? e.event : 0;
+    *event = (struct d86_trace_event){ .name = events[kind].name, .cs = e.cs, .eip = e.eip, .lost = lost };
     memcpy(event->arg_name, events[kind].arg, sizeof(event->arg_name));
-    memcpy(event->arg, e->arg, sizeof(event->arg));
+    memcpy(event->arg, e.arg, sizeof(event->arg));
     return true;
 }

@@ -9,7 +9,7 @@
 
 #include "../executor/cpu_model.h"
 #include "../executor/executor.h"
-#include "arena.h"
+#include "mirror.h"
 #include "state.h"
 
 #define PA_MASK ((1ull << 36) - 1)
@@ -43,15 +43,17 @@ static void lay_out(struct arena *arena)
     struct vcpu *v = &arena->vcpu;
     v->exit = &arena->exit;
     v->blocks = &arena->blocks;
-    v->blocks->pool = arena->pool;
-    v->blocks->pool_size = sizeof(arena->pool);
+    arena->blocks.pool = arena->pool;
+    arena->blocks.pool_size = sizeof(arena->pool);
     v->code_frame = arena->code_frame;
     v->native = &arena->native;
     v->trace = &arena->trace;
     v->shadow = &arena->shadow;
-    shadow_init(v->shadow, arena->shadow_page, arena->frame_head);
+    shadow_init(&arena->shadow, arena->shadow_page, arena->frame_head);
     v->code = &arena->code;
     v->lockstep = &arena->lockstep;
+    for (unsigned i = 0; i < TLB_SIZE; i++)
+        v->tlb_none[i] = (struct tlb_entry){ .read_tag = TLB_INVALID, .write_tag = TLB_INVALID };
 }
 
 static int check_config(const struct d86_vcpu_config *config)
@@ -69,18 +71,39 @@ static int check_config(const struct d86_vcpu_config *config)
 static int start_engine(struct d86_vm *vm, const struct d86_vcpu_config *config)
 {
     struct vcpu *v = &vm->arena->vcpu;
-    v->engine = (uint8_t)config->engine;
+    vm->vcpu.cpu.engine = v->engine = (uint8_t)config->engine;
     v->sbe.eager = config->eager;
     v->sbe.audit = config->audit;
     v->split = (struct split){ .provider = D86_SPLIT_NONE };
+    vm->vcpu.split = D86_SPLIT_NONE;
     if (config->engine != D86_ENGINE_INTERP)
         return carrier_start_native(vm, config->split);
-    return config->in_caller ? 0 : carrier_start(vm);
+    int result = config->in_caller ? 0 : carrier_start(vm);
+    if (result < 0 || vm->apart)
+        return result;
+    return arena_map_text(vm);
+}
+
+/* What the processor knows about itself before it has any state. */
+static int begin(struct d86_vcpu *vcpu, struct d86_vm *vm, const struct cpu_model *model)
+{
+    const char *missing = NULL;
+    memset(vcpu, 0, sizeof(*vcpu));
+    vcpu->vm = vm;
+    vcpu->state_known = true;
+    if (!cpu_model_select(&vcpu->cpu, model, &missing))
+        return error_set(-ENOTSUP, "the processor model '%s' needs %s, which this host lacks", model->name,
+                         missing);
+    vcpu->cpu.pa_mask = PA_MASK;
+    vcpu->cpu.tsc_khz = tsc_khz();
+    vcpu->cpu.map = vm->map;
+    lay_out(vm->arena);
+    mirror_publish_settings(vcpu, CHANNEL_TRANSLATIONS);
+    return 0;
 }
 
 int d86_vcpu_create(struct d86_vm *vm, const struct d86_vcpu_config *config, struct d86_vcpu **vcpu)
 {
-    const char *missing = NULL;
     error_clear();
     if (vm->has_vcpu)
         return error_set(-EEXIST, "the virtual machine has a processor already");
@@ -90,23 +113,13 @@ int d86_vcpu_create(struct d86_vm *vm, const struct d86_vcpu_config *config, str
     const struct cpu_model *model = cpu_model_find(config->cpu);
     if (!model)
         return error_set(-EINVAL, "there is no processor model '%s'", config->cpu);
-
-    struct vcpu *v = &vm->arena->vcpu;
-    lay_out(vm->arena);
-    if (!cpu_model_select(v, model, &missing))
-        return error_set(-ENOTSUP, "the processor model '%s' needs %s, which this host lacks", model->name,
-                         missing);
+    result = begin(&vm->vcpu, vm, model);
+    if (result < 0)
+        return result;
     result = start_engine(vm, config);
     if (result < 0)
         return result;
-
     vm->has_vcpu = true;
-    vm->vcpu = (struct d86_vcpu){ .vm = vm, .cpu = v };
-    v->pa_mask = PA_MASK;
-    v->tsc_khz = tsc_khz();
-    for (unsigned i = 0; i < TLB_SIZE; i++)
-        v->tlb_none[i] = (struct tlb_entry){ .read_tag = TLB_INVALID, .write_tag = TLB_INVALID };
-    vcpu_memory_changed(vm);
     d86_vcpu_reset(&vm->vcpu);
     *vcpu = &vm->vcpu;
     return 0;
@@ -114,51 +127,44 @@ int d86_vcpu_create(struct d86_vm *vm, const struct d86_vcpu_config *config, str
 
 void d86_vcpu_difference(const struct d86_vcpu *vcpu, struct d86_difference *difference)
 {
-    *difference = vcpu->cpu->lockstep->difference;
+    const struct d86_difference *found = &vcpu->vm->arena->lockstep.difference;
+    arena_take(difference, found, sizeof(*difference));
+    arena_take_text(difference->what, found->what, sizeof(difference->what));
+    if (difference->length > sizeof(difference->code))
+        difference->length = sizeof(difference->code);
 }
 
 enum d86_split d86_vcpu_split(const struct d86_vcpu *vcpu)
 {
-    return (enum d86_split)vcpu->cpu->split.provider;
+    return vcpu->split;
 }
 
 void d86_vcpu_reset(struct d86_vcpu *vcpu)
 {
-    state_reset(vcpu->cpu);
+    state_reset(mirror_change(vcpu, CHANNEL_MODE | CHANNEL_TRANSLATIONS));
 }
 
 void vcpu_memory_changed(struct d86_vm *vm)
 {
     if (!vm->has_vcpu)
         return;
-    vm->vcpu.cpu->map = vm->map;
-    tlb_flush(vm->vcpu.cpu);
+    vm->vcpu.cpu.map = vm->map;
+    mirror_publish_settings(&vm->vcpu, CHANNEL_TRANSLATIONS);
 }
 
 /* ---- Running
  * ----------------------------------------------------------------------------------------------------- */
 
-/* Ticks of the time stamp counter when it was posted become nanoseconds from then to now. */
-static void date_posted(struct vcpu *v)
-{
-    struct d86_exit *exit = v->exit;
-    uint64_t now = __builtin_ia32_rdtsc();
-    if (exit->posted_count > D86_POSTED_MAX)
-        exit->posted_count = D86_POSTED_MAX;
-    for (uint32_t i = 0; i < exit->posted_count; i++) {
-        uint64_t ticks = now - exit->posted[i].age_ns;
-        bool known = v->tsc_khz && ticks < UINT64_MAX / 1000000;
-        exit->posted[i].age_ns = known ? ticks * 1000000 / v->tsc_khz : 0;
-    }
-}
-
 int d86_vcpu_run(struct d86_vcpu *vcpu)
 {
     error_clear();
-    vcpu->cpu->exit->posted_count = 0;
-    int result = carrier_run(vcpu->vm);
-    date_posted(vcpu->cpu);
-    return result;
+    exit_give(vcpu);
+    mirror_give(vcpu);
+    if (carrier_run(vcpu->vm))
+        exit_take(vcpu);
+    mirror_forget(vcpu);
+    vcpu->vm->noted.count = 0;
+    return 0;
 }
 
 int d86_vcpu_post_ports(struct d86_vcpu *vcpu, uint16_t first, uint16_t count)
@@ -167,47 +173,49 @@ int d86_vcpu_post_ports(struct d86_vcpu *vcpu, uint16_t first, uint16_t count)
     if (first + count > D86_POSTED_PORTS)
         return error_set(-EINVAL, "only writes to ports below %xh can be posted", D86_POSTED_PORTS);
     for (unsigned port = first; port < first + count; port++)
-        vcpu->cpu->posted_ports[port / 64] |= UINT64_C(1) << port % 64;
+        vcpu->cpu.posted_ports[port / 64] |= UINT64_C(1) << port % 64;
+    mirror_publish_settings(vcpu, 0);
     return 0;
 }
 
 struct d86_exit *d86_vcpu_exit(struct d86_vcpu *vcpu)
 {
-    return vcpu->cpu->exit;
+    return &vcpu->exit;
 }
 
 int d86_vcpu_interrupt(struct d86_vcpu *vcpu, uint8_t vector)
 {
-    if (!exec_can_interrupt(vcpu->cpu))
+    if (!exec_can_interrupt(mirror_state(vcpu)))
         return -EAGAIN;
-    vcpu->cpu->interrupt = vector;
+    mirror_change(vcpu, 0)->interrupt = vector;
     return 0;
 }
 
 void d86_vcpu_nmi(struct d86_vcpu *vcpu)
 {
-    vcpu->cpu->nmi_pending = true;
+    mirror_change(vcpu, 0)->nmi_pending = true;
 }
 
 void d86_vcpu_kick(struct d86_vcpu *vcpu)
 {
-    __atomic_or_fetch(&vcpu->cpu->pending, PENDING_KICK, __ATOMIC_SEQ_CST);
+    __atomic_or_fetch(&vcpu->vm->arena->vcpu.pending, PENDING_KICK, __ATOMIC_SEQ_CST);
     carrier_rouse(vcpu->vm);
 }
 
 void d86_vcpu_set_a20(struct d86_vcpu *vcpu, bool enabled)
 {
     guest_pa mask = enabled ? PA_MASK : PA_MASK & ~A20;
-    if (vcpu->cpu->pa_mask == mask)
+    if (vcpu->cpu.pa_mask == mask)
         return;
-    vcpu->cpu->pa_mask = mask;
-    tlb_flush(vcpu->cpu);
+    vcpu->cpu.pa_mask = mask;
+    mirror_publish_settings(vcpu, CHANNEL_TRANSLATIONS);
 }
 
 void d86_vcpu_ignne(struct d86_vcpu *vcpu)
 {
-    vcpu->cpu->fpu.ignne = true;
-    fpu_invalidate(vcpu->cpu);
+    struct vcpu *v = mirror_change(vcpu, 0);
+    v->fpu.ignne = true;
+    fpu_invalidate(v);
 }
 
 /* ---- Debugging
@@ -215,12 +223,13 @@ void d86_vcpu_ignne(struct d86_vcpu *vcpu)
 
 void d86_vcpu_set_debug(struct d86_vcpu *vcpu, unsigned causes)
 {
-    vcpu->cpu->debug_causes = causes;
+    vcpu->cpu.debug_causes = causes;
+    mirror_publish_settings(vcpu, 0);
 }
 
 void d86_vcpu_exception(const struct d86_vcpu *vcpu, struct d86_exception *exception)
 {
-    const struct vcpu *v = vcpu->cpu;
+    const struct vcpu *v = mirror_state(vcpu);
     *exception = (struct d86_exception){
         .vector = v->event.vector,
         .has_error_code = v->event.has_error,

@@ -14,10 +14,11 @@
 
 int d86_vm_create(struct d86_vm **vm)
 {
-    struct d86_vm *new = calloc(1, sizeof(*new));
+    struct d86_vm *new = aligned_alloc(_Alignof(struct d86_vm), sizeof(*new));
     error_clear();
     if (!new)
         return error_set(-ENOMEM, "out of memory");
+    memset(new, 0, sizeof(*new));
     int result = arena_create(new);
     if (result < 0) {
         free(new);
@@ -166,22 +167,23 @@ static size_t piece(const struct d86_vm *vm, uint64_t pa, size_t size, const str
 }
 
 /* The executor drops what it has cached from there before it runs again. Adjacent writes become one note. */
-static void note_write(struct channel *c, uint64_t offset, size_t size)
+static void note_write(struct d86_vm *vm, uint64_t offset, size_t size)
 {
+    struct channel *c = &vm->arena->channel;
+    struct channel_write *last = &vm->noted.last;
     uint64_t frame = offset >> 12;
     uint16_t start = (uint16_t)(offset & 0xfff);
-    if (c->write_count > CHANNEL_WRITES_MAX)
+    if (vm->noted.count > CHANNEL_WRITES_MAX)
         return;
-    if (c->write_count > 0) {
-        struct channel_write *last = &c->write[c->write_count - 1];
-        if (last->frame == frame && last->offset + last->size == start) {
-            last->size = (uint16_t)(last->size + size);
-            return;
-        }
+    if (vm->noted.count > 0 && last->frame == frame && last->offset + last->size == start) {
+        last->size = (uint16_t)(last->size + size);
+    } else {
+        *last = (struct channel_write){ frame, start, (uint16_t)size };
+        vm->noted.count++;
     }
-    if (c->write_count < CHANNEL_WRITES_MAX)
-        c->write[c->write_count] = (struct channel_write){ frame, start, (uint16_t)size };
-    c->write_count++;
+    if (vm->noted.count <= CHANNEL_WRITES_MAX)
+        c->write[vm->noted.count - 1] = *last;
+    c->write_count = vm->noted.count;
 }
 
 int d86_vm_read(struct d86_vm *vm, uint64_t pa, void *data, size_t size)
@@ -208,7 +210,7 @@ int d86_vm_write(struct d86_vm *vm, uint64_t pa, const void *data, size_t size)
         size_t n = piece(vm, pa, size, &r, &offset);
         if (!r->read_only) {
             memcpy(vm->map.ram + offset, from, n);
-            note_write(&vm->arena->channel, offset, n);
+            note_write(vm, offset, n);
         }
         from += n, pa += n, size -= n;
     }

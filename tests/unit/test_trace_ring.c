@@ -14,7 +14,7 @@ static struct vcpu *v;
 static void setup(void)
 {
     bench_open(&b);
-    v = b.cpu->cpu;
+    v = &b.vm->arena->vcpu;
 }
 
 static void teardown(void)
@@ -69,8 +69,8 @@ END_TEST
 
 START_TEST(events_come_out_as_they_went_in)
 {
-    bench_mode(&b, BENCH_USER32);
-    bench_set_eip(&b, 0x12345678);
+    v->seg[X86_CS].selector = 11; /* as the executor has it during a run */
+    v->eip = 0x12345678;
     d86_vcpu_trace_enable(b.cpu, "*");
     exec_trace(v, TRACE_SHADOW_FILL, 0xfffff000, 7, 1, 16);
     struct d86_trace_event e = next();
