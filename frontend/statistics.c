@@ -53,10 +53,19 @@ static const char *group_of(const char *name)
     static const struct {
         const char *prefix, *headline;
     } groups[] = {
-        { "native_", "native code" },   { "trap_", "native code" },
-        { "steps", "native code" },     { "code_", "scanner and private pages" },
-        { "shadow_", "shadow paging" }, { "host_", "the host" },
-        { "ldt_", "the host" },         { "lockstep_", "lockstep" },
+        { "native_", "native code" },
+        { "trap_", "native code" },
+        { "steps", "native code" },
+        { "code_", "scanner and private pages" },
+        { "shadow_", "shadow paging" },
+        { "host_", "the host" },
+        { "ldt_", "the host" },
+        { "lockstep_", "lockstep" },
+        { "bursts", "native code" },
+        { "moves", "native code" },
+        { "sites_", "sites found, by reason" },
+        { "forms_", "what replaces them" },
+        { "traps_", "traps at sites, by reason" },
     };
     for (size_t i = 0; i < G_N_ELEMENTS(groups); i++) {
         if (g_str_has_prefix(name, groups[i].prefix))

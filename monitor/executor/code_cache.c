@@ -204,9 +204,25 @@ static void trace_new_sites(struct vcpu *v, const struct code_page *p,
     }
 }
 
+/* A site that another replaces is none less found: only what is more counts. */
+static void add_growth(uint64_t *to, const uint64_t *before, const uint64_t *now, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        to[i] += now[i] > before[i] ? now[i] - before[i] : 0;
+}
+
+void code_count_sites(struct vcpu *v, const struct code_page *p, const struct scan_stats *before)
+{
+    const struct scan_stats *now = &p->scan.stats;
+
+    add_growth(v->counts.sites, before->sites, now->sites, SCAN_REASON_COUNT);
+    add_growth(v->counts.forms, before->forms, now->forms, SCAN_FORM_COUNT);
+}
+
 void code_scan(struct vcpu *v, struct code_page *p, unsigned offset)
 {
-    uint64_t bytes = p->scan.stats.bytes, began = tsc_read(v);
+    const struct scan_stats before = p->scan.stats;
+    uint64_t began = tsc_read(v);
     bool tracing = v->trace && v->trace->enabled;
     uint64_t known[SCAN_PAGE_SIZE / 64] = { 0 };
     struct scan_change change;
@@ -221,7 +237,8 @@ void code_scan(struct vcpu *v, struct code_page *p, unsigned offset)
     }
     v->counts.code_scans++;
     v->counts.code_instructions += change.instructions;
-    v->counts.code_bytes += p->scan.stats.bytes - bytes;
+    v->counts.code_bytes += p->scan.stats.bytes - before.bytes;
+    code_count_sites(v, p, &before);
     code_note_scan(v, p->frame, tsc_read(v) - began);
     code_settle(v, p);
 }

@@ -27,6 +27,8 @@ static inline uint32_t code_slot_of(const struct code_cache *c, const struct cod
  * that may drop any page: the guest's tables can lie in a frame that is code.
  */
 enum code_answer code_bring(struct vcpu *v, guest_la la, struct code_page **page);
+/* Count what sites and forms the scanner added to p, since its figures were `before`. */
+void code_count_sites(struct vcpu *v, const struct code_page *p, const struct scan_stats *before);
 /* Scan from an entry point. */
 void code_scan(struct vcpu *v, struct code_page *p, unsigned offset);
 /* The page was used just now. */

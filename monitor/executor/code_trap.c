@@ -160,13 +160,19 @@ bool code_tolerates_promotion(struct code_page *p, unsigned offset)
 
 static void promote(struct vcpu *v, struct code_page *p, unsigned offset)
 {
+    const struct scan_stats before = p->scan.stats;
     struct scan_change change;
+    const struct scan_site *site;
 
     if (!v->code->scratch || !give_snippets(v, p))
         return;
     if (scan_promote(&p->scan, offset, &change))
         v->counts.code_promotions++;
+    code_count_sites(v, p, &before);
     code_settle(v, p);
+    site = scan_site_at(&p->scan, offset);
+    if (site)
+        exec_trace(v, TRACE_SCAN_PATCH, p->scan.address + offset, site->reason, site->form, site->length);
 }
 
 static void improve(struct vcpu *v, struct code_page *p, const struct scan_site *site)
@@ -191,6 +197,7 @@ struct scan_site *code_trap(struct vcpu *v, guest_la la)
     }
     if (site->hits < UINT32_MAX)
         site->hits++;
+    v->counts.traps[site->reason]++;
     exec_trace(v, TRACE_SITE_TRAP, la, site->reason, site->hits, 0);
     if (!is_power_of_two(site->hits))
         return site;

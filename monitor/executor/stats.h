@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "translator/scan.h"
+
 /* X(field, what it counts) */
 #define EXEC_STATS(X)                                                                                        \
     X(posted_writes, "port writes the guest did not wait for")                                               \
@@ -51,8 +53,42 @@
     X(ldt_loads, "LDT entries written")                                                                      \
     X(lockstep_checks, "instructions compared between engines")
 
+/* Why the scanner replaces instructions. X(constant without SCAN_, name, what) */
+#define EXEC_REASONS(X)                                                                                      \
+    X(SELECTOR_READ, "selector_read", "reads of selectors")                                                  \
+    X(SEGMENT_LOAD, "segment_load", "segment register loads")                                                \
+    X(FAR_TRANSFER, "far_transfer", "far transfers")                                                         \
+    X(INTERRUPT, "interrupt", "INT n, INT3, INTO, INT1")                                                     \
+    X(SYSTEM_CALL, "system_call", "SYSENTER, SYSEXIT")                                                       \
+    X(FLAGS, "flags", "PUSHF, POPF")                                                                         \
+    X(INTERRUPT_FLAG, "interrupt_flag", "CLI, STI")                                                          \
+    X(TABLES, "tables", "accesses to descriptor tables")                                                     \
+    X(IDENTITY, "identity", "CPUID")                                                                         \
+    X(TIME, "time", "RDTSC, RDTSCP, RDPMC")                                                                  \
+    X(IO, "io", "port accesses")                                                                             \
+    X(PRIVILEGED, "privileged", "other instructions of ring 0")                                              \
+    X(FPU, "fpu", "FPU and SIMD while CR0 or CR4 say that they fault")                                       \
+    X(ABSENT, "absent", "instructions the guest's processor does not have")                                  \
+    X(UNDEFINED, "undefined", "what is no instruction")                                                      \
+    X(TOO_LONG, "too_long", "instructions of more than 15 bytes")                                            \
+    X(STRADDLE, "straddle", "instructions across the end of a page")                                         \
+    X(OVERLAP, "overlap", "instructions over the start of a replaced one")                                   \
+    X(HIDDEN, "hidden", "instructions in which something critical is hidden")                                \
+    X(STRING, "string", "string instructions, while ES has another base than DS")                            \
+    X(CS_OPERAND, "cs_operand", "operands in CS")
+
+/* What stands in their place. X(constant without SCAN_FORM_, name, what they do) */
+#define EXEC_FORMS(X)                                                                                        \
+    X(INT3, "trap", "trap")                                                                                  \
+    X(TWIN, "twin", "are another encoding of the same")                                                      \
+    X(BRANCH, "branch", "branch by way of a snippet")                                                        \
+    X(JUMP, "jump", "run in a snippet")
+
 struct exec_stats {
 #define EXEC_STATS_FIELD(field, what) uint64_t field;
     EXEC_STATS(EXEC_STATS_FIELD)
 #undef EXEC_STATS_FIELD
+    uint64_t sites[SCAN_REASON_COUNT]; /* by enum scan_reason: found by scans, */
+    uint64_t traps[SCAN_REASON_COUNT]; /* and met by native code */
+    uint64_t forms[SCAN_FORM_COUNT];   /* by enum scan_form, given to sites */
 };

@@ -28,12 +28,20 @@ static const struct {
 } counters[] = {
 #define COUNTER_OF_STATS(field, what)  { #field, what, offsetof(struct vcpu, stats.field) },
 #define COUNTER_OF_COUNTS(field, what) { #field, what, offsetof(struct vcpu, counts.field) },
-    VCPU_STATS(COUNTER_OF_STATS) EXEC_STATS(COUNTER_OF_COUNTS)
+#define COUNTER_OF_SITES(reason, name, what)                                                                 \
+    { "sites_" name, "sites: " what, offsetof(struct vcpu, counts.sites[SCAN_##reason]) },
+#define COUNTER_OF_TRAPS(reason, name, what)                                                                 \
+    { "traps_" name, "traps: " what, offsetof(struct vcpu, counts.traps[SCAN_##reason]) },
+#define COUNTER_OF_FORMS(form, name, what)                                                                   \
+    { "forms_" name, "sites that " what, offsetof(struct vcpu, counts.forms[SCAN_FORM_##form]) },
+    VCPU_STATS(COUNTER_OF_STATS) EXEC_STATS(COUNTER_OF_COUNTS) EXEC_REASONS(COUNTER_OF_SITES)
+        EXEC_FORMS(COUNTER_OF_FORMS) EXEC_REASONS(COUNTER_OF_TRAPS)
 };
 
 enum { COUNTERS = sizeof(counters) / sizeof(counters[0]) };
 
-_Static_assert(COUNTERS * sizeof(uint64_t) == sizeof(struct d86_stats) + sizeof(struct exec_stats),
+/* No site has SCAN_NO_REASON. */
+_Static_assert((COUNTERS + 2) * sizeof(uint64_t) == sizeof(struct d86_stats) + sizeof(struct exec_stats),
                "every field is listed");
 
 void d86_vcpu_stats(const struct d86_vcpu *vcpu, struct d86_stats *stats)
