@@ -116,6 +116,8 @@ NORETURN void seg_fault(struct vcpu *v, const struct uop *u, unsigned sreg);
 /* Slow paths behind mem.h's inline accessors. size 1, 2, 4 or 8; the value is zero-extended. */
 uint64_t mem_read_slow(struct vcpu *v, const struct uop *u, guest_la la, unsigned size);
 void mem_write_slow(struct vcpu *v, const struct uop *u, guest_la la, unsigned size, uint64_t value);
+/* Fault as a read would, but read nothing; the TLB has the page afterwards, if it may. */
+void mem_probe_read(struct vcpu *v, const struct uop *u, guest_la la, unsigned size);
 /* Read-modify-write: fault as a write would before anything is read; then use mem_read and mem_write. */
 void mem_probe_write(struct vcpu *v, const struct uop *u, guest_la la, unsigned size);
 /* Up to 512 bytes, any alignment; all pages are checked before the first byte is written. */

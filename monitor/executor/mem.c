@@ -249,6 +249,16 @@ static void probe_in(struct vcpu *v, const struct uop *u, guest_la la, unsigned 
         (void)place_of(v, u, (la + size - 1) & ~0xfffu, access, tlb);
 }
 
+void mem_probe_read(struct vcpu *v, const struct uop *u, guest_la la, unsigned size)
+{
+    if (mem_hit_read(v, la, size))
+        return;
+    check_access(v, u, la, size, false);
+    (void)place_of(v, u, la, cpl_access(v), v->tlb);
+    if (crosses_page(la, size))
+        (void)place_of(v, u, (la + size - 1) & ~0xfffu, cpl_access(v), v->tlb);
+}
+
 void mem_probe_write(struct vcpu *v, const struct uop *u, guest_la la, unsigned size)
 {
     if (mem_hit_write(v, la, size))

@@ -131,7 +131,15 @@ static ALWAYS_INLINE uint32_t copy_run(struct vcpu *v, const struct uop *u, unsi
     if (n < 2 || !run_inside(&v->seg[u->seg], u, v->gpr.d[X86_ESI] & mask, n * size) ||
         !run_inside(&v->seg[X86_ES], u, v->gpr.d[X86_EDI] & mask, n * size))
         return 0;
+    if (!mem_hit_read(v, from_la, 1) || !mem_hit_write(v, to_la, 1)) {
+        if (v->tlb == v->tlb_none)
+            return 0;
+        /* Pages that share a TLB entry take it from each other: each host address is taken while it is known.
+         */
+        mem_probe_read(v, u, from_la, size);
+    }
     const uint8_t *from = mem_hit_read(v, from_la, 1);
+    mem_probe_write(v, u, to_la, size);
     uint8_t *to = mem_hit_write(v, to_la, 1);
     if (!from || !to)
         return 0;
