@@ -282,7 +282,9 @@ enum d86_error {
 
 /*
  * Run the guest until something needs the caller; the record is d86_vcpu_exit(). Returns 0 with
- * exit->reason set. Running after D86_EXIT_SHUTDOWN returns the same exit until a reset.
+ * exit->reason set. With a process of its own the processor shares a CPU with the calling thread, which is
+ * kept there most of the time, between runs too, until the VM is destroyed by that thread, or for good.
+ * Running after D86_EXIT_SHUTDOWN returns the same exit until a reset.
  */
 D86_API int d86_vcpu_run(struct d86_vcpu *vcpu);
 D86_API struct d86_exit *d86_vcpu_exit(struct d86_vcpu *vcpu);

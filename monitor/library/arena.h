@@ -76,6 +76,16 @@ struct d86_vcpu {
     } timing;
 };
 
+enum { PLACEMENT_WORDS = 16 };
+
+/* placement.c */
+struct placement {
+    uintptr_t thread; /* whose d86_vcpu_run() it was */
+    bool kept;        /* that thread and the executor are on one CPU ... */
+    uint64_t until;   /* ... or may go where they like; until this tick of the time stamp counter */
+    uint64_t own[PLACEMENT_WORDS]; /* a bit for each CPU the thread may run on by itself */
+};
+
 struct d86_vm {
     unsigned slot;
     int arena_fd, ram_fd;
@@ -92,8 +102,8 @@ struct d86_vm {
     int executor;    /* its process number; 0: it died, of `executor_status` */
     int executor_fd; /* its pidfd, or -1 */
     int executor_status;
-    int executor_cpu; /* the CPU it is kept on; -1: any */
-    int lifeline;     /* pipe end whose closing ends it */
+    struct placement placement;
+    int lifeline; /* pipe end whose closing ends it */
 };
 
 /* error.c: remember one sentence for d86_last_error() and return `error` (a negative errno value). */
@@ -119,6 +129,13 @@ void carrier_stop(struct d86_vm *vm);
 bool carrier_run(struct d86_vm *vm);
 /* vcpu.pending was set: see that a vCPU in native code notices. Any thread, any signal handler. */
 void carrier_rouse(struct d86_vm *vm);
+
+/*
+ * placement.c: before a run in the executor process: see that the calling thread and the executor share a
+ * CPU; let the thread go.
+ */
+void placement_before_run(struct d86_vm *vm);
+void placement_end(struct d86_vm *vm);
 
 /* tsc.c: frequency of the host's time stamp counter; takes 10 ms the first time in a process. 0: not known */
 uint32_t tsc_khz(void);

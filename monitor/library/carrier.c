@@ -176,7 +176,6 @@ int carrier_start(struct d86_vm *vm)
         goto close_image;
     }
     vm->arena->channel.turn = CHANNEL_STARTING;
-    vm->executor_cpu = -1;
     vm->executor = fork();
     if (vm->executor == 0)
         become_executor(vm, image, line[0]);
@@ -229,6 +228,7 @@ void carrier_stop(struct d86_vm *vm)
     int status;
     if (!vm->apart)
         return;
+    placement_end(vm);
     if (vm->executor) {
         kill(vm->executor, SIGKILL);
         while (waitpid(vm->executor, &status, 0) < 0 && errno == EINTR)
@@ -258,22 +258,6 @@ static bool report_death(struct d86_vm *vm)
     return false;
 }
 
-/*
- * Keep the executor on the caller's CPU: a hand-over is then one context switch. Between two CPUs it takes an
- * interrupt and often a wake from idle, which inside a virtual machine costs tens of microseconds.
- */
-static void follow_caller(struct d86_vm *vm)
-{
-    int cpu = sched_getcpu();
-    if (cpu < 0 || cpu == vm->executor_cpu || cpu >= CPU_SETSIZE)
-        return;
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    if (sched_setaffinity(vm->executor, sizeof(set), &set) == 0)
-        vm->executor_cpu = cpu;
-}
-
 bool carrier_run(struct d86_vm *vm)
 {
     struct channel *c = &vm->arena->channel;
@@ -281,7 +265,7 @@ bool carrier_run(struct d86_vm *vm)
         return run_here(vm);
     if (!vm->executor)
         return report_death(vm);
-    follow_caller(vm);
+    placement_before_run(vm);
     __atomic_store_n(&c->turn, CHANNEL_EXECUTOR, __ATOMIC_SEQ_CST);
     syscall(SYS_futex, &c->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
     return await_library_turn(vm) || report_death(vm);
