@@ -1,12 +1,12 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * More pages in use than a host process may have mappings: half a GiB, first touched in an order without
+ * More pages in use than a host process may have mappings: one GiB, first touched in an order without
  * order, so that hardly two neighbours are neighbours in memory; read, changed and read again in others.
  */
 #include "user.h"
 
-enum { PAGES = 1 << 17, ROUNDS = 2 };
+enum { PAGES = 1 << 18, ROUNDS = 2 };
 
 /* The n-th page of an order: a permutation, as an odd factor is one of the numbers modulo a power of two. */
 static uint32_t page_of(uint32_t n, uint32_t order)

@@ -29,7 +29,7 @@ endforeach()
 # More code than there are private pages; and more data pages than a process may have mappings, which is slow.
 d86_user_test(user_686_sbe_codepages vmlinuz-686 sbe --no-shell --large --only codepages
     --expect-counter code_evictions)
-d86_user_test(user_686_sbe_sparse vmlinuz-686 sbe --no-shell --large --only sparse --ram 1200 --timeout 360
+d86_user_test(user_686_sbe_sparse vmlinuz-686 sbe --no-shell --large --only sparse --ram 1500 --timeout 360
     --expect-counter shadow_evictions)
 d86_user_test_properties(user_686_sbe_sparse long)
 
