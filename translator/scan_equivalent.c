@@ -199,7 +199,7 @@ static bool as_twin(struct emit *e, const struct guest_insn *guest, unsigned var
  *     op           with a for b and b for a
  *     xchg a, b
  */
-static unsigned swap_register(unsigned reg, unsigned a, unsigned b)
+unsigned equivalent_swapped(unsigned reg, unsigned a, unsigned b)
 {
     return reg == a ? b : reg == b ? a : reg;
 }
@@ -213,15 +213,15 @@ static bool swap_insn(struct insn *insn, unsigned a, unsigned b)
 
         if (operand->kind != X86_OPND_GPR)
             continue;
-        other = swap_register(whole_register(operand), a, b);
+        other = equivalent_swapped(whole_register(operand), a, b);
         if (operand->size == 1 && other > EBX)
             return false;
         operand->reg = (uint8_t)(operand->size == 1 ? (operand->reg & 4) | other : other);
     }
     if (insn->base != X86_NO_REG)
-        insn->base = (uint8_t)swap_register(insn->base, a, b);
+        insn->base = (uint8_t)equivalent_swapped(insn->base, a, b);
     if (insn->index != X86_NO_REG)
-        insn->index = (uint8_t)swap_register(insn->index, a, b);
+        insn->index = (uint8_t)equivalent_swapped(insn->index, a, b);
     return true;
 }
 
@@ -232,9 +232,9 @@ static uint8_t swap_field(uint8_t field, unsigned kind, unsigned a, unsigned b)
     case 0:
         return field;
     case 1:
-        return (uint8_t)swap_register(field, a, b);
+        return (uint8_t)equivalent_swapped(field, a, b);
     default:
-        return (uint8_t)((field & 4) | swap_register(field & 3, a, b));
+        return (uint8_t)((field & 4) | equivalent_swapped(field & 3, a, b));
     }
 }
 

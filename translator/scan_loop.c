@@ -63,11 +63,6 @@ bool loop_find(const struct scan_page *page, unsigned offset, struct run *run)
 
 /* ---- Other names --------------------------------------------------------------------------------- */
 
-static unsigned other_name(unsigned reg, unsigned a, unsigned b)
-{
-    return reg == a ? b : reg == b ? a : reg;
-}
-
 static bool names(const struct insn *insn, unsigned a, unsigned b)
 {
     for (unsigned i = 0; i < 3; i++)
@@ -84,7 +79,7 @@ static bool emit_renamed(struct emit *e, const struct guest_insn *guest, unsigne
 
     for (unsigned i = 0; i < 3; i++)
         if (expected.opnd[i].kind == X86_OPND_XMM)
-            expected.opnd[i].reg = (uint8_t)other_name(expected.opnd[i].reg, a, b);
+            expected.opnd[i].reg = (uint8_t)equivalent_swapped(expected.opnd[i].reg, a, b);
     if (!shape_read(&shape, &guest->insn, guest->bytes))
         return false;
     emit_guest(e, guest->eip);
@@ -92,9 +87,9 @@ static bool emit_renamed(struct emit *e, const struct guest_insn *guest, unsigne
         struct shape trial = shape;
 
         if (fields & 1)
-            trial.reg = (uint8_t)other_name(shape.reg, a, b);
+            trial.reg = (uint8_t)equivalent_swapped(shape.reg, a, b);
         if (fields & 2)
-            trial.rm = (uint8_t)other_name(shape.rm, a, b);
+            trial.rm = (uint8_t)equivalent_swapped(shape.rm, a, b);
         if (equivalent_emit_shape(e, &trial, &expected)) {
             emit_guest(e, equivalent_next(guest));
             return true;
@@ -107,7 +102,7 @@ static bool emit_renamed(struct emit *e, const struct guest_insn *guest, unsigne
  *     movups es:[scratch], a
  *     movaps a, b
  *     movups b, es:[scratch]
- * `before` and `after`: what a step says of the registers.
+ * The way back is the same.
  */
 static void exchange(struct emit *e, unsigned a, unsigned b, bool back)
 {

@@ -46,6 +46,8 @@ bool equivalent_uses_es(const struct insn *insn);
 /* General registers an instruction names, and those it uses without naming them; a bit each. */
 uint8_t equivalent_named(const struct insn *insn);
 uint8_t equivalent_implied(const struct insn *insn);
+/* A register's name where a and b have exchanged theirs. */
+unsigned equivalent_swapped(unsigned reg, unsigned a, unsigned b);
 bool equivalent_has_kind(const struct insn *insn, unsigned kind);
 /* The `choice`-th register of `among` the instruction does not use; -1: none. */
 int equivalent_temp(const struct insn *insn, uint8_t among, unsigned choice);
