@@ -34,10 +34,9 @@ static void deadline_changed(void *ctx, uint64_t deadline_ns)
 {
     struct machine *m = ctx;
     m->deadline = deadline_ns;
-    if (m->waiting)
-        pthread_cond_signal(&m->wake);
-    else
-        timer_arm(m);
+    /* A run that ends too early, or a wait, costs less than to move the deadline of one under way. */
+    if (m->waiting || (m->in_guest && deadline_ns < m->promised))
+        rouse(m);
 }
 
 static void intr_changed(void *ctx, bool level)

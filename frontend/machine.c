@@ -128,7 +128,7 @@ static gboolean build(struct machine *m, GError **error)
     if (!read_files(m, error))
         return FALSE;
     configure(m);
-    return timer_open(m, error) && power_build(m, error) && power_start(m, error) && open_backends(m, error);
+    return power_build(m, error) && power_start(m, error) && open_backends(m, error);
 }
 
 struct machine *machine_new(const struct options *options, GError **error)
@@ -136,7 +136,7 @@ struct machine *machine_new(const struct options *options, GError **error)
     struct machine *m = g_new0(struct machine, 1);
     m->options = options;
     m->pending_vector = -1;
-    m->timer_fd = -1;
+    m->deadline = DEVICE_NEVER;
     m->loop = g_main_loop_new(NULL, FALSE);
     if (options->trace)
         m->trace = trace_new(options->trace);
@@ -216,7 +216,6 @@ void machine_free(struct machine *m)
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++)
         backend_close(m->serial[i]);
     backend_close(m->debugcon);
-    timer_close(m);
     g_free(m->pc);
     d86_vm_destroy(m->vm);
     firmware_clear(&m->rom);

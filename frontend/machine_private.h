@@ -1,10 +1,10 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The machine from inside. Two threads: the vCPU's, which runs the guest and answers its exits, and the main
- * loop's, which serves descriptors and the timer. `lock` guards everything below it; the vCPU's thread gives
- * it up only while the guest runs and while it waits. So whoever holds the lock and finds `in_guest` false
- * may use the VM.
+ * The machine from inside. Two threads: the vCPU's, which runs the guest, answers its exits and serves the
+ * devices' timers, and the main loop's, which serves descriptors. `lock` guards everything below it; the
+ * vCPU's thread gives it up only while the guest runs and while it waits. So whoever holds the lock and finds
+ * `in_guest` false may use the VM.
  */
 #pragma once
 
@@ -22,8 +22,6 @@
 #include <duplex86/duplex86.h>
 
 #include <pthread.h>
-
-enum { EXIT_REASONS = D86_EXIT_POSTED + 1 };
 
 /* What the vCPU's thread spends its time on; measured for --stats only. */
 enum spent { SPENT_RUNNING, SPENT_WAITING, SPENT_DEVICES, SPENT_KINDS };
@@ -55,15 +53,13 @@ struct machine {
     struct trace *trace; /* NULL: none wanted */
 
     bool in_guest; /* the vCPU's thread is in d86_vcpu_run(), or about to be */
-    bool waiting;  /* it waits after HLT and serves the timers meanwhile */
+    bool waiting;  /* it waits for news, with the lock given up */
     bool running;  /* the vCPU's thread exists */
 
     uint64_t device_time; /* what the devices were told last, machine time */
     uint64_t as_of;       /* they are being told what happened then; 0: what happens now */
     uint64_t deadline;    /* pc_next_deadline(), as last told */
-    uint64_t armed;       /* what the timer descriptor is set to; DEVICE_NEVER: nothing */
-    int timer_fd;
-    struct watch *timer_watch;
+    uint64_t promised;    /* what it was when the guest was run */
 
     /* News from the devices, for the vCPU's thread. */
     bool nmi_wanted, reset_wanted;
@@ -77,7 +73,7 @@ struct machine {
     GError *failure;
 
     /* For --stats. */
-    uint64_t exits[EXIT_REASONS];
+    uint64_t exits[D86_EXIT_REASONS];
     uint64_t spent_ns[SPENT_KINDS];
     uint64_t spending_since; /* machine time */
     enum spent spending;
@@ -98,13 +94,6 @@ void power_shutdown(struct machine *m);
 
 /* board.c: what the devices tell. */
 extern const struct pc_callbacks board_callbacks;
-
-/* timer.c: the deadline of the devices in the main loop; with the lock held. */
-gboolean timer_open(struct machine *m, GError **error);
-void timer_close(struct machine *m);
-void timer_arm(struct machine *m); /* for m->deadline, unless something earlier is set */
-void timer_disarm(struct machine *m);
-void timer_serve(struct machine *m); /* run what is due; cheap if nothing is */
 
 /* run.c: the vCPU's thread. */
 void *run_vcpu(void *machine);

@@ -124,7 +124,6 @@ gboolean power_build(struct machine *m, GError **error)
         return fail_errno(error, ret, NULL, "cannot build the PC");
     post_ports(m);
     m->deadline = pc_next_deadline(m->pc);
-    timer_arm(m);
     return TRUE;
 }
 

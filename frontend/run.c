@@ -34,24 +34,37 @@ static void offer_interrupts(struct machine *m)
     exit->request_interrupt_window = m->pending_vector >= 0 || pc_intr(m->pc);
 }
 
-/* ---- Waiting ---- */
+/* ---- Time ---- */
+
+/* Run what is due. */
+static void serve_timers(struct machine *m)
+{
+    if (m->deadline != DEVICE_NEVER && m->clock.now(&m->clock) >= m->deadline)
+        pc_run_timers(m->pc);
+}
+
+/* Have the guest stopped when something is due. */
+static void promise_deadline(struct machine *m)
+{
+    m->promised = m->deadline;
+    m->exit->deadline_ns = m->deadline == DEVICE_NEVER ? 0 : MAX(m->deadline, 1);
+}
 
 /* Sleep until someone signals, or until the devices' next deadline. */
 static void wait_for_news(struct machine *m)
 {
+    m->waiting = true;
     if (m->deadline == DEVICE_NEVER) {
         pthread_cond_wait(&m->wake, &m->lock);
     } else {
         struct timespec until = clock_timespec(m->deadline);
         pthread_cond_timedwait(&m->wake, &m->lock, &until);
     }
-    timer_serve(m);
+    m->waiting = false;
+    serve_timers(m);
 }
 
-/*
- * The processor stands still: nothing to do until an interrupt. This thread serves the timers itself
- * meanwhile, since waking the main loop to wake this one would double the cost of every tick.
- */
+/* The processor stands still: nothing to do until an interrupt. */
 static void wait_for_interrupt(struct machine *m, const char *how)
 {
     bool deaf = !m->exit->interrupt_flag;
@@ -61,25 +74,25 @@ static void wait_for_interrupt(struct machine *m, const char *how)
         machine_end(m, STATUS_HALTED);
         return;
     }
-    timer_disarm(m);
-    m->waiting = true;
     statistics_spend(m, SPENT_WAITING);
     while (!m->stopping && !m->reset_wanted && !m->nmi_wanted && (deaf || !pc_intr(m->pc)))
         wait_for_news(m);
     statistics_spend(m, SPENT_DEVICES);
-    m->waiting = false;
-    timer_arm(m);
+}
+
+static bool someone_is_congested(const struct machine *m)
+{
+    bool congested = backend_congested(m->debugcon);
+    for (unsigned i = 0; i < OPTIONS_SERIAL_MAX && !congested; i++)
+        congested = backend_congested(m->serial[i]);
+    return congested;
 }
 
 /* Let the reader of the guest's output catch up. */
 static void wait_for_readers(struct machine *m)
 {
-    for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++) {
-        while (backend_congested(m->serial[i]) && !m->stopping)
-            pthread_cond_wait(&m->wake, &m->lock);
-    }
-    while (backend_congested(m->debugcon) && !m->stopping)
-        pthread_cond_wait(&m->wake, &m->lock);
+    while (someone_is_congested(m) && !m->stopping)
+        wait_for_news(m);
 }
 
 /* ---- Exits ---- */
@@ -191,6 +204,7 @@ static void serve_exit(struct machine *m)
 
 static void run_guest(struct machine *m)
 {
+    promise_deadline(m);
     m->in_guest = true;
     statistics_spend(m, SPENT_RUNNING);
     pthread_mutex_unlock(&m->lock);
@@ -198,7 +212,7 @@ static void run_guest(struct machine *m)
     pthread_mutex_lock(&m->lock);
     statistics_spend(m, SPENT_DEVICES);
     m->in_guest = false;
-    if (ret == 0 && m->exit->reason < EXIT_REASONS)
+    if (ret == 0 && m->exit->reason < D86_EXIT_REASONS)
         m->exits[m->exit->reason]++;
     if (m->trace)
         trace_processor(m->trace, m->vcpu, m->clock.now(&m->clock));
@@ -215,11 +229,11 @@ void *run_vcpu(void *machine)
     struct machine *m = machine;
     pthread_mutex_lock(&m->lock);
     while (!m->stopping) {
+        wait_for_readers(m);
         if (m->reset_wanted)
             power_reset(m);
-        timer_serve(m);
+        serve_timers(m);
         offer_interrupts(m);
-        wait_for_readers(m);
         if (!m->stopping)
             run_guest(m);
     }

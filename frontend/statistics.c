@@ -13,7 +13,7 @@
 /* Names for machines, and for people. */
 static const struct {
     const char *name, *what;
-} reasons[EXIT_REASONS] = {
+} reasons[D86_EXIT_REASONS] = {
     [D86_EXIT_NONE] = { "none", "no reason" },
     [D86_EXIT_IO] = { "io", "port access" },
     [D86_EXIT_MMIO] = { "mmio", "access to device memory" },
@@ -26,6 +26,7 @@ static const struct {
     [D86_EXIT_FERR] = { "ferr", "x87 error" },
     [D86_EXIT_DIFFERENCE] = { "difference", "lockstep difference" },
     [D86_EXIT_POSTED] = { "posted", "port writes the guest did not wait for" },
+    [D86_EXIT_DEADLINE] = { "deadline", "time for a device" },
 }, times[SPENT_KINDS] = {
     [SPENT_RUNNING] = { "running", "running the guest, native code included" },
     [SPENT_WAITING] = { "waiting", "waiting for an interrupt" },
@@ -101,7 +102,7 @@ static void show_table(const struct machine *m)
     fprintf(stderr, "\n");
     show_counters(m);
     fprintf(stderr, "  exits\n");
-    for (size_t i = 0; i < EXIT_REASONS; i++) {
+    for (size_t i = 0; i < D86_EXIT_REASONS; i++) {
         if (m->exits[i])
             show_row(reasons[i].name, m->exits[i], reasons[i].what);
     }
@@ -129,7 +130,7 @@ static void show_json(const struct machine *m)
     for (unsigned i = 0; d86_vcpu_counter(m->vcpu, i, &counter); i++)
         add_number(json, counter.name, counter.value);
     g_string_append(json, "},\"exits\":{");
-    for (size_t i = D86_EXIT_NONE + 1; i < EXIT_REASONS; i++)
+    for (size_t i = D86_EXIT_NONE + 1; i < D86_EXIT_REASONS; i++)
         add_number(json, reasons[i].name, m->exits[i]);
     g_string_append(json, "},\"time_ns\":{");
     for (size_t i = 0; i < SPENT_KINDS; i++)

@@ -211,6 +211,8 @@ enum d86_exit_reason {
     D86_EXIT_FERR,             /* CR0.NE is clear and an x87 exception is pending: see ferr */
     D86_EXIT_DIFFERENCE, /* engine lockstep: d86_vcpu_difference(); registers are as before the instruction */
     D86_EXIT_POSTED,     /* nothing but posted port writes, and interrupts are possible now: see posted */
+    D86_EXIT_DEADLINE,   /* asked for with deadline_ns */
+    D86_EXIT_REASONS     /* how many there are */
 };
 
 enum {
@@ -228,6 +230,13 @@ struct d86_exit {
 
     /* Set by the caller before run: leave with D86_EXIT_INTERRUPT_WINDOW as soon as one can be injected. */
     uint8_t request_interrupt_window;
+    /*
+     * Set by the caller before run, and kept: leave with D86_EXIT_DEADLINE when the host's CLOCK_MONOTONIC
+     * shows that many nanoseconds, or at once if it does already; 0: never. It may come early: the clock
+     * tells. That is cheaper than a kick by another thread at that time; but a processor in the caller looks
+     * at the clock after each block for it, and gets slower.
+     */
+    uint64_t deadline_ns;
     /* Set by run at every exit: d86_vcpu_interrupt() would be accepted now. */
     uint8_t ready_for_interrupt;
     uint8_t interrupt_flag; /* EFLAGS.IF */

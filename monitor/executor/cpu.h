@@ -105,9 +105,11 @@ enum mode {
 
 /* Reasons to come back to the run loop at the next block boundary (vcpu.pending). */
 enum {
-    PENDING_KICK = 1 << 0, /* set by any thread */
-    PENDING_STEP = 1 << 1, /* a MODE_STEP block runs */
-    PENDING_SBE = 1 << 2,  /* blocks run at CPL 3 under the engine sbe, which looks after each of them */
+    PENDING_KICK = 1 << 0,     /* set by any thread */
+    PENDING_STEP = 1 << 1,     /* a MODE_STEP block runs */
+    PENDING_SBE = 1 << 2,      /* blocks run at CPL 3 under the engine sbe, which looks after each of them */
+    PENDING_DEADLINE = 1 << 3, /* set by the executor's timer */
+    PENDING_POLL = 1 << 4,     /* no timer, as in the caller: look at the clock, poll_until */
 };
 
 /* ---- Bus accesses that need the caller -------------------------------------------------------------- */
@@ -296,6 +298,7 @@ struct vcpu {
     uint8_t mode;      /* MODE_* without MODE_STEP */
     bool no_trap;      /* the instruction entered a handler: no single-step trap after it */
     struct step_state step_state;
+    uint64_t poll_until; /* PENDING_POLL: the deadline, a tick of the host's time stamp counter */
     struct d86_stats stats;
 
     uint32_t tlb_generation;

@@ -9,6 +9,7 @@
 #include "block.h"
 #include "channel.h"
 #include "executor.h"
+#include "host.h"
 #include "lockstep.h"
 #include "sbe.h"
 
@@ -149,13 +150,21 @@ static void take_events(struct vcpu *v)
         exit_with(v, D86_EXIT_HLT);
 }
 
-/* A kick is taken once. Other threads set the bit, so it is cleared atomically. */
+/* A kick is taken once, and so is the end of the time. Others set these bits, so they are cleared atomically.
+ */
 static void take_kick(struct vcpu *v)
 {
-    if (__atomic_load_n(&v->pending, __ATOMIC_RELAXED) & PENDING_KICK) {
+    uint32_t pending = __atomic_load_n(&v->pending, __ATOMIC_RELAXED);
+    if (pending & PENDING_KICK) {
         __atomic_and_fetch(&v->pending, ~(uint32_t)PENDING_KICK, __ATOMIC_ACQ_REL);
         exit_with(v, D86_EXIT_KICKED);
     }
+    if (pending & PENDING_DEADLINE) {
+        __atomic_and_fetch(&v->pending, ~(uint32_t)PENDING_DEADLINE, __ATOMIC_ACQ_REL);
+        exit_with(v, D86_EXIT_DEADLINE);
+    }
+    if (unlikely(pending & PENDING_POLL) && host_ticks() >= v->poll_until)
+        exit_with(v, D86_EXIT_DEADLINE);
 }
 
 /* ---- Running

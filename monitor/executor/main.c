@@ -14,9 +14,11 @@
 #include "../library/arena.h"
 #include "channel.h"
 #include "confine.h"
+#include "deadline.h"
 #include "executor.h"
 #include "host.h"
 #include "host_segments.h"
+#include "native.h"
 
 NORETURN static void quit(int status)
 {
@@ -138,7 +140,10 @@ static void take_turn(struct arena *arena)
     if (unlikely(c->subvert))
         subvert(arena);
     exec_take_changes(&arena->vcpu, c);
+    deadline_begin(arena->exit.deadline_ns);
     exec_run(&arena->vcpu);
+    if (arena->exit.reason == D86_EXIT_HLT || arena->exit.reason == D86_EXIT_FERR)
+        deadline_cancel();
 }
 
 NORETURN void executor_main(const uint64_t *stack);
@@ -157,6 +162,8 @@ void executor_main(const uint64_t *stack)
         host_call(__NR_close, CHANNEL_FD_ARENA, 0, 0, 0, 0, 0);
         host_call(__NR_close, CHANNEL_FD_RAM, 0, 0, 0, 0, 0);
     }
+    if (native_handle(DEADLINE_SIGNAL) < 0 || deadline_init(&arena->vcpu) < 0)
+        quit(CHANNEL_STATUS_SIGNALS);
     if (confine(native) < 0)
         quit(CHANNEL_STATUS_SECCOMP);
     give_turn(c, CHANNEL_LIBRARY);

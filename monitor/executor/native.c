@@ -17,6 +17,7 @@
 #include <asm/unistd.h>
 
 #include "channel.h"
+#include "deadline.h"
 #include "executor.h"
 #include "host.h"
 
@@ -84,6 +85,12 @@ static void registers_from(const struct sigcontext *c)
     f->eflags = (uint32_t)c->eflags;
 }
 
+/* Does the signal come from outside, for the run to end? */
+static bool is_kick(int signal)
+{
+    return signal == CHANNEL_KICK_SIGNAL || signal == DEADLINE_SIGNAL;
+}
+
 /* What a signal in guest code was. */
 static void trap_from(int signal, const struct sigcontext *c)
 {
@@ -92,7 +99,7 @@ static void trap_from(int signal, const struct sigcontext *c)
     t->error = (uint32_t)c->err;
     t->address = c->cr2;
     t->cause = NATIVE_FAULT;
-    if (signal == CHANNEL_KICK_SIGNAL) {
+    if (is_kick(signal)) {
         t->cause = NATIVE_KICK;
     } else if (signal == SIGSYS) {
         /* EIP is behind the instruction; INT 80, SYSCALL and SYSENTER are all two bytes long. */
@@ -112,14 +119,15 @@ void native_signal(int signal, const siginfo_t *info, struct ucontext *context)
 {
     (void)info;
     struct sigcontext *c = &context->uc_mcontext;
+    if (signal == DEADLINE_SIGNAL)
+        deadline_passed();
     if (c->cs != HOST_CODE64) {
         registers_from(c);
         trap_from(signal, c);
     } else if (in_window(c->rip)) {
-        run.trap =
-            (struct native_trap){ .cause = signal == CHANNEL_KICK_SIGNAL ? NATIVE_KICK : NATIVE_REFUSED };
+        run.trap = (struct native_trap){ .cause = is_kick(signal) ? NATIVE_KICK : NATIVE_REFUSED };
     } else {
-        if (signal != CHANNEL_KICK_SIGNAL)
+        if (!is_kick(signal))
             die_of(signal);
         if (signal == SIGSYS)
             c->rip -= 2; /* a refused system call does not come again by itself */
@@ -134,23 +142,28 @@ void native_signal(int signal, const siginfo_t *info, struct ucontext *context)
 
 /* ---- Set-up and entry ------------------------------------------------------------------------------ */
 
-int native_init(uint32_t *native)
+int native_handle(int signal)
 {
-    static const uint8_t signals[] = {
-        SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, CHANNEL_KICK_SIGNAL
-    };
-    const stack_t stack = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
-    long result = host_call(__NR_sigaltstack, (long)&stack, 0, 0, 0, 0, 0);
     /* Everything blocked while it runs: a fault in the handler itself ends the process. */
     const struct kernel_sigaction action = { .handler = native_handler,
                                              .flags =
                                                  SA_SIGINFO | SA_ONSTACK | 0x04000000ul /* SA_RESTORER */,
                                              .restorer = native_restorer,
                                              .mask = ~0ull };
+    return (int)host_call(__NR_rt_sigaction, signal, (long)&action, 0, sizeof(action.mask), 0, 0);
+}
+
+int native_init(uint32_t *native)
+{
+    static const uint8_t signals[] = {
+        SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, CHANNEL_KICK_SIGNAL
+    };
+    const stack_t stack = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
+    int result = (int)host_call(__NR_sigaltstack, (long)&stack, 0, 0, 0, 0, 0);
     for (unsigned i = 0; result == 0 && i < sizeof(signals); i++)
-        result = host_call(__NR_rt_sigaction, signals[i], (long)&action, 0, sizeof(action.mask), 0, 0);
+        result = native_handle(signals[i]);
     run.running = native;
-    return (int)result;
+    return result;
 }
 
 void native_enter(struct vcpu *v, const struct native_segments *s, uint32_t *eflags, struct native_trap *trap)

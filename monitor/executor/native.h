@@ -37,6 +37,8 @@ struct native_segments {
 /* Install handlers and the alternate stack. `native` is set while guest code runs or is about to. 0 or
  * -errno. */
 int native_init(uint32_t *native);
+/* Have the handler of native_init() for one more signal. 0 or -errno. */
+int native_handle(int signal);
 
 /*
  * Run guest code from v's registers until something happens; v's general registers, EIP and flags are then as

@@ -71,7 +71,7 @@ static bool take_by_reason(struct d86_vcpu *vcpu, const struct d86_exit *from)
     case D86_EXIT_INTERNAL_ERROR:
         return take_error(vcpu, from);
     default:
-        return to->reason != D86_EXIT_NONE && to->reason <= D86_EXIT_POSTED;
+        return to->reason != D86_EXIT_NONE && to->reason < D86_EXIT_REASONS;
     }
 }
 
@@ -115,6 +115,7 @@ void exit_give(struct d86_vcpu *vcpu)
     struct d86_exit *to = &vcpu->vm->arena->exit;
     const struct d86_exit *from = &vcpu->exit;
     to->request_interrupt_window = from->request_interrupt_window;
+    to->deadline_ns = from->deadline_ns;
     if (vcpu->answer.io)
         memcpy(to->io.data, from->io.data, vcpu->answer.io);
     if (vcpu->answer.mmio)
