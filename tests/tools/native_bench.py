@@ -3,9 +3,10 @@
 """Time one i386 program on the host, in Duplex86 and in QEMU's emulator, and print ratios to the host.
 
 The program (tests/guest_user/bench.c) is the same file everywhere. All guests boot first; then the tests go
-round: each test runs on the host and in each guest in turn, so that a change of the host's speed meets
-all of them. Medians count. Time is the time stamp counter, whose rate in each
-guest is first measured with the host's clock: kernels misjudge it, and ticks get lost on a busy host.
+round: each test runs on the host and in each guest in turn, every other time in reverse, so that a change of
+the host's speed meets all of them. A ratio is taken within a round; the median of the rounds counts. Time is
+the time stamp counter, whose rate in each guest is first measured with the host's clock: kernels misjudge it,
+and ticks get lost on a busy host.
 Memory of a guest is made of pages of 4 KiB, so the host's column has such pages too; what huge pages give
 on the host is a column of its own, for tests of large memory.
 
@@ -150,8 +151,9 @@ def measure(contestants, tests, args):
     """{test: {contestant: [values]}} and {test: unit}."""
     values, units = {test: {} for test in tests}, {}
     for number in range(args.rounds):
+        order = contestants[::-1] if number % 2 else contestants
         for test in tests:
-            for contestant in contestants:
+            for contestant in order:
                 if not contestant.has(test):
                     continue
                 value, units[test] = contestant.run(test, args.milliseconds, args.timeout)
@@ -173,10 +175,10 @@ def summarize(values, units, contestants):
         best = min if unit == "ns" else max
         results[test] = {"unit": unit}
         for name, runs in columns.items():
-            median = statistics.median(runs)
+            pairs = zip(columns["native"], runs)
             results[test][name] = {
-                "median": median, "min": min(runs), "max": max(runs),
-                "ratio": ratio(unit, statistics.median(columns["native"]), median),
+                "median": statistics.median(runs), "min": min(runs), "max": max(runs),
+                "ratio": statistics.median(ratio(unit, native, other) for native, other in pairs),
                 "ratio_of_best": ratio(unit, best(columns["native"]), best(runs))}
     clocks = {contestant.name: contestant.khz for contestant in contestants}
     return {"host": {"processor": processor_name(), "kernel": platform.release()}, "results": results,
@@ -198,7 +200,7 @@ def print_table(summary, contestants, args):
     others = [name for name in names if not name.startswith("native")]
     print(f"{summary['host']['processor']}, Linux {summary['host']['kernel']}; median of {args.rounds} rounds of "
           f"{args.milliseconds} ms; x: speed as a part of native, "
-          "by medians and by best runs\n")
+          "the median of the rounds and that of the best runs\n")
     columns = names + [f"{name} x" for name in others] + ["native min..max"]
     print(f"| {'test':15}| {'unit':8}| " + " | ".join(columns) + " |")
     print("|---" * (len(columns) + 2) + "|")
