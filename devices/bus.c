@@ -55,6 +55,13 @@ bool bus_port_is_posted(struct bus *bus, uint16_t port)
     return range && range->ports->posted;
 }
 
+bool bus_port_known(struct bus *bus, uint16_t port, uint8_t *value)
+{
+    const struct bus_ports *range = range_at(bus, port);
+
+    return range && range->ports->known && range->ports->known(range->dev, port - range->base, value);
+}
+
 uint32_t bus_port_read(struct bus *bus, uint16_t port, unsigned size)
 {
     const struct bus_ports *range = range_at(bus, port);

@@ -44,6 +44,8 @@ bool bus_is_news(struct bus *bus, uint16_t port);
 
 /* Does a chip answer there whose byte writes may come late? */
 bool bus_port_is_posted(struct bus *bus, uint16_t port);
+/* What the chip there says beforehand about reads (device.h, `known`). */
+bool bus_port_known(struct bus *bus, uint16_t port, uint8_t *value);
 uint32_t bus_port_read(struct bus *bus, uint16_t port, unsigned size);
 void bus_port_write(struct bus *bus, uint16_t port, unsigned size, uint32_t value);
 uint64_t bus_mmio_read(struct bus *bus, guest_pa pa, unsigned size);

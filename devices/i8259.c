@@ -275,6 +275,15 @@ static uint8_t read_poll(struct device *dev)
     return 0x80 | level;
 }
 
+/* The mask alone: requests come by themselves, and levels in service with acknowledges. */
+static bool i8259_known(const struct device *dev, uint32_t offset, uint8_t *value)
+{
+    const struct i8259 *pic = dev->state;
+
+    *value = pic->imr;
+    return offset == 1 && !pic->poll;
+}
+
 static uint32_t i8259_read(struct device *dev, uint32_t offset, unsigned size)
 {
     struct i8259 *pic = dev->state;
@@ -338,7 +347,7 @@ const struct device_type i8259_device = {
     .name = "i8259",
     .state_size = sizeof(struct i8259),
     .ports = {
-        { .count = 2, .posted = true, .read = i8259_read, .write = i8259_write },
+        { .count = 2, .posted = true, .known = i8259_known, .read = i8259_read, .write = i8259_write },
         { .count = 1, .read = elcr_read, .write = elcr_write },
     },
     .line_count = 1,

@@ -202,9 +202,21 @@ static void serve_exit(struct machine *m)
 
 /* ---- The thread ---- */
 
+/* Spare the guest an exit where the answer is known beforehand; but a trace is to have every access. */
+static void tell_known_reads(struct machine *m)
+{
+    struct pc_known known[PC_KNOWN_MAX];
+    m->exit->known_count = m->trace ? 0 : pc_known_reads(m->pc, known);
+    for (unsigned i = 0; i < m->exit->known_count; i++) {
+        m->exit->known[i].port = known[i].port;
+        m->exit->known[i].value = known[i].value;
+    }
+}
+
 static void run_guest(struct machine *m)
 {
     promise_deadline(m);
+    tell_known_reads(m);
     m->in_guest = true;
     statistics_spend(m, SPENT_RUNNING);
     pthread_mutex_unlock(&m->lock);

@@ -42,6 +42,9 @@ struct device_ports {
     bool posted; /* byte writes change no more than when interrupts come and what the chip's own ports read:
                     the processor may go on before the chip hears of them, which learns when it was by
                     device_now() */
+    /* Would reading this byte change nothing, and change with nothing but what the processor writes to the
+       chip? Then what it gives, so that the processor need not ask. Absent: never. */
+    bool (*known)(const struct device *dev, uint32_t offset, uint8_t *value);
     uint32_t (*read)(struct device *dev, uint32_t offset, unsigned size);
     void (*write)(struct device *dev, uint32_t offset, unsigned size, uint32_t value);
 };

@@ -153,6 +153,18 @@ void pc_port_write(struct pc *pc, uint16_t port, unsigned size, uint32_t value);
 /* May byte writes to the port come late, if now_ns() then tells when they were made? (device.h, `posted`) */
 bool pc_port_is_posted(struct pc *pc, uint16_t port);
 
+enum { PC_KNOWN_MAX = 2 };
+
+struct pc_known {
+    uint16_t port;
+    uint8_t value;
+};
+
+/* Ports a byte read of which gives this now, changes nothing, and will not change but by the processor's
+   writes to ports: the masks of the interrupt controllers, which Linux reads at each interrupt. Returns how
+   many. */
+unsigned pc_known_reads(struct pc *pc, struct pc_known *known);
+
 /* size is 1, 2, 4 or 8; unclaimed addresses read as all ones and ignore writes. */
 uint64_t pc_mmio_read(struct pc *pc, guest_pa pa, unsigned size);
 void pc_mmio_write(struct pc *pc, guest_pa pa, unsigned size, uint64_t value);

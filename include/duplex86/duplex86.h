@@ -219,6 +219,7 @@ enum {
     D86_IO_DATA_MAX = 4096,
     D86_POSTED_MAX = 32,
     D86_POSTED_PORTS = 0x400, /* ISA cards decode ten address lines; above, nothing is worth posting */
+    D86_KNOWN_MAX = 4,
 };
 
 /*
@@ -237,6 +238,17 @@ struct d86_exit {
      * at the clock after each block for it, and gets slower.
      */
     uint64_t deadline_ns;
+    /*
+     * Set by the caller before run, and kept: what an IN of one byte from these ports gives, so that it need
+     * not be an exit. For registers of which reads change nothing, and which change only when the processor
+     * writes to ports: an interrupt mask. While the processor keeps posted writes it asks all the same, since
+     * those may have changed them. Counts above D86_KNOWN_MAX are that many.
+     */
+    uint32_t known_count;
+    struct {
+        uint16_t port;
+        uint8_t value;
+    } known[D86_KNOWN_MAX];
     /* Set by run at every exit: d86_vcpu_interrupt() would be accepted now. */
     uint8_t ready_for_interrupt;
     uint8_t interrupt_flag; /* EFLAGS.IF */

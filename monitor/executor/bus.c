@@ -96,6 +96,22 @@ void bus_out(struct vcpu *v, const struct uop *u, uint16_t port, unsigned size, 
                    .pa = port, .size = (uint8_t)size, .is_port = true, .is_write = true, .data = value });
 }
 
+bool bus_known(struct vcpu *v, uint16_t port, unsigned size, uint32_t *value)
+{
+    const struct d86_exit *exit = v->exit;
+    /* An access that was sent to the caller has its answer from there. */
+    if (size != 1 || exit->posted_count || v->bus.cursor < v->bus.count)
+        return false;
+    for (unsigned i = 0; i < exit->known_count && i < D86_KNOWN_MAX; i++) {
+        if (exit->known[i].port == port) {
+            *value = exit->known[i].value;
+            v->counts.known_reads++;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* An access that is being made over again was not posted the first time. */
 bool bus_post(struct vcpu *v, uint16_t port, unsigned size, uint32_t value)
 {

@@ -14,6 +14,7 @@
 /* X(field, what it counts) */
 #define EXEC_STATS(X)                                                                                        \
     X(posted_writes, "port writes the guest did not wait for")                                               \
+    X(known_reads, "port reads answered beforehand")                                                         \
     X(native_entries, "times guest code was entered natively")                                               \
     X(native_ns, "time in native guest code, ns (only while timing is on)")                                  \
     X(native_traps, "signals that ended native code")                                                        \

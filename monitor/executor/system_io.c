@@ -19,8 +19,12 @@ HANDLER(in_port)
 {
     uint16_t port = port_of(v, u);
 
+    uint32_t value;
+
     tss_check_io(v, u, port, u->aux);
-    gpr_write(v, gpr_index(X86_EAX, u->aux), u->aux, bus_in(v, u, port, u->aux));
+    if (!bus_known(v, port, u->aux, &value))
+        value = bus_in(v, u, port, u->aux);
+    gpr_write(v, gpr_index(X86_EAX, u->aux), u->aux, value);
     NEXT(v, u);
 }
 

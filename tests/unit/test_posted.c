@@ -1,7 +1,8 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Posted port writes (d86_vcpu_post_ports()): which are, when they come, in what order and with what age.
+ * Ports that need no exit. Posted writes (d86_vcpu_post_ports()): which are, when they come, in what order
+ * and with what age. Known reads (d86_exit.known): which are.
  */
 #define _GNU_SOURCE
 #include "cpu_bench.h"
@@ -190,6 +191,96 @@ START_TEST(ports_above_are_refused)
 }
 END_TEST
 
+/* ---- Known reads --------------------------------------------------------------------------------------- */
+
+static void know(unsigned n, uint16_t port, uint8_t value)
+{
+    b.exit->known[n].port = port;
+    b.exit->known[n].value = value;
+    b.exit->known_count = n + 1;
+}
+
+static void check_in(uint16_t port, uint8_t size)
+{
+    ck_assert_uint_eq(b.exit->io.port, port);
+    ck_assert_uint_eq(b.exit->io.size, size);
+    ck_assert_uint_eq(b.exit->io.is_out, 0);
+}
+
+START_TEST(known_reads_are_no_exits)
+{
+    /* in al,21; mov ah,al; mov dx,a1; in al,dx; hlt; in al,22 */
+    BENCH_BYTES(&b, BENCH_CODE, 0xe4, 0x21, 0x88, 0xc4, 0x66, 0xba, LE16(0xa1), 0xec, 0xf4, 0xe4, 0x22);
+    know(0, 0x21, 0x5a);
+    know(1, 0xa1, 0xa5);
+    run_until(D86_EXIT_HLT, 0);
+    ck_assert_uint_eq(bench_regs(&b).eax & 0xffff, 0x5aa5);
+    d86_vcpu_set_events(b.cpu, &(struct d86_events){ .interrupt = -1 });
+    run_until(D86_EXIT_IO, 0);
+    check_in(0x22, 1);
+}
+END_TEST
+
+/* A posted write may have changed it; when it is done, the caller says anew. */
+START_TEST(behind_a_posted_write_it_is_asked_for)
+{
+    /* out 20,al; in al,21; mov ah,al; in al,21; hlt */
+    BENCH_BYTES(&b, BENCH_CODE, 0xe6, 0x20, 0xe4, 0x21, 0x88, 0xc4, 0xe4, 0x21, 0xf4);
+    know(0, 0x21, 0x5a);
+    run_until(D86_EXIT_IO, 1);
+    check_in(0x21, 1);
+    b.exit->io.data[0] = 0x77;
+    know(0, 0x21, 0x78);
+    run_until(D86_EXIT_HLT, 0);
+    ck_assert_uint_eq(bench_regs(&b).eax & 0xffff, 0x7778);
+}
+END_TEST
+
+START_TEST(only_single_bytes_are_known)
+{
+    /* in ax,21; in eax,21; in ax,20; insb; hlt */
+    BENCH_BYTES(&b, BENCH_CODE, 0x66, 0xe5, 0x21, 0xe5, 0x21, 0x66, 0xe5, 0x20, 0x6c, 0xf4);
+    struct d86_regs r = bench_regs(&b);
+    r.edx = 0x21;
+    r.edi = BENCH_DATA;
+    d86_vcpu_set_regs(b.cpu, &r);
+    know(0, 0x21, 0x5a);
+    run_until(D86_EXIT_IO, 0);
+    check_in(0x21, 2);
+    run_until(D86_EXIT_IO, 0);
+    check_in(0x21, 4);
+    run_until(D86_EXIT_IO, 0);
+    check_in(0x20, 2);
+    run_until(D86_EXIT_IO, 0);
+    check_in(0x21, 1);
+    run_until(D86_EXIT_HLT, 0);
+}
+END_TEST
+
+/* What was asked for has been read from the chip, and that answer counts. */
+START_TEST(an_answer_on_its_way_counts)
+{
+    BENCH_BYTES(&b, BENCH_CODE, 0xe4, 0x21, 0xf4); /* in al,21; hlt */
+    run_until(D86_EXIT_IO, 0);
+    b.exit->io.data[0] = 0x77;
+    know(0, 0x21, 0x5a);
+    run_until(D86_EXIT_HLT, 0);
+    ck_assert_uint_eq(bench_regs(&b).eax & 0xff, 0x77);
+}
+END_TEST
+
+START_TEST(no_more_are_known_than_there_is_room_for)
+{
+    BENCH_BYTES(&b, BENCH_CODE, 0xe4, 0x21, 0xe4, 0x00, 0xf4); /* in al,21; in al,0; hlt */
+    for (unsigned i = 0; i < D86_KNOWN_MAX; i++)
+        know(i, (uint16_t)(0x1e + i), (uint8_t)i);
+    b.exit->known_count = UINT32_MAX;
+    run_until(D86_EXIT_IO, 0);
+    check_in(0, 1);
+    ck_assert_uint_eq(bench_regs(&b).eax & 0xff, 3);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("posted");
@@ -205,6 +296,11 @@ int main(void)
     tcase_add_test(tc, age_is_the_time_since);
     tcase_add_test(tc, list_outlives_a_reset);
     tcase_add_test(tc, ports_above_are_refused);
+    tcase_add_test(tc, known_reads_are_no_exits);
+    tcase_add_test(tc, behind_a_posted_write_it_is_asked_for);
+    tcase_add_test(tc, only_single_bytes_are_known);
+    tcase_add_test(tc, an_answer_on_its_way_counts);
+    tcase_add_test(tc, no_more_are_known_than_there_is_room_for);
     suite_add_tcase(suite, tc);
     return bench_main(suite);
 }
