@@ -319,13 +319,23 @@ void mem_write_bytes(struct vcpu *v, const struct uop *u, guest_la la, const voi
 /* ---- Supervisor accesses of the processor itself
  * ----------------------------------------------------------------------------- */
 
+/* Descriptors, gates and stacks are read and written at every interrupt: a hit saves the walk. */
 uint64_t mem_system_read(struct vcpu *v, guest_la la, unsigned size)
 {
+    const struct tlb_entry *t = &v->tlb_system[la >> 12 & (TLB_SIZE - 1)];
+    if (likely(((la + (size - 1)) & ~0xfffu) == t->read_tag))
+        return mem_load(tlb_host(t, la), size);
     return read_in(v, NULL, la, size, 0, v->tlb_system);
 }
 
 void mem_system_write(struct vcpu *v, guest_la la, unsigned size, uint64_t value)
 {
+    const struct tlb_entry *t = &v->tlb_system[la >> 12 & (TLB_SIZE - 1)];
+    /* Without a TLB, somebody looks at each store (lockstep). */
+    if (likely(((la + (size - 1)) & ~0xfffu) == t->write_tag && v->tlb != v->tlb_none)) {
+        mem_store(tlb_host(t, la), size, value);
+        return;
+    }
     write_in(v, NULL, la, size, value, 0, v->tlb_system);
 }
 
