@@ -190,6 +190,8 @@ void block_flush(struct vcpu *v)
     }
     for (unsigned i = 0; i < JUMP_CACHE_SIZE; i++)
         v->jump[i] = (struct jump_entry){ .target = NULL };
+    for (unsigned i = 0; i < RETURNS; i++)
+        v->returns[i] = (struct return_entry){ .landing = NULL };
     c->pool_used = 0;
     c->stale_entry = NULL;
     fpu_pool_reset(v);
@@ -338,7 +340,7 @@ static struct block *build(struct vcpu *v, guest_la la, uint64_t frame, unsigned
         block_flush(v);
         return build(v, la, frame, offset, mode);
     }
-    if (!ends)
+    if (!ends || (b->uop[b->count - 1].flags & UOP_LANDING))
         close_line(b);
     uint64_t size = sizeof(*b) + b->count * sizeof(struct uop);
     c->pool_used += (size + 63) & ~63ull;
@@ -425,6 +427,31 @@ const struct uop *block_lookup(struct vcpu *v, bool step)
     return b->uop;
 }
 
+/* Blocks that a link may lead to: not those that are for one entry only. */
+static bool can_be_linked(const struct uop *target)
+{
+    const struct block *b = block_of_entry(target);
+    return b->frame2 == FRAME_NONE && !(b->mode & MODE_STEP);
+}
+
+const struct uop *flow_far_slow(struct vcpu *v, const struct uop *u)
+{
+    if (v->pending)
+        return NULL;
+    uint64_t flushes = v->stats.cache_flushes;
+    const struct uop *target = block_lookup(v, false);
+    if (target == open_bus)
+        return target;
+    /* After a flush u's memory may be another block's. */
+    if (can_be_linked(target) && v->stats.cache_flushes == flushes) {
+        struct uop *from = (struct uop *)(uintptr_t)u;
+        from->link = target;
+        from->link_tag = v->fetch_tag;
+        from->link_la = v->eip;
+    }
+    DISPATCH(v, target);
+}
+
 const struct uop *flow_link_slow(struct vcpu *v, const struct uop *u)
 {
     uint64_t flushes = v->stats.cache_flushes;
@@ -432,8 +459,7 @@ const struct uop *flow_link_slow(struct vcpu *v, const struct uop *u)
     const struct uop *target = block_lookup(v, false);
     if (target == open_bus)
         return target;
-    const struct block *b = block_of_entry(target);
-    bool here = b->offset == (la & 0xfff) && b->frame2 == FRAME_NONE && !(b->mode & MODE_STEP);
+    bool here = block_of_entry(target)->offset == (la & 0xfff) && can_be_linked(target);
     /* After a flush u's memory may be another block's. */
     if (here && v->stats.cache_flushes == flushes)
         ((struct uop *)(uintptr_t)u)->link = target;

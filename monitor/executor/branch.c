@@ -33,7 +33,7 @@ static ALWAYS_INLINE const struct uop *branch_taken(struct vcpu *v, const struct
     case LEAVE_LINK:
         return flow_link(v, u);
     case LEAVE_GOTO:
-        return flow_goto(v);
+        return flow_far(v, u);
     default:
         return flow_goto_checked(v);
     }
@@ -143,23 +143,29 @@ HANDLER(call_any)
     return branch_taken(v, u, LEAVE_CHECKED);
 }
 
-HANDLER(call_flat_slow)
+static __attribute__((noinline)) void push_slow(struct vcpu *v, const struct uop *u, uint32_t value)
 {
-    push_any(v, u, return_address(v, u));
-    return branch_taken(v, u, LEAVE_GOTO);
+    push_any(v, u, value);
+}
+
+/* Push the return address on the flat 32-bit stack; raises what that raises. */
+static ALWAYS_INLINE void push_return(struct vcpu *v, const struct uop *u)
+{
+    uint32_t la = return_address(v, u);
+    if (unlikely(!push_flat(v, la)))
+        push_slow(v, u, la);
+    flow_note_return(v, u, la);
 }
 
 HANDLER(call_link)
 {
-    if (unlikely(!push_flat(v, return_address(v, u))))
-        return call_flat_slow(v, u);
+    push_return(v, u);
     return branch_taken(v, u, LEAVE_LINK);
 }
 
 HANDLER(call_goto)
 {
-    if (unlikely(!push_flat(v, return_address(v, u))))
-        return call_flat_slow(v, u);
+    push_return(v, u);
     return branch_taken(v, u, LEAVE_GOTO);
 }
 
@@ -178,7 +184,9 @@ HANDLER(ret_flat)
     if (unlikely(!p))
         return ret_any(v, u);
     v->gpr.d[X86_ESP] = la + 4 + u->imm;
-    return jump_to(v, u, *(const mem_u32 *)p);
+    v->eip = *(const mem_u32 *)p;
+    v->icount += u->n;
+    return flow_return(v);
 }
 
 HANDLER(jmp_ind)
@@ -216,8 +224,7 @@ static __attribute__((noinline)) const struct uop *call_ind_slow(struct vcpu *v,
 HANDLER(call_reg_flat)
 {
     uint32_t eip = v->gpr.d[u->dst];
-    if (unlikely(!push_flat(v, return_address(v, u))))
-        return call_ind_slow(v, u);
+    push_return(v, u);
     return jump_to(v, u, eip);
 }
 
@@ -227,8 +234,7 @@ HANDLER(call_mem_flat)
     if (unlikely(!p))
         return call_ind_slow(v, u);
     uint32_t eip = *(const mem_u32 *)p;
-    if (unlikely(!push_flat(v, return_address(v, u))))
-        return call_ind_slow(v, u);
+    push_return(v, u);
     return jump_to(v, u, eip);
 }
 
@@ -311,6 +317,7 @@ bool bind_branch(const struct insn *in, unsigned mode, struct uop *u, unsigned b
     if (in->opnd[0].kind == X86_OPND_REL) {
         u->imm = u->eip_off + u->len + in->imm;
         u->link = NULL;
+        u->link_tag = 0; /* no mode is 0 with a flat CS */
     }
     enum leave leave = leave_for(u, mode, block_offset);
     switch (in->op) {
@@ -339,6 +346,10 @@ bool bind_branch(const struct insn *in, unsigned mode, struct uop *u, unsigned b
     default:
         return false;
     }
+    bool calls =
+        u->run == call_link || u->run == call_goto || u->run == call_reg_flat || u->run == call_mem_flat;
+    if (calls && block_offset + u->eip_off + u->len < 4096)
+        u->flags |= UOP_LANDING;
     *ends = true;
     return true;
 }

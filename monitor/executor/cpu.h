@@ -215,6 +215,18 @@ struct code_frame {
     uint32_t write_traps;  /* native writes emulated since it became code (code_yield_frame()) */
 };
 
+/*
+ * Where calls under way will return to, as the processor's own return stack has it: a guess for RET, which is
+ * right if the address is, and if linear addresses still mean what they meant at the call.
+ */
+enum { RETURNS = 32 };
+
+struct return_entry {
+    guest_la la;
+    uint32_t tag; /* v->fetch_tag; 0: none */
+    const struct uop *landing;
+};
+
 /* ---- The virtual CPU ----------------------------------------------------------------------------------- */
 
 struct debug_state {
@@ -251,6 +263,8 @@ struct vcpu {
     uint32_t fetch_tag;    /* tlb_generation << MODE_BITS | mode */
     struct tlb_entry *tlb; /* data TLB for the current CPL: tlb_user, tlb_system, or tlb_none */
     uint64_t icount;
+    uint32_t return_top; /* of returns[], modulo its size */
+    struct return_entry returns[RETURNS];
 
     /* State again. */
     struct segment seg[X86_SREG_COUNT];
@@ -360,6 +374,7 @@ enum uop_flag {
     UOP_LOCK = 1 << 4,
     UOP_MEM = 1 << 5,     /* one operand is memory: see disp, base, index, scale, seg */
     UOP_DST_MEM = 1 << 6, /* ... the destination */
+    UOP_LANDING = 1 << 7, /* calls: the next uop leads on to where they return to */
 };
 
 /* One decoded instruction as the handlers want it. */
@@ -371,12 +386,21 @@ struct uop {
         uint64_t extra;         /* insn.imm2 and the like */
     };
     uint32_t imm; /* immediate; branches: taken target relative to the block's first EIP */
-    uint32_t disp;
+    union {
+        uint32_t disp;
+        uint32_t link_tag; /* branches to other pages: the link holds while v->fetch_tag is this ... */
+    };
     uint16_t eip_off; /* of this instruction from the block's first EIP */
     uint8_t n;        /* instructions in the block up to and including this one */
     uint8_t len;
-    uint8_t dst, src; /* register-file indices of operands 0 and 1 in units of their size, or plain numbers */
-    uint8_t base, index;
+    union {
+        struct {
+            uint8_t dst, src; /* register-file indices of operands 0 and 1 in units of their size, or plain
+                                 numbers */
+            uint8_t base, index;
+        };
+        uint32_t link_la; /* ... and the target is there */
+    };
     uint8_t scale, seg;
     uint8_t flags; /* enum uop_flag */
     uint8_t aux;   /* per handler: condition, sub-opcode, third operand */

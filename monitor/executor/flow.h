@@ -45,6 +45,20 @@ static ALWAYS_INLINE const struct uop *flow_goto_checked(struct vcpu *v)
 /* Slow half of flow_link(): find the block and remember it if it lies in the same page. block.c */
 const struct uop *flow_link_slow(struct vcpu *v, const struct uop *u);
 
+/* Slow half of flow_far(). block.c */
+const struct uop *flow_far_slow(struct vcpu *v, const struct uop *u);
+
+/*
+ * Continue at v->eip, which is where uop u's taken path leads, to another page; CS is flat. The page may have
+ * been mapped elsewhere since u was there last, and so may u's own.
+ */
+static ALWAYS_INLINE const struct uop *flow_far(struct vcpu *v, const struct uop *u)
+{
+    if (unlikely(u->link_tag != v->fetch_tag || u->link_la != v->eip || v->pending))
+        return flow_far_slow(v, u);
+    DISPATCH(v, u->link);
+}
+
 /*
  * Continue at v->eip, which is where uop u's taken path leads. Only uops bound as linkable use this: the
  * target lies in the page of the block itself, and CS is flat, so nothing but the block's end can change
@@ -57,4 +71,22 @@ static ALWAYS_INLINE const struct uop *flow_link(struct vcpu *v, const struct uo
     if (unlikely(!u->link))
         return flow_link_slow(v, u);
     DISPATCH(v, u->link);
+}
+
+/* A call with a flat CS goes on, at a target yet to be set: note where it returns to. */
+static ALWAYS_INLINE void flow_note_return(struct vcpu *v, const struct uop *u, guest_la la)
+{
+    struct return_entry *e = &v->returns[v->return_top++ % RETURNS];
+    e->la = la;
+    e->tag = u->flags & UOP_LANDING ? v->fetch_tag : 0;
+    e->landing = u + 1;
+}
+
+/* Continue at v->eip, which a RET has taken from the stack; CS is flat. */
+static ALWAYS_INLINE const struct uop *flow_return(struct vcpu *v)
+{
+    const struct return_entry *e = &v->returns[--v->return_top % RETURNS];
+    if (unlikely(e->la != v->eip || e->tag != v->fetch_tag))
+        return flow_goto(v);
+    return flow_link(v, e->landing);
 }

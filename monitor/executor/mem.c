@@ -22,10 +22,9 @@ static void tlb_clear(struct tlb_entry *tlb)
 
 void tlb_new_generation(struct vcpu *v)
 {
-    /* The tag in jump entries has room for so many generations only; forget them all before it repeats. */
+    /* The tag has room for so many generations only: forget all that have one before it repeats. */
     if (++v->tlb_generation == 1u << (32 - MODE_BITS)) {
-        for (unsigned i = 0; i < JUMP_CACHE_SIZE; i++)
-            v->jump[i] = (struct jump_entry){ .target = NULL };
+        block_flush(v);
         v->tlb_generation = 1;
     }
     v->fetch_tag = v->tlb_generation << MODE_BITS | v->mode;

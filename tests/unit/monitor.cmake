@@ -2,6 +2,6 @@
 # Suites of monitor/: through the public API, on a bare machine (unit/cpu_bench.h).
 
 find_package(Threads REQUIRED)
-foreach(suite IN ITEMS vm vcpu bus posted deadline block paging interp_integer)
+foreach(suite IN ITEMS vm vcpu bus posted deadline block flow paging interp_integer)
     d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES d86-library Threads::Threads)
 endforeach()
