@@ -137,6 +137,11 @@ class Machine:
             if int(fields[3]) == self.process.pid:  # the session
                 yield pid, fields
 
+    def signal_all(self, number):
+        """Send a signal to each process of the program."""
+        for pid, _ in self._processes():
+            os.kill(int(pid), number)
+
     def terminal_restored(self):
         return self._terminal_settings() == self.settings_before
 

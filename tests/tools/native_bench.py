@@ -4,7 +4,8 @@
 
 The program (tests/guest_user/bench.c) is the same file everywhere. All guests boot first; then the tests go
 round: each test runs on the host and in each guest in turn, every other time in reverse, so that a change of
-the host's speed meets all of them. A ratio is taken within a round; the median of the rounds counts. Time is
+the host's speed meets all of them. Who does not run is stopped, since an idle guest still has timer ticks and
+shares a processor. A ratio is taken within a round; the median of the rounds counts. Time is
 the time stamp counter, whose rate in each guest is first measured with the host's clock: kernels misjudge it,
 and ticks get lost on a busy host.
 Memory of a guest is made of pages of 4 KiB, so the host's column has such pages too; what huge pages give
@@ -21,6 +22,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -34,6 +36,7 @@ TESTS = ("sha256", "bytecode", "calls", "sort", "sse2-double", "sse2-integer", "
          "memcpy-16M", "memcpy-16M-rep", "memcpy-8K", "chase-16M", "jit-run", "jit-write-run",
          "getppid-int80", "getppid-vdso", "ud2-signal", "page-fault", "pipe-ping-pong", "fork-wait")
 LARGE_MEMORY = ("memcpy-16M", "memcpy-16M-rep", "chase-16M")
+CATCH_UP_S = 0.05  # for a guest that was stopped, to get over it
 SAME_COUNTER = 0.03  # a guest's counter whose rate is that close to the host's is the host's
 RESULT = re.compile(r"^(\S+) ([0-9.]+) (\S+)\r*$", re.MULTILINE)
 
@@ -76,17 +79,22 @@ class Guest:
         self.khz = statistics.median(self._measure_clock() for _ in range(3))
         if abs(self.khz / host_khz - 1) < SAME_COUNTER:
             self.khz = host_khz
+        self.machine.signal_all(signal.SIGSTOP)
 
     def has(self, _test):
         return True
 
     def run(self, test, milliseconds, timeout):
+        self.machine.signal_all(signal.SIGCONT)
+        time.sleep(CATCH_UP_S)
         text, status = shell(self.machine, f"/user/bench {milliseconds} {self.khz} {test}", timeout)
+        self.machine.signal_all(signal.SIGSTOP)
         if status:
             raise Failure(f"{self.name}: {test} ended with status {status}: {text}")
         return parse_result(text, test)
 
     def close(self):
+        self.machine.signal_all(signal.SIGCONT)
         self.machine.close()
 
     def _measure_clock(self):
