@@ -193,9 +193,30 @@ void block_flush(struct vcpu *v)
     for (unsigned i = 0; i < RETURNS; i++)
         v->returns[i] = (struct return_entry){ .landing = NULL };
     c->pool_used = 0;
+    c->built = 0;
     c->stale_entry = NULL;
     fpu_pool_reset(v);
     v->stats.cache_flushes++;
+}
+
+/*
+ * Blocks lie in the order in which they were built, so those in use are scattered among those that a boot, or
+ * a program that has ended, left behind; and when the caches are cold, as at a timer tick that meets a busy
+ * program, every page of them costs a walk of the host's tables. Decoded once more they lie in the order of
+ * their execution.
+ */
+enum {
+    RENEW_BLOCKS = 8192,      /* what decoding twice costs at most is one more of these for each */
+    RENEW_QUIET = 500 * 1000, /* instructions without a new block: what is in use has been built */
+};
+
+void block_renew(struct vcpu *v)
+{
+    const struct block_cache *c = v->blocks;
+    if (c->built < RENEW_BLOCKS || v->icount - c->built_at < RENEW_QUIET)
+        return;
+    block_flush(v);
+    v->counts.renewals++;
 }
 
 /* ---- Building
@@ -346,6 +367,8 @@ static struct block *build(struct vcpu *v, guest_la la, uint64_t frame, unsigned
     c->pool_used += (size + 63) & ~63ull;
     insert(v, b);
     v->stats.blocks_built++;
+    c->built++;
+    c->built_at = v->icount;
     return b;
 }
 

@@ -41,5 +41,7 @@ struct block_cache {
     uint8_t *pool;
     uint64_t pool_size, pool_used;
     struct uop *stale_entry; /* first uop of the stale block just run: to be redirected to its successor */
+    uint32_t built;          /* blocks since the last flush ... */
+    uint64_t built_at;       /* ... and icount when the newest was built */
     struct block *bucket[BLOCK_BUCKETS];
 };

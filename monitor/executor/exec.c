@@ -314,6 +314,7 @@ void exec_take_changes(struct vcpu *v, struct channel *c)
 void exec_run(struct vcpu *v)
 {
     v->exit->posted_count = 0;
+    block_renew(v);
     if (v->shutdown) {
         v->exit->reason = D86_EXIT_SHUTDOWN;
         return;

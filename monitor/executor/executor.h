@@ -220,6 +220,8 @@ static inline void frame_written(struct vcpu *v, uint64_t frame, unsigned offset
 }
 /* Forget all blocks. */
 void block_flush(struct vcpu *v);
+/* Between two runs: begin the cache anew if what is in use lies among much that is not. */
+void block_renew(struct vcpu *v);
 
 /* ---- cpuid.c, msr.c
  * ------------------------------------------------------------------------------------------------ */

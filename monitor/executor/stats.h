@@ -15,6 +15,7 @@
 #define EXEC_STATS(X)                                                                                        \
     X(posted_writes, "port writes the guest did not wait for")                                               \
     X(known_reads, "port reads answered beforehand")                                                         \
+    X(renewals, "times the block cache was begun anew to have what is in use side by side")                  \
     X(native_entries, "times guest code was entered natively")                                               \
     X(native_ns, "time in native guest code, ns (only while timing is on)")                                  \
     X(native_traps, "signals that ended native code")                                                        \

@@ -145,6 +145,40 @@ START_TEST(rewriting_overflows_the_cache)
 }
 END_TEST
 
+static uint64_t counter(const char *name)
+{
+    struct d86_counter c;
+    for (unsigned i = 0; d86_vcpu_counter(b.cpu, i, &c); i++)
+        if (!strcmp(c.name, name))
+            return c.value;
+    ck_abort_msg("there is no counter %s", name);
+}
+
+/* After much has been run once and then little for a while, an exit empties the cache. */
+START_TEST(cache_is_renewed_when_it_is_quiet)
+{
+    enum { LINES = 10000, QUIET = 600000 };
+    static const uint8_t line[] = { 0x43, 0xeb, 0x00 }; /* inc ebx; jmp +0 */
+    bench_mode(&b, BENCH_FLAT32);
+    for (uint32_t i = 0; i < LINES; i++)
+        bench_write(&b, BENCH_HIGH + i * sizeof(line), line, sizeof(line));
+    BENCH_BYTES(&b, BENCH_HIGH + LINES * sizeof(line), 0xc3);
+    /* again: out 10,al; call lines; out 10,al; mov ecx,QUIET; loop $; jmp again */
+    BENCH_BYTES(&b, BENCH_CODE, 0xe6, 0x10, 0xe8, LE32(BENCH_HIGH - (BENCH_CODE + 7)), 0xe6, 0x10, 0xb9,
+                LE32(QUIET), 0xe2, 0xfe, 0xeb, 0xee);
+    uint32_t before = bench_regs(&b).ebx;
+    for (unsigned round = 1; round <= 6; round++) {
+        d86_vcpu_run(b.cpu); /* to the OUT before the lines */
+        ck_assert_uint_eq(b.exit->reason, D86_EXIT_IO);
+        d86_vcpu_run(b.cpu); /* through them */
+        ck_assert_uint_eq(b.exit->reason, D86_EXIT_IO);
+        ck_assert_uint_eq(bench_regs(&b).ebx - before, round * LINES);
+        ck_assert_uint_eq(counter("renewals") > 0, round > 1);
+        ck_assert_uint_ge(stats().blocks_built, (counter("renewals") + 1) * LINES);
+    }
+}
+END_TEST
+
 /* ---- Straight lines that rewrite themselves ------------------------------------------------------------ */
 
 static const struct {
@@ -668,6 +702,7 @@ int main(void)
     tcase_set_timeout(tc, 50);
     tcase_add_loop_test(tc, rewritten_function_runs_as_written, 0, ARRAY_SIZE(writers) * ROUTES);
     tcase_add_test(tc, rewriting_overflows_the_cache);
+    tcase_add_test(tc, cache_is_renewed_when_it_is_quiet);
     tcase_add_loop_test(tc, line_that_rewrites, 0, ARRAY_SIZE(lines));
     tcase_add_test(tc, caller_rewrites_a_linked_block);
     tcase_add_test(tc, rep_ins_rewrites_code);
