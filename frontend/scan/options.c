@@ -24,7 +24,7 @@ static const char DESCRIPTION[] =
     "  state   nothing that loads a segment register\n"
     "  strict  nothing sensitive: every visible byte is an entry\n"
     "\n"
-    "Processors: pentium2, pentium3, pentium-m (the default), core, max.\n"
+    "Processors: atom (the default), pentium2, pentium3, pentium-m, core, max.\n"
     "State for --with, a list with commas: io, flags, tsc, mp, em, ts, tsd, no-osfxsr, data-apart.\n"
     "\n"
     "Examples:\n"
@@ -51,6 +51,7 @@ struct cpu {
 };
 
 static const struct cpu cpus[] = {
+    { "atom", ISA_PENTIUM2 | ISA(SSE) | ISA(SSE2) | ISA(CLFSH) },
     { "pentium-m", ISA_PENTIUM2 | ISA(SSE) | ISA(SSE2) | ISA(CLFSH) },
     { "pentium2", ISA_PENTIUM2 },
     { "pentium3", ISA_PENTIUM2 | ISA(SSE) },
@@ -108,7 +109,7 @@ static gboolean take_cpu(struct options *options, const char *name, GError **err
             return TRUE;
         }
     }
-    return fail_usage(error, "--cpu", name, "pentium2, pentium3, pentium-m, core or max");
+    return fail_usage(error, "--cpu", name, "atom, pentium2, pentium3, pentium-m, core or max");
 }
 
 static gboolean take_guard(struct options *options, const char *name, GError **error)
@@ -237,7 +238,7 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
         { "mode", 'm', 0, G_OPTION_ARG_FILENAME, &raw->mode,
           "The guest's privilege: cpl3 or cpl0 (cpl3)", "CPL" },
         { "code16", 0, 0, G_OPTION_ARG_NONE, &raw->code16, "A 16-bit code segment", NULL },
-        { "cpu", 'c', 0, G_OPTION_ARG_FILENAME, &raw->cpu, "The guest's processor (pentium-m)", "MODEL" },
+        { "cpu", 'c', 0, G_OPTION_ARG_FILENAME, &raw->cpu, "The guest's processor (atom)", "MODEL" },
         { "with", 'w', 0, G_OPTION_ARG_FILENAME, &raw->with, "Control state of the guest", "LIST" },
         { "guard", 'g', 0, G_OPTION_ARG_FILENAME, &raw->guard,
           "What may stand inside of instructions (escape)", "LEVEL" },

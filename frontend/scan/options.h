@@ -30,5 +30,5 @@ struct options {
 gboolean options_parse(struct options *options, int argc, char **argv, GError **error);
 void options_clear(struct options *options);
 
-/* "cpl3 code32 guard escape cpu pentium-m with osfxsr": the mode for people, to be freed. */
+/* "cpl3 code32 guard escape cpu atom with osfxsr": the mode for people, to be freed. */
 char *options_describe_mode(const struct options *options);

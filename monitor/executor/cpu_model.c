@@ -25,9 +25,27 @@
 /* clang-format on */
 
 const struct cpu_model cpu_models[] = {
+    /*
+     * The signature is that of an Atom D510, which executes in order. Kernels know that such a processor
+     * needs none of their precautions against speculative execution, and take none. Here they would be of no
+     * use: what a program's own code can reach, speculating or not, is the first 4 GiB of a process that has
+     * nothing of the guest's kernel there. But they cost a great deal, since kernels are interpreted. SSE3
+     * and SSSE3, which that processor has, are left out for hosts that lack them.
+     */
+    {
+        .name = "atom",
+        .description = "the default: Atom class (no speculation, no mitigations) with PAE, NX, SSE2",
+        .signature = 0x106ca,
+        .feature = { WORD0_PENTIUM_M, 0, BIT(CPU_NX) },
+        /* TLBs, 32 KiB + 24 KiB L1, 512 KiB 8-way L2 */
+        .descriptors = { 0x01, 0xba, 0x59, 0x4f, 0xc0, 0x80, 0x30, 0x0e },
+        .brand = "Duplex86 virtual processor (Atom class)",
+        .l2_kib = 512,
+        .has_misc_enable = true,
+    },
     {
         .name = "pentium-m",
-        .description = "the default: Pentium M class with PAE, NX, SSE and SSE2",
+        .description = "Pentium M class with PAE, NX, SSE and SSE2",
         .signature = 0x6d8,
         .feature = { WORD0_PENTIUM_M, 0, BIT(CPU_NX) },
         /* 4 KiB and 4 MiB TLBs, 32 KiB + 32 KiB L1, 2 MiB 8-way L2 */

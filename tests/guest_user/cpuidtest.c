@@ -10,7 +10,7 @@
     .sig = SIG_ILL, .code = CODE_ILLOPN, .trapno = 6, .eip = (at), .addr_is_eip = true, .guest_only = true
 
 static const struct code_row rows[] = {
-    /* for a processor of the class of the Pentium M */
+    /* for the default processor */
     { "SSE3 haddps", CODE("\xf2\x0f\x7c\xc1"), UD(0) },
     { "SSE3 lddqu", CODE("\xf2\x0f\xf0\x04\x24"), UD(0) },
     { "SSE3 fisttp", CODE("\xd9\xe8\xdb\x0c\x24"), UD(2) },

@@ -127,6 +127,23 @@ START_TEST(the_time_stamp_starts_at_zero_and_counts_from_what_is_written)
 }
 END_TEST
 
+/*
+ * Kernels know processors that do not speculate by family and model: 6 and 28 is the first Atom. Before its
+ * stepping 3 it had an erratum for which Linux does without large pages.
+ */
+START_TEST(the_default_does_not_speculate)
+{
+    struct d86_vcpu *vcpu = create(NULL);
+    struct d86_regs r;
+
+    d86_vcpu_get_regs(vcpu, &r); /* after a reset EDX is the signature */
+    ck_assert_uint_eq(r.edx >> 8 & 0xf, 6);
+    ck_assert_uint_eq((r.edx >> 12 & 0xf0) | (r.edx >> 4 & 0xf), 28);
+    ck_assert_uint_gt(r.edx & 0xf, 2);
+    destroy();
+}
+END_TEST
+
 START_TEST(reset_shows_the_signature_in_edx)
 {
     struct d86_vcpu *vcpu = create("pentium2");
@@ -150,6 +167,7 @@ int main(void)
     tcase_add_loop_test(tc, msr_row_holds, 0, ARRAY_SIZE(msr_rows));
     tcase_add_test(tc, the_time_stamp_starts_at_zero_and_counts_from_what_is_written);
     tcase_add_test(tc, reset_shows_the_signature_in_edx);
+    tcase_add_test(tc, the_default_does_not_speculate);
     suite_add_tcase(s, tc);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);
