@@ -206,8 +206,8 @@ void block_flush(struct vcpu *v)
  * their execution.
  */
 enum {
-    RENEW_BLOCKS = 8192,      /* what decoding twice costs at most is one more of these for each */
-    RENEW_QUIET = 500 * 1000, /* instructions without a new block: what is in use has been built */
+    RENEW_BLOCKS = 8192,       /* what decoding twice costs at most is one more of these for each */
+    RENEW_QUIET = 4000 * 1000, /* instructions without a new block: what is in use has been built */
 };
 
 void block_renew(struct vcpu *v)

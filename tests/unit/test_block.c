@@ -157,7 +157,7 @@ static uint64_t counter(const char *name)
 /* After much has been run once and then little for a while, an exit empties the cache. */
 START_TEST(cache_is_renewed_when_it_is_quiet)
 {
-    enum { LINES = 10000, QUIET = 600000 };
+    enum { LINES = 10000, QUIET = 5000000 };
     static const uint8_t line[] = { 0x43, 0xeb, 0x00 }; /* inc ebx; jmp +0 */
     bench_mode(&b, BENCH_FLAT32);
     for (uint32_t i = 0; i < LINES; i++)
