@@ -517,14 +517,7 @@ bool pc_port_is_posted(struct pc *pc, uint16_t port)
 
 unsigned pc_known_reads(struct pc *pc, struct pc_known *known)
 {
-    static const uint16_t ports[PC_KNOWN_MAX] = { 0x21, 0xa1 };
-    unsigned count = 0;
-
-    for (unsigned i = 0; i < PC_KNOWN_MAX; i++) {
-        if (bus_port_known(&pc->bus, ports[i], &known[count].value))
-            known[count++].port = ports[i];
-    }
-    return count;
+    return bus_known_reads(&pc->bus, known);
 }
 
 uint64_t pc_mmio_read(struct pc *pc, guest_pa pa, unsigned size)
