@@ -19,7 +19,7 @@
     X(native_entries, "times guest code was entered natively")                                               \
     X(native_ns, "time in native guest code, ns (only while timing is on)")                                  \
     X(native_traps, "signals that ended native code")                                                        \
-    X(native_kicks, "... because another thread asked")                                                      \
+    X(native_kicks, "... because another thread asked, or the time had come")                                \
     X(trap_site, "... at a site of the private page")                                                        \
     X(trap_unscanned, "... at bytes not scanned yet")                                                        \
     X(trap_fetch, "... fetching from a page not mapped as code")                                             \

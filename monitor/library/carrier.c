@@ -28,20 +28,19 @@ enum { WATCH_NS = 50 * 1000 * 1000 };
 
 #define NS_PER_S UINT64_C(1000000000)
 
-/* Ticks of the time stamp counter, for an hour at most: the deadline may come early. */
-static uint64_t ticks_until(uint64_t ns)
+/* How many ticks of the time stamp counter that takes; a guess makes the deadline come early. */
+static uint64_t ticks_of(uint64_t ns)
 {
-    enum { GUESSED_KHZ = 1000000, HOUR_S = 3600 };
+    enum { GUESSED_KHZ = 1000000 };
     uint32_t khz = tsc_khz();
-    uint64_t wait = ns < HOUR_S * NS_PER_S ? ns : HOUR_S * NS_PER_S;
-    return wait / 1000 * (khz ? khz : GUESSED_KHZ) / 1000;
+    return (uint64_t)((double)ns / 1e6 * (khz ? khz : GUESSED_KHZ)) + 1;
 }
 
 /* The caller's signals are its own, so there is no timer here. */
 static void poll_deadline(const struct d86_vm *vm)
 {
     struct vcpu *v = &vm->arena->vcpu;
-    uint64_t deadline = vm->vcpu.exit.deadline_ns, ticks = __builtin_ia32_rdtsc();
+    uint64_t deadline = vm->vcpu.exit.deadline_ns;
     struct timespec t;
     if (!deadline) {
         __atomic_and_fetch(&v->pending, ~(uint32_t)PENDING_POLL, __ATOMIC_RELAXED);
@@ -49,7 +48,7 @@ static void poll_deadline(const struct d86_vm *vm)
     }
     clock_gettime(CLOCK_MONOTONIC, &t);
     uint64_t now = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-    v->poll_until = ticks + (deadline > now ? ticks_until(deadline - now) : 0);
+    v->poll_until = __builtin_ia32_rdtsc() + (deadline > now ? ticks_of(deadline - now) : 0);
     __atomic_or_fetch(&v->pending, PENDING_POLL, __ATOMIC_RELAXED);
 }
 
