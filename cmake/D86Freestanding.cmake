@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Flags for code that runs where there is no libc: translator/ and the executor side of monitor/.
+# Flags for code that runs where there is no libc: translator/, the executor side of monitor/, and the chips it is lent.
 #
 # There FS and GS belong to the guest, so a stack protector (which reads its canary through FS)
 # would fault; the vector registers hold the guest's values, so compiled C must not touch them; and

@@ -7,6 +7,7 @@
  * docs/devices.md.
  */
 #include "devices/chips.h"
+#include "devices/near.h"
 
 /* CLK is 14.31818 MHz / 12 = 1193181.8 Hz, exactly 105 ticks in 88000 ns. */
 enum { CLK_TICKS = 105, CLK_NS = 88000 };
@@ -16,6 +17,9 @@ enum { MIN_EDGE_TICKS = 24 };
 
 /* Edges that were late: how many are made up for in each period, and for how long a delay (1 s). */
 enum { CATCH_UP_RATE = 4, CATCH_UP_TICKS = 1193182 };
+
+/* No edge is farther than that: two counts, and what the load takes. */
+enum { FARTHEST_EDGE_TICKS = 2 * 65536 + 2 };
 
 enum { RW_LATCH = 0, RW_LSB = 1, RW_MSB = 2, RW_BOTH = 3 };
 
@@ -35,16 +39,17 @@ struct counter {
     uint32_t next_n;    /* count written, waiting for the cycle to end or for a trigger; 0: none */
     uint8_t mode;       /* 0..5 */
     uint8_t rw;         /* RW_LSB, RW_MSB or RW_BOTH */
-    bool bcd;
-    bool gate;
-    bool loaded;              /* a count has been written since the control word */
-    bool triggered;           /* modes 1 and 5: a gate edge has started the count */
-    bool stopped;             /* counting is suspended; for mode 0 also between the two bytes of a count */
-    bool write_msb, read_msb; /* RW_BOTH: which byte is next */
     uint8_t write_lsb;
-    bool count_latched, status_latched;
-    uint16_t latched_count;
     uint8_t latched_status;
+    uint16_t latched_count;
+    /* Bits, not bytes: then every value that can come from elsewhere is one of a bool's (is_valid). */
+    bool bcd : 1;
+    bool gate : 1;
+    bool loaded : 1;    /* a count has been written since the control word */
+    bool triggered : 1; /* modes 1 and 5: a gate edge has started the count */
+    bool stopped : 1;   /* counting is suspended; for mode 0 also between the two bytes of a count */
+    bool write_msb : 1, read_msb : 1; /* RW_BOTH: which byte is next */
+    bool count_latched : 1, status_latched : 1;
 };
 
 struct i8254 {
@@ -191,6 +196,8 @@ static void arm(struct device *dev, uint64_t now)
     const struct counter *c = &pit->counters[0];
     uint64_t rise = next_rise(c, now);
 
+    if ((int64_t)(rise - now) > FARTHEST_EDGE_TICKS)
+        rise = DEVICE_NEVER; /* no count leads there: a state that came from elsewhere (is_valid) */
     pit->due = rise;
     if (pit->owed && rise != DEVICE_NEVER) {
         uint64_t soon = now + edge_step(c) / CATCH_UP_RATE;
@@ -471,13 +478,31 @@ static void i8254_reset(struct device *dev)
     device_set_deadline(dev, DEVICE_NEVER);
 }
 
+/* A count of 0 would be divided by; all else only makes a timer that is of no use. */
+static bool i8254_is_valid(const void *state)
+{
+    const struct i8254 *pit = state;
+
+    for (unsigned i = 0; i < 3; i++) {
+        const struct counter *c = &pit->counters[i];
+
+        if (c->n == 0 || c->n > 65536 || c->next_n > 65536 || c->mode > 5 || c->rw < RW_LSB ||
+            c->rw > RW_BOTH)
+            return false;
+    }
+    return true;
+}
+
+_Static_assert(sizeof(struct i8254) <= NEAR_PIT_SIZE, "the state fits where it is lent");
+
 const struct device_type i8254_device = {
     .name = "i8254",
     .state_size = sizeof(struct i8254),
-    .ports = { { .count = 4, .posted = true, .read = i8254_read, .write = i8254_write } },
+    .ports = { { .count = 4, .read = i8254_read, .write = i8254_write } },
     .line_count = 3,
     .reset = i8254_reset,
     .timer = i8254_timer,
     .input = i8254_input,
     .sample = i8254_sample,
+    .is_valid = i8254_is_valid,
 };

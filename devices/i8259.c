@@ -6,6 +6,7 @@
  * Intel 8259A datasheet; Intel 82371SB, "ELCR1/ELCR2".
  */
 #include "devices/chips.h"
+#include "devices/near.h"
 
 enum {
     ICW1_IC4 = 0x01, /* ICW4 follows */
@@ -41,11 +42,12 @@ struct i8259 {
     uint8_t icw1, icw2, icw3, icw4;
     uint8_t init_step;
     uint8_t lowest; /* level with the lowest priority; the next one, circularly, has the highest */
-    bool rotate_on_aeoi;
-    bool special_mask;
-    bool read_isr; /* OCW3 chose ISR for reads of the even address, else IRR */
-    bool poll;     /* the next read is a poll */
-    bool line;     /* INT as driven */
+    /* Bits, not bytes: then every value that can come from elsewhere is one of a bool's (is_valid). */
+    bool rotate_on_aeoi : 1;
+    bool special_mask : 1;
+    bool read_isr : 1; /* OCW3 chose ISR for reads of the even address, else IRR */
+    bool poll : 1;     /* the next read is a poll */
+    bool line : 1;     /* INT as driven */
 };
 
 static const struct device_event event_init = { "i8259_init", { "slot", "icw2", "icw1" } };
@@ -275,15 +277,6 @@ static uint8_t read_poll(struct device *dev)
     return 0x80 | level;
 }
 
-/* The mask alone: requests come by themselves, and levels in service with acknowledges. */
-static bool i8259_known(const struct device *dev, uint32_t offset, uint8_t *value)
-{
-    const struct i8259 *pic = dev->state;
-
-    *value = pic->imr;
-    return offset == 1 && !pic->poll;
-}
-
 static uint32_t i8259_read(struct device *dev, uint32_t offset, unsigned size)
 {
     struct i8259 *pic = dev->state;
@@ -343,15 +336,25 @@ static void i8259_reset(struct device *dev)
     device_set_line(dev, I8259_LINE_INT, false);
 }
 
+static bool i8259_is_valid(const void *state)
+{
+    const struct i8259 *pic = state;
+
+    return pic->init_step <= INIT_ICW4 && pic->lowest <= 7;
+}
+
+_Static_assert(sizeof(struct i8259) <= NEAR_PIC_SIZE, "the state fits where it is lent");
+
 const struct device_type i8259_device = {
     .name = "i8259",
     .state_size = sizeof(struct i8259),
     .ports = {
-        { .count = 2, .posted = true, .known = i8259_known, .read = i8259_read, .write = i8259_write },
+        { .count = 2, .read = i8259_read, .write = i8259_write },
         { .count = 1, .read = elcr_read, .write = elcr_write },
     },
     .line_count = 1,
     .reset = i8259_reset,
     .input = i8259_input,
     .acknowledge = i8259_acknowledge,
+    .is_valid = i8259_is_valid,
 };

@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The PC: which chips there are, at which ports, and what every line is wired to. Only this file says where a
- * chip is and which interrupt it raises. The table below is the machine; the rest carries signals along it.
+ * chip is and which interrupt it raises, but for those next to the processor (near.c). The table below is the
+ * machine; the rest carries signals along it.
  * IBM PC/AT Technical Reference, "System Board"; Intel 82441FX and 82371SB datasheets.
  */
 #include "devices/pc.h"
@@ -12,12 +13,10 @@
 
 #include "bus.h"
 #include "devices/chips.h"
+#include "devices/near.h"
 #include "pc_setup.h"
 
 enum pc_slot {
-    PIC_MASTER,
-    PIC_SLAVE,
-    PIT,
     RTC,
     KBC,
     KEYBOARD,
@@ -30,7 +29,6 @@ enum pc_slot {
     COM2,
     COM3,
     COM4,
-    POST,
     DEBUGCON,
     EXIT_PORT,
     SLOT_COUNT,
@@ -42,7 +40,7 @@ struct wire {
         NOWHERE,
         TO_IRQ,        /* interrupt request n, shared by wired OR */
         TO_PIN,        /* input pin n, or link n, of the chip in `slot` */
-        TO_INTR,       /* the processor */
+        TO_GATE2,      /* gate of the timer's counter 2 */
         TO_NMI_ENABLE, /* gate in front of the processor's NMI pin */
         TO_IGNNE,
         TO_A20,    /* the A20 gate: moved by whoever wrote last */
@@ -75,12 +73,7 @@ struct row {
     .link = { { TO_SERIAL, com, 0 } } }
 
 static const struct row rows[SLOT_COUNT] = {
-    /* ELCR: IRQ 0, 1, 2, 8 and 13 are edge triggered for ever (82371SB, "ELCR1", "ELCR2"). */
-    [PIC_MASTER]    = { &i8259_device, .port = { 0x20, 0x4d0 }, .straps = I8259_STRAP_MASTER | 0x07,
-                        .line = { { TO_INTR, 0, 0 } } },
-    [PIC_SLAVE]     = { &i8259_device, .port = { 0xa0, 0x4d1 }, .straps = 0x21,
-                        .line = { { TO_PIN, 2, PIC_MASTER } } },
-    [PIT]           = { &i8254_device, .port = { 0x40 }, .line = { { TO_IRQ, 0, 0 } } },
+    /* Interrupt controllers, timer and POST latch are in devices/near.c. */
     [RTC]           = { &mc146818_device, .port = { 0x70 },
                         .line = { { TO_IRQ, 8, 0 }, { TO_NMI_ENABLE, 0, 0 } } },
     [KBC]           = { &i8042_device, .port = { 0x60, 0x64 }, .pin0 = FROM_A20,
@@ -91,7 +84,7 @@ static const struct row rows[SLOT_COUNT] = {
                         .line = { { TO_LED, 0, 0 }, { TO_LED, 1, 0 }, { TO_LED, 2, 0 } } },
     [MOUSE]         = { &ps2_mouse_device, .link = { { TO_PIN, I8042_LINK_AUX, KBC } } },
     [PORT61]        = { &port61_device, .port = { 0x61 }, .pin0 = FROM_OUT2,
-                        .line = { { TO_PIN, I8254_PIN_GATE2, PIT } } },
+                        .line = { { TO_GATE2, 0, 0 } } },
     [PORT92]        = { &port92_device, .port = { 0x92 }, .pin0 = FROM_A20,
                         .line = { { TO_A20, 0, 0 }, { TO_RESET, PC_RESET_FAST, 0 } } },
     [RESET_CONTROL] = { &reset_control_device, .port = { 0xcf9 },
@@ -102,7 +95,6 @@ static const struct row rows[SLOT_COUNT] = {
     [COM2]          = COM_ROW(1, 0x2f8, 3),
     [COM3]          = COM_ROW(2, 0x3e8, 4),
     [COM4]          = COM_ROW(3, 0x2e8, 3),
-    [POST]          = { &port80_device, .port = { 0x80 } },
     [DEBUGCON]      = { &debugcon_device, .port = { 0xe9 }, .link = { { TO_DEBUGCON, 0, 0 } } },
     [EXIT_PORT]     = { &exit_port_device, .link = { { TO_EXIT, 0, 0 } } }, /* port: see pc_config */
 };
@@ -117,9 +109,13 @@ struct pc {
     uint64_t next_deadline;   /* the earliest of them */
     bool running_timers;      /* changes of next_deadline are told once, at the end */
     uint32_t irq_sources[16]; /* by IRQ: bit n is set while the chip in slot n asserts it */
+    bool lent;                /* the near chips are: what happens to their inputs waits */
+    uint16_t risen;           /* bit n: IRQ n rose meanwhile */
     uint8_t serial_outputs[PC_SERIAL_MAX];
     uint8_t leds;
-    bool intr, nmi_enabled, ignne, a20;
+    bool nmi_enabled, ignne, a20;
+    struct near near;
+    struct near_state near_state;
     struct bus bus;
     _Alignas(16) uint8_t state[]; /* the chips' states, one after the other */
 };
@@ -153,23 +149,27 @@ static void set_pin(struct pc *pc, unsigned slot, unsigned pin, bool level)
         dev->type->input(dev, pin, level);
 }
 
+static void tell_intr(struct pc *pc, bool level)
+{
+    if (pc->callbacks.intr_changed)
+        pc->callbacks.intr_changed(pc->ctx, level);
+}
+
 static void set_irq(struct pc *pc, unsigned irq, unsigned slot, bool level)
 {
     uint32_t before = pc->irq_sources[irq];
     uint32_t after = level ? before | 1u << slot : before & ~(1u << slot);
 
     pc->irq_sources[irq] = after;
-    if (!before != !after)
-        set_pin(pc, irq < 8 ? PIC_MASTER : PIC_SLAVE, irq % 8, after);
-}
-
-static void set_intr(struct pc *pc, bool level)
-{
-    if (level == pc->intr)
+    if (!before == !after)
         return;
-    pc->intr = level;
-    if (pc->callbacks.intr_changed)
-        pc->callbacks.intr_changed(pc->ctx, level);
+    if (!pc->lent) {
+        near_set_irq(&pc->near, irq, after);
+    } else if (after) {
+        /* Only the chips could say whether this is an interrupt. */
+        pc->risen |= 1u << irq;
+        tell_intr(pc, true);
+    }
 }
 
 static void set_a20(struct pc *pc, bool level)
@@ -231,8 +231,8 @@ static void board_set_line(void *board, struct device *dev, unsigned line, bool 
     case TO_PIN:
         set_pin(pc, wire->slot, wire->n, level);
         break;
-    case TO_INTR:
-        set_intr(pc, level);
+    case TO_GATE2:
+        near_set_gate2(&pc->near, level);
         break;
     case TO_NMI_ENABLE:
         pc->nmi_enabled = level;
@@ -268,7 +268,7 @@ static bool board_input(void *board, struct device *dev, unsigned pin)
     case FROM_A20:
         return pc->a20;
     case FROM_OUT2:
-        return i8254_device.sample(&pc->devices[PIT], I8254_LINE_OUT2);
+        return near_out2(&pc->near);
     default:
         return false;
     }
@@ -276,7 +276,7 @@ static bool board_input(void *board, struct device *dev, unsigned pin)
 
 static uint64_t earliest(const struct pc *pc)
 {
-    uint64_t when = DEVICE_NEVER;
+    uint64_t when = pc->lent ? DEVICE_NEVER : pc->near_state.deadline;
 
     for (unsigned i = 0; i < SLOT_COUNT; i++) {
         if (pc->deadlines[i] < when)
@@ -348,13 +348,11 @@ static void board_room(void *board, struct device *dev, unsigned link)
         pc->callbacks.serial_room(pc->ctx, wire->n);
 }
 
-/* The cascade lines reach the one slave there is; it answers if `level` is its own number. */
+/* Interrupt controllers have it; there is none here. */
 static uint8_t board_cascade(void *board, struct device *dev, unsigned level)
 {
-    struct pc *pc = board;
-
-    (void)dev;
-    return i8259_device.acknowledge(&pc->devices[PIC_SLAVE], level);
+    (void)board, (void)dev, (void)level;
+    return 0xff;
 }
 
 static void board_trace(void *board, struct device *dev, const struct device_event *event,
@@ -377,6 +375,30 @@ static const struct device_board board_ops = {
     .room = board_room,
     .cascade = board_cascade,
     .trace = board_trace,
+};
+
+/* ---- What the chips next to the processor ask of it ------------------------------------------- */
+
+static void near_intr_changed(void *ctx, bool level)
+{
+    tell_intr(ctx, level);
+}
+
+static void near_deadline_changed(void *ctx)
+{
+    publish_deadline(ctx);
+}
+
+static void near_trace(void *ctx, const struct device_event *event, const uint64_t *args)
+{
+    board_trace(ctx, NULL, event, args);
+}
+
+static const struct near_host near_host = {
+    .now = board_now,
+    .intr_changed = near_intr_changed,
+    .deadline_changed = near_deadline_changed,
+    .trace = near_trace,
 };
 
 /* ---- Power-on and reset ---------------------------------------------------------------------- */
@@ -402,6 +424,21 @@ static bool is_present(const struct pc_config *config, unsigned slot)
     return slot != EXIT_PORT || config->exit_port;
 }
 
+static bool attach_near(struct pc *pc)
+{
+    near_init(&pc->near, &pc->near_state, &near_host, pc);
+    pc->near_state.deadline = DEVICE_NEVER;
+    for (unsigned slot = 0; slot < NEAR_CHIPS; slot++) {
+        struct device *dev = &pc->near.chip[slot];
+
+        for (unsigned i = 0; i < DEVICE_MAX_PORT_RANGES && dev->type->ports[i].count; i++) {
+            if (!bus_attach_ports(&pc->bus, dev, &dev->type->ports[i], near_ports[slot][i]))
+                return false;
+        }
+    }
+    return true;
+}
+
 static bool attach(struct pc *pc, unsigned slot)
 {
     struct device *dev = &pc->devices[slot];
@@ -420,6 +457,8 @@ static bool assemble(struct pc *pc)
 {
     uint8_t *state = pc->state;
 
+    if (!attach_near(pc))
+        return false;
     for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
         pc->deadlines[slot] = DEVICE_NEVER;
         if (!is_present(&pc->config, slot))
@@ -441,6 +480,7 @@ static bool assemble(struct pc *pc)
 
 static void reset_chips(struct pc *pc)
 {
+    near_reset(&pc->near);
     for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
         struct device *dev = &pc->devices[slot];
 
@@ -510,16 +550,6 @@ void pc_port_write(struct pc *pc, uint16_t port, unsigned size, uint32_t value)
     bus_port_write(&pc->bus, port, size, value);
 }
 
-bool pc_port_is_posted(struct pc *pc, uint16_t port)
-{
-    return bus_port_is_posted(&pc->bus, port);
-}
-
-unsigned pc_known_reads(struct pc *pc, struct pc_known *known)
-{
-    return bus_known_reads(&pc->bus, known);
-}
-
 uint64_t pc_mmio_read(struct pc *pc, guest_pa pa, unsigned size)
 {
     return bus_mmio_read(&pc->bus, pa, size);
@@ -534,12 +564,12 @@ void pc_mmio_write(struct pc *pc, guest_pa pa, unsigned size, uint64_t value)
 
 bool pc_intr(const struct pc *pc)
 {
-    return pc->intr;
+    return pc->near_state.intr;
 }
 
 uint8_t pc_intr_ack(struct pc *pc)
 {
-    return i8259_device.acknowledge(&pc->devices[PIC_MASTER], 0);
+    return near_acknowledge(&pc->near);
 }
 
 void pc_raise_nmi(struct pc *pc)
@@ -551,6 +581,45 @@ void pc_raise_nmi(struct pc *pc)
 void pc_set_ferr(struct pc *pc, bool active)
 {
     set_pin(pc, FPU_ERROR, FPU_ERROR_PIN_FERR, active);
+}
+
+/* ---- Lending ------------------------------------------------------------------------------------- */
+
+_Static_assert(sizeof(struct near_state) <= PC_LENT_SIZE, "the caller has room for it");
+
+void pc_lend(struct pc *pc, void *state)
+{
+    memcpy(state, &pc->near_state, sizeof(pc->near_state));
+    pc->lent = true;
+    pc->risen = 0;
+    publish_deadline(pc);
+}
+
+/* What others did to the inputs meanwhile. A line that fell and rose again is to be seen to have risen. */
+static void drive_irqs(struct pc *pc)
+{
+    for (unsigned irq = 0; irq < 16; irq++) {
+        if (irq == NEAR_IRQ_TIMER || irq == NEAR_IRQ_CASCADE)
+            continue;
+        if (pc->risen & 1u << irq)
+            near_set_irq(&pc->near, irq, false);
+        near_set_irq(&pc->near, irq, pc->irq_sources[irq]);
+    }
+}
+
+bool pc_take_back(struct pc *pc, const void *state)
+{
+    struct near_state back;
+    bool valid;
+
+    memcpy(&back, state, sizeof(back));
+    valid = near_is_valid(&back);
+    if (valid)
+        pc->near_state = back;
+    pc->lent = false;
+    drive_irqs(pc);
+    publish_deadline(pc);
+    return valid;
 }
 
 /* ---- Time ------------------------------------------------------------------------------------ */
@@ -571,6 +640,8 @@ void pc_run_timers(struct pc *pc)
     if (now < pc->next_deadline)
         return;
     pc->running_timers = true;
+    if (pc->near_state.deadline <= now)
+        near_run_timer(&pc->near);
     for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
         struct device *dev = &pc->devices[slot];
 

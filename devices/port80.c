@@ -1,8 +1,8 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * POST code latch (80h). Firmware writes its progress here and everybody writes here for a short delay; the
- * exit to the monitor is delay enough. On an AT it is a spare DMA page register, so it reads back.
+ * POST code latch (80h). Firmware writes its progress here and everybody writes here for a short delay,
+ * which no chip here needs. On an AT it is a spare DMA page register, so it reads back.
  */
 #include "devices/chips.h"
 
@@ -39,6 +39,6 @@ static void port80_reset(struct device *dev)
 const struct device_type port80_device = {
     .name = "port80",
     .state_size = sizeof(struct port80),
-    .ports = { { .count = 1, .posted = true, .read = port80_read, .write = port80_write } },
+    .ports = { { .count = 1, .read = port80_read, .write = port80_write } },
     .reset = port80_reset,
 };

@@ -7,12 +7,10 @@
  */
 #include "machine_private.h"
 
-/* Of a write that was posted, the time it was made; but devices never see their time go back. */
 static uint64_t now_ns(void *ctx)
 {
     struct machine *m = ctx;
-    m->device_time = m->as_of ? MAX(m->as_of, m->device_time) : m->clock.now(&m->clock);
-    return m->device_time;
+    return m->clock.now(&m->clock);
 }
 
 static int64_t wall_clock_ns(void *ctx)
@@ -105,8 +103,7 @@ static void trace(void *ctx, const struct device_event *event, const uint64_t *a
 {
     struct machine *m = ctx;
     if (m->trace)
-        trace_event(m->trace, event, args, m->as_of ? m->device_time : m->clock.now(&m->clock),
-                    m->in_guest ? NULL : m->vcpu);
+        trace_event(m->trace, event, args, m->clock.now(&m->clock), m->in_guest ? NULL : m->vcpu);
 }
 
 const struct pc_callbacks board_callbacks = {

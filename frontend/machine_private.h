@@ -56,10 +56,8 @@ struct machine {
     bool waiting;  /* it waits for news, with the lock given up */
     bool running;  /* the vCPU's thread exists */
 
-    uint64_t device_time; /* what the devices were told last, machine time */
-    uint64_t as_of;       /* they are being told what happened then; 0: what happens now */
-    uint64_t deadline;    /* pc_next_deadline(), as last told */
-    uint64_t promised;    /* what it was when the guest was run */
+    uint64_t deadline; /* pc_next_deadline(), as last told */
+    uint64_t promised; /* what it was when the guest was run */
 
     /* News from the devices, for the vCPU's thread. */
     bool nmi_wanted, reset_wanted;

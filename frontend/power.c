@@ -102,15 +102,6 @@ static gboolean build_vm(struct machine *m, GError **error)
     return TRUE;
 }
 
-/* Spare the guest the wait for an answer where the chip gives none. */
-static void post_ports(struct machine *m)
-{
-    for (uint16_t port = 0; port < D86_POSTED_PORTS; port++) {
-        if (pc_port_is_posted(m->pc, port))
-            d86_vcpu_post_ports(m->vcpu, port, 1);
-    }
-}
-
 gboolean power_build(struct machine *m, GError **error)
 {
     if (!build_vm(m, error))
@@ -122,7 +113,6 @@ gboolean power_build(struct machine *m, GError **error)
                          "--exit-port 0x%x lies on top of another device: 0xf4 is free", m->config.exit_port);
     if (ret < 0)
         return fail_errno(error, ret, NULL, "cannot build the PC");
-    post_ports(m);
     m->deadline = pc_next_deadline(m->pc);
     return TRUE;
 }

@@ -12,7 +12,16 @@
 
 /* ---- Interrupts ---- */
 
-/* Inject what the devices ask for, or ask to be told when that is possible. */
+/* Do the chips next to the processor go with it? But a trace is to have every access. */
+static bool lends(const struct machine *m)
+{
+    return !m->trace;
+}
+
+/*
+ * Inject what the devices ask for, or ask to be told when that is possible. A processor that has the
+ * interrupt controllers asks them itself.
+ */
 static void offer_interrupts(struct machine *m)
 {
     struct d86_exit *exit = m->exit;
@@ -20,7 +29,7 @@ static void offer_interrupts(struct machine *m)
         m->nmi_wanted = false;
         d86_vcpu_nmi(m->vcpu);
     }
-    if (m->pending_vector < 0 && !pc_intr(m->pc)) {
+    if (lends(m) || (m->pending_vector < 0 && !pc_intr(m->pc))) {
         exit->request_interrupt_window = 0;
         return;
     }
@@ -114,19 +123,6 @@ static void serve_port(struct machine *m)
     }
 }
 
-/* What the guest wrote without waiting, with the time it did. */
-static void serve_posted(struct machine *m)
-{
-    const struct d86_exit *exit = m->exit;
-    uint32_t count = MIN(exit->posted_count, D86_POSTED_MAX);
-    uint64_t now = count ? m->clock.now(&m->clock) : 0;
-    for (uint32_t i = 0; i < count; i++) {
-        m->as_of = now - MIN(now, exit->posted[i].age_ns);
-        pc_port_write(m->pc, exit->posted[i].port, 1, exit->posted[i].value);
-    }
-    m->as_of = 0;
-}
-
 /* Devices take 1, 2, 4 or 8 bytes at once; wider and odd accesses go in pieces, lowest address first. */
 static void serve_memory(struct machine *m)
 {
@@ -166,7 +162,6 @@ static void follow_ferr(struct machine *m)
 static void serve_exit(struct machine *m)
 {
     follow_ferr(m); /* first: a write to port F0h asks for the level */
-    serve_posted(m);
     switch (m->exit->reason) {
     case D86_EXIT_IO:
         serve_port(m);
@@ -202,21 +197,29 @@ static void serve_exit(struct machine *m)
 
 /* ---- The thread ---- */
 
-/* Spare the guest an exit where the answer is known beforehand; but a trace is to have every access. */
-static void tell_known_reads(struct machine *m)
+_Static_assert(PC_LENT_SIZE == sizeof(((struct d86_exit *)0)->lent),
+               "what the board lends is what the processor gets");
+
+static void lend_chips(struct machine *m)
 {
-    struct pc_known known[PC_KNOWN_MAX];
-    m->exit->known_count = m->trace ? 0 : pc_known_reads(m->pc, known);
-    for (unsigned i = 0; i < m->exit->known_count; i++) {
-        m->exit->known[i].port = known[i].port;
-        m->exit->known[i].value = known[i].value;
-    }
+    m->exit->lend = lends(m);
+    if (m->exit->lend)
+        pc_lend(m->pc, m->exit->lent);
+}
+
+static void take_chips_back(struct machine *m)
+{
+    if (!m->exit->lend || pc_take_back(m->pc, m->exit->lent) || m->stopping)
+        return;
+    g_printerr("duplex86: cannot go on with the guest: the executor process gave back chips in a state they "
+               "cannot be in\n");
+    machine_end(m, STATUS_INTERNAL_ERROR);
 }
 
 static void run_guest(struct machine *m)
 {
+    lend_chips(m); /* first: their deadline goes with them */
     promise_deadline(m);
-    tell_known_reads(m);
     m->in_guest = true;
     statistics_spend(m, SPENT_RUNNING);
     pthread_mutex_unlock(&m->lock);
@@ -224,6 +227,7 @@ static void run_guest(struct machine *m)
     pthread_mutex_lock(&m->lock);
     statistics_spend(m, SPENT_DEVICES);
     m->in_guest = false;
+    take_chips_back(m);
     if (ret == 0 && m->exit->reason < D86_EXIT_REASONS)
         m->exits[m->exit->reason]++;
     if (m->trace)

@@ -25,7 +25,6 @@ static const struct {
     [D86_EXIT_INTERNAL_ERROR] = { "internal_error", "internal error" },
     [D86_EXIT_FERR] = { "ferr", "x87 error" },
     [D86_EXIT_DIFFERENCE] = { "difference", "lockstep difference" },
-    [D86_EXIT_POSTED] = { "posted", "port writes the guest did not wait for" },
     [D86_EXIT_DEADLINE] = { "deadline", "time for a device" },
 }, times[SPENT_KINDS] = {
     [SPENT_RUNNING] = { "running", "running the guest, native code included" },
@@ -64,6 +63,7 @@ static const char *group_of(const char *name)
         { "lockstep_", "lockstep" },
         { "bursts", "native code" },
         { "moves", "native code" },
+        { "chip_", "chips lent to the processor" },
         { "sites_", "sites found, by reason" },
         { "forms_", "what replaces them" },
         { "traps_", "traps at sites, by reason" },

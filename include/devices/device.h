@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The contract between a chip and the board it sits on. A chip exports one `const struct device_type`;
- * it knows register offsets, numbered pins and machine time. The board (devices/pc.c, or a test) knows
- * addresses, interrupt numbers and what each pin is wired to. Nothing here touches the host.
+ * it knows register offsets, numbered pins and machine time. The board (devices/pc.c, devices/near.c, or a
+ * test) knows addresses, interrupt numbers and what each pin is wired to. Nothing here touches the host.
  */
 #pragma once
 
@@ -39,12 +39,6 @@ struct device_ports {
     uint8_t width;   /* widest access handed over whole: 0 (meaning 1), 1, 2 or 4 */
     bool whole_only; /* answers only accesses that lie wholly inside: CF9h must not see parts of a dword to
                         CF8h */
-    bool posted; /* byte writes change no more than when interrupts come and what the chip's own ports read:
-                    the processor may go on before the chip hears of them, which learns when it was by
-                    device_now() */
-    /* Would reading this byte change nothing, and change with nothing but what the processor writes to the
-       chip? Then what it gives, so that the processor need not ask. Absent: never. */
-    bool (*known)(const struct device *dev, uint32_t offset, uint8_t *value);
     uint32_t (*read)(struct device *dev, uint32_t offset, unsigned size);
     void (*write)(struct device *dev, uint32_t offset, unsigned size, uint32_t value);
 };
@@ -93,6 +87,9 @@ struct device_type {
     void (*pointer)(struct device *dev, int32_t dx, int32_t dy, int32_t dz, unsigned buttons);
     /* Interrupt controllers: an INTA sequence addressed to cascade ID `cas`; returns the vector byte. */
     uint8_t (*acknowledge)(struct device *dev, unsigned cas);
+    /* Can the chip be in that state, so that none of the functions here comes to harm by it? For chips whose
+       state comes back from where nobody is trusted (near.h). */
+    bool (*is_valid)(const void *state);
 };
 
 /*

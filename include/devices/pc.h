@@ -150,21 +150,6 @@ void pc_firmware_defaults(struct pc *pc);
 uint32_t pc_port_read(struct pc *pc, uint16_t port, unsigned size);
 void pc_port_write(struct pc *pc, uint16_t port, unsigned size, uint32_t value);
 
-/* May byte writes to the port come late, if now_ns() then tells when they were made? (device.h, `posted`) */
-bool pc_port_is_posted(struct pc *pc, uint16_t port);
-
-enum { PC_KNOWN_MAX = 2 };
-
-struct pc_known {
-    uint16_t port;
-    uint8_t value;
-};
-
-/* Ports a byte read of which gives this now, changes nothing, and will not change but by the processor's
-   writes to ports: the masks of the interrupt controllers, which Linux reads at each interrupt. Returns how
-   many. */
-unsigned pc_known_reads(struct pc *pc, struct pc_known *known);
-
 /* size is 1, 2, 4 or 8; unclaimed addresses read as all ones and ignore writes. */
 uint64_t pc_mmio_read(struct pc *pc, guest_pa pa, unsigned size);
 void pc_mmio_write(struct pc *pc, guest_pa pa, unsigned size, uint64_t value);
@@ -182,6 +167,24 @@ void pc_raise_nmi(struct pc *pc);
 /* The processor's FERR# output (x87 error with CR0.NE clear), active true. Drives IRQ 13; the guest's write
    to port F0h drops IRQ 13 and raises IGNNE# until FERR# is inactive. */
 void pc_set_ferr(struct pc *pc, bool active);
+
+/* ---- Lending ------------------------------------------------------------------------------------- */
+
+enum { PC_LENT_SIZE = 256 };
+
+/*
+ * Lend whoever runs the processor the chips next to it (devices/near.h: interrupt controllers, timer, POST
+ * latch): their state is copied to `state`, PC_LENT_SIZE bytes, in which another `struct near` can go on from
+ * it by the same machine time. Until they are back no guest access may be made here and no timer run, INTR
+ * means nothing and their deadline is not counted. Other chips' interrupt requests wait: intr_changed says
+ * that one has come, and then the chips had better come back.
+ */
+void pc_lend(struct pc *pc, void *state);
+/*
+ * Take them back in the state `state`. False: no chips can be in it, and they are as they were lent. INTR is
+ * then what pc_intr() says; intr_changed need not have told.
+ */
+bool pc_take_back(struct pc *pc, const void *state);
 
 /* ---- Time ------------------------------------------------------------------------------------ */
 

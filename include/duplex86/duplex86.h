@@ -210,16 +210,13 @@ enum d86_exit_reason {
                                   instruction */
     D86_EXIT_FERR,             /* CR0.NE is clear and an x87 exception is pending: see ferr */
     D86_EXIT_DIFFERENCE, /* engine lockstep: d86_vcpu_difference(); registers are as before the instruction */
-    D86_EXIT_POSTED,     /* nothing but posted port writes, and interrupts are possible now: see posted */
     D86_EXIT_DEADLINE,   /* asked for with deadline_ns */
     D86_EXIT_REASONS     /* how many there are */
 };
 
 enum {
     D86_IO_DATA_MAX = 4096,
-    D86_POSTED_MAX = 32,
-    D86_POSTED_PORTS = 0x400, /* ISA cards decode ten address lines; above, nothing is worth posting */
-    D86_KNOWN_MAX = 4,
+    D86_LENT_WORDS = 32,
 };
 
 /*
@@ -239,16 +236,15 @@ struct d86_exit {
      */
     uint64_t deadline_ns;
     /*
-     * Set by the caller before run, and kept: what an IN of one byte from these ports gives, so that it need
-     * not be an exit. For registers of which reads change nothing, and which change only when the processor
-     * writes to ports: an interrupt mask. While the processor keeps posted writes it asks all the same, since
-     * those may have changed them. Counts above D86_KNOWN_MAX are that many.
+     * Set by the caller before run, and kept: 1 lends the processor the chips next to it, which are two
+     * 8259A, an 8254 and the latch at port 80h at a PC's ports, in the state `lent`. During the run it makes
+     * byte accesses to them itself, serves their timer by CLOCK_MONOTONIC and takes their interrupts; a tick
+     * of the guest's timer then has no exit. Back at the caller they are in the state `lent` again, whatever
+     * the exit. The state is a struct near_state of include/devices/near.h of the same version, and must not
+     * be believed unchecked when it comes back: the executor process may have been taken over.
      */
-    uint32_t known_count;
-    struct {
-        uint16_t port;
-        uint8_t value;
-    } known[D86_KNOWN_MAX];
+    uint8_t lend;
+    uint64_t lent[D86_LENT_WORDS];
     /* Set by run at every exit: d86_vcpu_interrupt() would be accepted now. */
     uint8_t ready_for_interrupt;
     uint8_t interrupt_flag; /* EFLAGS.IF */
@@ -266,17 +262,6 @@ struct d86_exit {
         uint32_t count; /* accesses, in order; more than one for string instructions with REP */
         uint8_t data[D86_IO_DATA_MAX]; /* count * size bytes, little-endian */
     } io;
-
-    /*
-     * Port writes since the last exit that the guest did not wait for (d86_vcpu_post_ports()), in order, a
-     * byte each: whatever the reason, the caller does these before anything else.
-     */
-    uint32_t posted_count;
-    struct {
-        uint64_t age_ns; /* how long before this exit */
-        uint16_t port;
-        uint8_t value;
-    } posted[D86_POSTED_MAX];
 
     struct {
         uint64_t pa;
@@ -327,15 +312,6 @@ D86_API void d86_vcpu_nmi(struct d86_vcpu *vcpu);
 
 /* Make a run in progress, or else the next one, return D86_EXIT_KICKED soon. Any thread, any signal. */
 D86_API void d86_vcpu_kick(struct d86_vcpu *vcpu);
-
-/*
- * An OUT of one byte to these ports need not be answered at once: while interrupts are off (EFLAGS.IF clear)
- * the processor keeps it and goes on; it comes with the next exit, or by itself as soon as interrupts are on.
- * For ports whose writes change nothing but when interrupts arrive, and what their own reads show: an
- * interrupt controller, a timer. `age_ns` tells the devices when it was. Ports below D86_POSTED_PORTS;
- * -EINVAL: others. A reset keeps the list, which is empty at creation.
- */
-D86_API int d86_vcpu_post_ports(struct d86_vcpu *vcpu, uint16_t first, uint16_t count);
 
 /* The A20 gate: off, bit 20 of every guest-physical address reads as 0. On at creation; a reset keeps it. */
 D86_API void d86_vcpu_set_a20(struct d86_vcpu *vcpu, bool enabled);

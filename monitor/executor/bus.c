@@ -8,7 +8,6 @@
  * Executor side.
  */
 #include "executor.h"
-#include "host.h"
 
 /* The next access of this execution, if it was made before. */
 static struct bus_access *replay(struct vcpu *v, guest_pa pa, unsigned size, bool is_write, bool is_port)
@@ -94,40 +93,6 @@ void bus_out(struct vcpu *v, const struct uop *u, uint16_t port, unsigned size, 
     (void)make(v, u,
                (struct bus_access){
                    .pa = port, .size = (uint8_t)size, .is_port = true, .is_write = true, .data = value });
-}
-
-bool bus_known(struct vcpu *v, uint16_t port, unsigned size, uint32_t *value)
-{
-    const struct d86_exit *exit = v->exit;
-    /* An access that was sent to the caller has its answer from there. */
-    if (size != 1 || exit->posted_count || v->bus.cursor < v->bus.count)
-        return false;
-    for (unsigned i = 0; i < exit->known_count && i < D86_KNOWN_MAX; i++) {
-        if (exit->known[i].port == port) {
-            *value = exit->known[i].value;
-            v->counts.known_reads++;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* An access that is being made over again was not posted the first time. */
-bool bus_post(struct vcpu *v, uint16_t port, unsigned size, uint32_t value)
-{
-    struct d86_exit *exit = v->exit;
-    uint32_t n = exit->posted_count;
-    if (size != 1 || port >= D86_POSTED_PORTS || !(v->posted_ports[port / 64] >> port % 64 & 1))
-        return false;
-    if ((v->eflags & X86_IF) || v->bus.count || n >= D86_POSTED_MAX)
-        return false;
-    /* In ticks: the library makes an age of it. */
-    exit->posted[n].age_ns = host_ticks();
-    exit->posted[n].port = port;
-    exit->posted[n].value = (uint8_t)value;
-    exit->posted_count = n + 1;
-    v->counts.posted_writes++;
-    return true;
 }
 
 void bus_commit(struct vcpu *v)

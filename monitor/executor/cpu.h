@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "cpu_model.h"
+#include "devices/near.h"
 #include "duplex86/duplex86.h"
 #include "split.h"
 #include "stats.h"
@@ -110,6 +111,7 @@ enum {
     PENDING_SBE = 1 << 2,      /* blocks run at CPL 3 under the engine sbe, which looks after each of them */
     PENDING_DEADLINE = 1 << 3, /* set by the executor's timer */
     PENDING_POLL = 1 << 4,     /* no timer, as in the caller: look at the clock, poll_until */
+    PENDING_CHIPS = 1 << 5,    /* the chips lent to us: INTR is up, or another deadline */
 };
 
 /* ---- Bus accesses that need the caller -------------------------------------------------------------- */
@@ -300,13 +302,16 @@ struct vcpu {
     uint32_t features[4]; /* what CPUID advertises: words as in enum cpu_feature; set by cpu_model_select() */
     uint32_t tsc_khz;     /* of the time stamp counter, for CPUID; 0: not known */
     guest_pa pa_mask;     /* physical address lines, A20 included */
-    unsigned debug_causes;                        /* enum d86_debug */
-    uint64_t posted_ports[D86_POSTED_PORTS / 64]; /* bit n: d86_vcpu_post_ports() */
-    bool timing; /* count native_ns, as TSC ticks: the library converts them */
+    unsigned debug_causes; /* enum d86_debug */
+    bool timing;           /* count native_ns, as TSC ticks: the library converts them */
     struct memory_map map;
 
     /* The executor's own again. */
     struct d86_exit *exit; /* in the arena */
+    struct {
+        bool lent; /* in this run */
+        struct near near;
+    } chips;
     struct unwind_buffer unwind;
     uint32_t next_eip; /* of the instruction after the current one, in handlers that sync */
     uint8_t mode;      /* MODE_* without MODE_STEP */

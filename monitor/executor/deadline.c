@@ -3,7 +3,7 @@
  *
  * The executor's timer. It is set only when the deadline is another than last time, and not switched off
  * between two turns, so most turns need no system call for it; what it sets while the library has the turn is
- * taken back at the next one. Executor process.
+ * taken back at the next one. Executor side.
  */
 #include "deadline.h"
 
@@ -14,7 +14,7 @@
 
 enum { NS_PER_S = 1000000000 };
 
-/* Of the one vCPU of this process. */
+/* Of the one vCPU of an executor process; `pending` is NULL elsewhere. */
 static struct {
     uint32_t *pending;
     int timer;
@@ -37,16 +37,42 @@ int deadline_init(struct vcpu *v)
     return (int)host_call(__NR_timer_create, CLOCK_MONOTONIC, 0, (long)&deadline.timer, 0, 0, 0);
 }
 
-void deadline_begin(uint64_t ns)
+/* How many ticks of the time stamp counter that takes; a guess makes the deadline come early. */
+static uint64_t ticks_of(const struct vcpu *v, uint64_t ns)
 {
-    __atomic_and_fetch(deadline.pending, ~(uint32_t)PENDING_DEADLINE, __ATOMIC_RELAXED);
-    if (ns != deadline.armed)
+    enum { GUESSED_KHZ = 1000000 };
+    uint64_t khz = v->tsc_khz ? v->tsc_khz : GUESSED_KHZ;
+    return ns / 1000000 * khz + ns % 1000000 * khz / 1000000 + 1;
+}
+
+static void poll(struct vcpu *v, uint64_t ns)
+{
+    if (!ns) {
+        __atomic_and_fetch(&v->pending, ~(uint32_t)PENDING_POLL, __ATOMIC_RELAXED);
+        return;
+    }
+    uint64_t now = host_clock_ns();
+    v->poll_until = host_ticks() + (ns > now ? ticks_of(v, ns - now) : 0);
+    __atomic_or_fetch(&v->pending, PENDING_POLL, __ATOMIC_RELAXED);
+}
+
+void deadline_begin(struct vcpu *v, uint64_t ns)
+{
+    __atomic_and_fetch(&v->pending, ~(uint32_t)PENDING_DEADLINE, __ATOMIC_RELAXED);
+    deadline_move(v, ns);
+}
+
+void deadline_move(struct vcpu *v, uint64_t ns)
+{
+    if (!deadline.pending)
+        poll(v, ns);
+    else if (ns != deadline.armed)
         set_timer(ns);
 }
 
 void deadline_cancel(void)
 {
-    if (deadline.armed)
+    if (deadline.pending && deadline.armed)
         set_timer(0);
 }
 

@@ -8,6 +8,8 @@
  */
 #include "block.h"
 #include "channel.h"
+#include "chips.h"
+#include "deadline.h"
 #include "executor.h"
 #include "host.h"
 #include "lockstep.h"
@@ -137,9 +139,8 @@ static void take_events(struct vcpu *v)
         bus_commit(v);
         return;
     }
-    /* Posted writes may be what an interrupt waits for. A halt brings them anyway. */
-    if (v->exit->posted_count && (v->eflags & X86_IF) && !v->int_shadow && !v->halted)
-        exit_with(v, D86_EXIT_POSTED);
+    if (chips_intr(v) && exec_can_interrupt(v))
+        v->interrupt = chips_acknowledge(v);
     if (v->interrupt >= 0 && (v->eflags & X86_IF) && !v->int_shadow) {
         deliver_interrupt(v);
         return;
@@ -159,12 +160,13 @@ static void take_kick(struct vcpu *v)
         __atomic_and_fetch(&v->pending, ~(uint32_t)PENDING_KICK, __ATOMIC_ACQ_REL);
         exit_with(v, D86_EXIT_KICKED);
     }
-    if (pending & PENDING_DEADLINE) {
-        __atomic_and_fetch(&v->pending, ~(uint32_t)PENDING_DEADLINE, __ATOMIC_ACQ_REL);
+    bool due = pending & PENDING_DEADLINE || (pending & PENDING_POLL && host_ticks() >= v->poll_until);
+    if (!due && !(pending & PENDING_CHIPS))
+        return;
+    __atomic_and_fetch(&v->pending, ~(uint32_t)(PENDING_DEADLINE | PENDING_CHIPS), __ATOMIC_ACQ_REL);
+    if (due && chips_due(v))
         exit_with(v, D86_EXIT_DEADLINE);
-    }
-    if (unlikely(pending & PENDING_POLL) && host_ticks() >= v->poll_until)
-        exit_with(v, D86_EXIT_DEADLINE);
+    deadline_move(v, chips_deadline(v));
 }
 
 /* ---- Running
@@ -313,13 +315,14 @@ void exec_take_changes(struct vcpu *v, struct channel *c)
 
 void exec_run(struct vcpu *v)
 {
-    v->exit->posted_count = 0;
     block_renew(v);
     if (v->shutdown) {
         v->exit->reason = D86_EXIT_SHUTDOWN;
         return;
     }
     v->exit->reason = D86_EXIT_NONE;
+    chips_begin(v);
+    deadline_begin(v, chips_deadline(v));
     bus_complete(v);
     int why = unwind_save(&v->unwind);
     if (why != UNWIND_NONE && v->pending & PENDING_STEP)
@@ -339,6 +342,8 @@ void exec_run(struct vcpu *v)
             run_once(v);
     }
     fpu_leave(v);
+    if (v->exit->reason == D86_EXIT_HLT || v->exit->reason == D86_EXIT_FERR)
+        deadline_cancel();
     v->stats.exits++;
     v->stats.instructions = v->icount;
     v->exit->ready_for_interrupt = exec_can_interrupt(v);

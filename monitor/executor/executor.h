@@ -148,11 +148,6 @@ uint64_t paging_fetch(struct vcpu *v, guest_la la);
 uint64_t bus_read(struct vcpu *v, const struct uop *u, guest_pa pa, unsigned size);
 void bus_write(struct vcpu *v, const struct uop *u, guest_pa pa, unsigned size, uint64_t value);
 uint32_t bus_in(struct vcpu *v, const struct uop *u, uint16_t port, unsigned size);
-/* Has the caller said what this IN gives? Then bus_in() is not needed. Only for instructions of one access.
- */
-bool bus_known(struct vcpu *v, uint16_t port, unsigned size, uint32_t *value);
-/* Keep the write for the next exit, if that is allowed: bus_out() is not needed then. */
-bool bus_post(struct vcpu *v, uint16_t port, unsigned size, uint32_t value);
 void bus_out(struct vcpu *v, const struct uop *u, uint16_t port, unsigned size, uint32_t value);
 /* An iteration of a string instruction is complete: what was logged belongs to the past. */
 void bus_commit(struct vcpu *v);

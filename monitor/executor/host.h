@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <asm/unistd.h>
+#include <linux/time.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +21,14 @@ static inline long host_call(long number, long a, long b, long c, long d, long e
                      : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
                      : "rcx", "r11", "memory");
     return result;
+}
+
+/* CLOCK_MONOTONIC. */
+static inline uint64_t host_clock_ns(void)
+{
+    struct __kernel_timespec t = { 0 };
+    host_call(__NR_clock_gettime, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
 /* The host's time stamp counter. */

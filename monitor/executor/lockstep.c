@@ -140,9 +140,9 @@ static bool is_amid_a_long_repeat(const struct vcpu *v, const struct insn *insn)
 }
 
 /*
- * Not compared: what shows or sets TF, which single-stepping uses; the clock; what stores FIP and FDP, which
- * the interpreter keeps for itself. One that goes on in the next page is not decoded here and left to the
- * interpreter too.
+ * Not compared: what shows or sets TF, which single-stepping uses; the clock; ports, since chips lent to the
+ * processor would have the access twice; what stores FIP and FDP, which the interpreter keeps for itself. One
+ * that goes on in the next page is not decoded here and left to the interpreter too.
  */
 static bool comparable(const struct vcpu *v, const struct bytes *b, struct insn *insn)
 {
@@ -153,6 +153,8 @@ static bool comparable(const struct vcpu *v, const struct bytes *b, struct insn 
     case X86_POPF:
     case X86_IRET:
     case X86_RDTSC:
+    case X86_IN:
+    case X86_OUT:
     case X86_FXSAVE:
     case X86_FNSAVE:
     case X86_FNSTENV:

@@ -140,10 +140,7 @@ static void take_turn(struct arena *arena)
     if (unlikely(c->subvert))
         subvert(arena);
     exec_take_changes(&arena->vcpu, c);
-    deadline_begin(arena->exit.deadline_ns);
     exec_run(&arena->vcpu);
-    if (arena->exit.reason == D86_EXIT_HLT || arena->exit.reason == D86_EXIT_FERR)
-        deadline_cancel();
 }
 
 NORETURN void executor_main(const uint64_t *stack);

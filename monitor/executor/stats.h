@@ -13,8 +13,9 @@
 
 /* X(field, what it counts) */
 #define EXEC_STATS(X)                                                                                        \
-    X(posted_writes, "port writes the guest did not wait for")                                               \
-    X(known_reads, "port reads answered beforehand")                                                         \
+    X(chip_reads, "port reads answered by chips lent to the processor")                                      \
+    X(chip_writes, "port writes taken by them")                                                              \
+    X(chip_interrupts, "interrupts taken from them")                                                         \
     X(renewals, "times the block cache was begun anew to have what is in use side by side")                  \
     X(native_entries, "times guest code was entered natively")                                               \
     X(native_ns, "time in native guest code, ns (only while timing is on)")                                  \

@@ -5,6 +5,7 @@
  * RAM that is known to be accessible: one exit for up to a page of elements.
  * SDM 2A, "IN", "INS"; SDM 2B, "OUT", "OUTS"; SDM 1, "Input/Output". Executor side.
  */
+#include "chips.h"
 #include "system.h"
 
 /* ---- IN, OUT: aux is the size, src says whether the port is in DX
@@ -18,11 +19,10 @@ static ALWAYS_INLINE uint16_t port_of(const struct vcpu *v, const struct uop *u)
 HANDLER(in_port)
 {
     uint16_t port = port_of(v, u);
-
     uint32_t value;
 
     tss_check_io(v, u, port, u->aux);
-    if (!bus_known(v, port, u->aux, &value))
+    if (!chips_in(v, port, u->aux, &value))
         value = bus_in(v, u, port, u->aux);
     gpr_write(v, gpr_index(X86_EAX, u->aux), u->aux, value);
     NEXT(v, u);
@@ -34,7 +34,7 @@ HANDLER(out_port)
 
     tss_check_io(v, u, port, u->aux);
     uint32_t value = gpr_read(v, gpr_index(X86_EAX, u->aux), u->aux);
-    if (!bus_post(v, port, u->aux, value))
+    if (!chips_out(v, port, u->aux, value))
         bus_out(v, u, port, u->aux, value);
     NEXT(v, u);
 }

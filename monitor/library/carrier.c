@@ -26,35 +26,8 @@
 /* How often a sleeper makes sure that the executor still lives. */
 enum { WATCH_NS = 50 * 1000 * 1000 };
 
-#define NS_PER_S UINT64_C(1000000000)
-
-/* How many ticks of the time stamp counter that takes; a guess makes the deadline come early. */
-static uint64_t ticks_of(uint64_t ns)
-{
-    enum { GUESSED_KHZ = 1000000 };
-    uint32_t khz = tsc_khz();
-    return (uint64_t)((double)ns / 1e6 * (khz ? khz : GUESSED_KHZ)) + 1;
-}
-
-/* The caller's signals are its own, so there is no timer here. */
-static void poll_deadline(const struct d86_vm *vm)
-{
-    struct vcpu *v = &vm->arena->vcpu;
-    uint64_t deadline = vm->vcpu.exit.deadline_ns;
-    struct timespec t;
-    if (!deadline) {
-        __atomic_and_fetch(&v->pending, ~(uint32_t)PENDING_POLL, __ATOMIC_RELAXED);
-        return;
-    }
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    uint64_t now = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-    v->poll_until = __builtin_ia32_rdtsc() + (deadline > now ? ticks_of(deadline - now) : 0);
-    __atomic_or_fetch(&v->pending, PENDING_POLL, __ATOMIC_RELAXED);
-}
-
 static bool run_here(struct d86_vm *vm)
 {
-    poll_deadline(vm);
     exec_take_changes(&vm->arena->vcpu, &vm->arena->channel);
     exec_run(&vm->arena->vcpu);
     return true;
@@ -276,7 +249,6 @@ static bool report_death(struct d86_vm *vm)
     struct d86_exit *exit = &vm->vcpu.exit;
     char text[64];
     exit->reason = D86_EXIT_INTERNAL_ERROR;
-    exit->posted_count = 0;
     exit->error.code = D86_ERROR_BUG;
     snprintf(exit->error.text, sizeof(exit->error.text), "the executor process died: %s%s",
              death_reason(vm->executor_status, text, sizeof(text)), vm->arena->channel.native ? stale : "");

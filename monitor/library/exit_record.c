@@ -75,39 +75,6 @@ static bool take_by_reason(struct d86_vcpu *vcpu, const struct d86_exit *from)
     }
 }
 
-/* ---- Posted writes --------------------------------------------------------------------------------- */
-
-static bool may_be_posted(const struct d86_vcpu *vcpu, unsigned port)
-{
-    return port < D86_POSTED_PORTS && (vcpu->cpu.posted_ports[port / 64] >> port % 64 & 1);
-}
-
-/* Ticks of the time stamp counter when it was posted become nanoseconds from then to now. */
-static uint64_t age_ns(const struct d86_vcpu *vcpu, uint64_t posted, uint64_t now)
-{
-    uint64_t ticks = now - posted;
-    bool known = vcpu->cpu.tsc_khz && ticks < UINT64_MAX / 1000000;
-    return known ? ticks * 1000000 / vcpu->cpu.tsc_khz : 0;
-}
-
-static bool take_posted(struct d86_vcpu *vcpu, const struct d86_exit *from)
-{
-    struct d86_exit *to = &vcpu->exit;
-    arena_take(&to->posted_count, &from->posted_count, sizeof(to->posted_count));
-    if (to->posted_count == 0)
-        return true;
-    if (to->posted_count > D86_POSTED_MAX)
-        return false;
-    arena_take(to->posted, from->posted, to->posted_count * sizeof(to->posted[0]));
-    uint64_t now = __builtin_ia32_rdtsc();
-    for (uint32_t i = 0; i < to->posted_count; i++) {
-        if (!may_be_posted(vcpu, to->posted[i].port))
-            return false;
-        to->posted[i].age_ns = age_ns(vcpu, to->posted[i].age_ns, now);
-    }
-    return true;
-}
-
 /* ---- Back and forth -------------------------------------------------------------------------------- */
 
 void exit_give(struct d86_vcpu *vcpu)
@@ -116,8 +83,9 @@ void exit_give(struct d86_vcpu *vcpu)
     const struct d86_exit *from = &vcpu->exit;
     to->request_interrupt_window = from->request_interrupt_window;
     to->deadline_ns = from->deadline_ns;
-    to->known_count = from->known_count;
-    memcpy(to->known, from->known, sizeof(to->known));
+    to->lend = from->lend;
+    if (from->lend)
+        memcpy(to->lent, from->lent, sizeof(to->lent));
     if (vcpu->answer.io)
         memcpy(to->io.data, from->io.data, vcpu->answer.io);
     if (vcpu->answer.mmio)
@@ -129,7 +97,6 @@ static void refuse(struct d86_exit *exit)
 {
     static const char text[] = "the executor process sent an exit record that cannot be";
     exit->reason = D86_EXIT_INTERNAL_ERROR;
-    exit->posted_count = 0;
     exit->error.code = D86_ERROR_BUG;
     memcpy(exit->error.text, text, sizeof(text));
 }
@@ -140,10 +107,12 @@ void exit_take(struct d86_vcpu *vcpu)
     struct d86_exit *to = &vcpu->exit;
     vcpu->answer.io = 0;
     vcpu->answer.mmio = false;
+    if (to->lend)
+        arena_take(to->lent, from->lent, sizeof(to->lent));
     arena_take(&to->ready_for_interrupt, &from->ready_for_interrupt, sizeof(to->ready_for_interrupt));
     arena_take(&to->interrupt_flag, &from->interrupt_flag, sizeof(to->interrupt_flag));
     arena_take(&to->ferr, &from->ferr, sizeof(to->ferr));
     bool pins = to->ready_for_interrupt <= 1 && to->interrupt_flag <= 1 && to->ferr <= 1;
-    if (!take_by_reason(vcpu, from) || !take_posted(vcpu, from) || !pins)
+    if (!take_by_reason(vcpu, from) || !pins)
         refuse(to);
 }

@@ -167,17 +167,6 @@ int d86_vcpu_run(struct d86_vcpu *vcpu)
     return 0;
 }
 
-int d86_vcpu_post_ports(struct d86_vcpu *vcpu, uint16_t first, uint16_t count)
-{
-    error_clear();
-    if (first + count > D86_POSTED_PORTS)
-        return error_set(-EINVAL, "only writes to ports below %xh can be posted", D86_POSTED_PORTS);
-    for (unsigned port = first; port < first + count; port++)
-        vcpu->cpu.posted_ports[port / 64] |= UINT64_C(1) << port % 64;
-    mirror_publish_settings(vcpu, 0);
-    return 0;
-}
-
 struct d86_exit *d86_vcpu_exit(struct d86_vcpu *vcpu)
 {
     return &vcpu->exit;

@@ -1,5 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Suites of devices/: one for each chip, and one for the machine they make.
-foreach(suite IN ITEMS i8259 i8254 mc146818 i8042 uart16550 pc)
+# Suites of devices/: one for each chip, one for those next to the processor together, and two for the machine
+# they make: one of them for lending. D86_LONG=1 in the environment, or the test labelled `long`, takes more
+# random states.
+foreach(suite IN ITEMS i8259 i8254 mc146818 i8042 uart16550 pc pc_lend)
     d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES d86-devices)
 endforeach()
+
+foreach(suite IN ITEMS near near_state)
+    d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES d86-near)
+endforeach()
+add_test(NAME test_near_long COMMAND test_near_state)
+set_tests_properties(test_near_long PROPERTIES LABELS long TIMEOUT 1800 ENVIRONMENT "D86_LONG=1")

@@ -2,6 +2,10 @@
 # Suites of monitor/: through the public API, on a bare machine (unit/cpu_bench.h).
 
 find_package(Threads REQUIRED)
-foreach(suite IN ITEMS vm vcpu bus posted deadline block flow paging interp_integer)
+foreach(suite IN ITEMS vm vcpu bus deadline block flow paging interp_integer)
     d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES d86-library Threads::Threads)
+endforeach()
+# With chips lent to the processor.
+foreach(suite IN ITEMS chips chips_timer chips_interrupts)
+    d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES d86-library d86-near Threads::Threads TIMEOUT 120)
 endforeach()

@@ -5,9 +5,12 @@
  * would write it, ends in a refused exit or in odd register values, and in nothing worse. The tests write to
  * the arena in the executor's place; where its turn is needed, it lies by order (CHANNEL_LIE).
  */
+#define _GNU_SOURCE
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +20,7 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-enum { CODE = 0x1000, POSTED_PORT = 0x20 };
+enum { CODE = 0x1000 };
 
 static struct d86_vm *vm;
 static struct d86_vcpu *vcpu;
@@ -36,7 +39,6 @@ static void start(const struct d86_vcpu_config *config)
     s.seg[D86_CS] = (struct d86_segment){ .limit = 0xffff, .attr = s.seg[D86_CS].attr };
     ck_assert_int_eq(d86_vcpu_set_sregs(vcpu, &s), 0);
     d86_vcpu_set_regs(vcpu, &(struct d86_regs){ .eip = CODE, .eax = 7, .eflags = 2 });
-    ck_assert_int_eq(d86_vcpu_post_ports(vcpu, POSTED_PORT, 1), 0);
     ck_assert_int_eq(d86_vcpu_run(vcpu), 0);
     ck_assert_uint_eq(d86_vcpu_exit(vcpu)->reason, D86_EXIT_IO);
     ck_assert_uint_eq(d86_vcpu_exit(vcpu)->io.data[0], 7);
@@ -158,7 +160,6 @@ static void change_state(void)
     d86_vcpu_set_a20(vcpu, true);
     d86_vcpu_set_debug(vcpu, D86_DEBUG_INT3);
     d86_vcpu_set_timing(vcpu, true);
-    (void)d86_vcpu_post_ports(vcpu, 0x40, 4);
 }
 
 static void look_at_counters(void)
@@ -249,26 +250,13 @@ static void mmio_crosses(struct d86_exit *e) { e->reason = D86_EXIT_MMIO; e->mmi
 static void mmio_beyond(struct d86_exit *e) { e->reason = D86_EXIT_MMIO; e->mmio.size = 1; e->mmio.pa = UINT64_C(1) << 36; }
 static void debug_cause(struct d86_exit *e) { e->reason = D86_EXIT_DEBUG; e->debug.cause = 3; }
 static void error_code(struct d86_exit *e) { e->reason = D86_EXIT_INTERNAL_ERROR; e->error.code = 0; }
-static void posted_huge(struct d86_exit *e) { e->posted_count = UINT32_MAX; }
-static void posted_elsewhere(struct d86_exit *e) { e->posted_count = 1; e->posted[0].port = POSTED_PORT + 1; }
-static void posted_high(struct d86_exit *e) { e->posted_count = 1; e->posted[0].port = 0xffff; }
 static void pin(struct d86_exit *e) { e->ferr = 0x80; }
 /* clang-format on */
 
-/* All good ones, and what would be the next, in the record's next member, is as good. */
-static void posted_many(struct d86_exit *e)
-{
-    for (unsigned i = 0; i < D86_POSTED_MAX; i++)
-        e->posted[i].port = POSTED_PORT;
-    e->mmio.size = POSTED_PORT;
-    e->mmio.is_write = 0;
-    e->posted_count = D86_POSTED_MAX + 1;
-}
-
 static void (*const lies[])(struct d86_exit *) = {
-    no_reason,   unknown_reason, huge_reason,  io_size_0,   io_size_3,   io_size_8,        io_count_0,
-    io_too_many, io_wraps,       io_direction, mmio_size_0, mmio_size_9, mmio_crosses,     mmio_beyond,
-    debug_cause, error_code,     posted_many,  posted_huge, posted_high, posted_elsewhere, pin,
+    no_reason,    unknown_reason, huge_reason, io_size_0,    io_size_3,   io_size_8,
+    io_count_0,   io_too_many,    io_wraps,    io_direction, mmio_size_0, mmio_size_9,
+    mmio_crosses, mmio_beyond,    debug_cause, error_code,   pin,
 };
 
 START_TEST(an_impossible_record_is_refused)
@@ -280,7 +268,6 @@ START_TEST(an_impossible_record_is_refused)
     ck_assert_uint_eq(exit->reason, D86_EXIT_INTERNAL_ERROR);
     ck_assert_uint_eq(exit->error.code, D86_ERROR_BUG);
     ck_assert_str_eq(exit->error.text, refused);
-    ck_assert_uint_eq(exit->posted_count, 0);
     /* one that tells the truth again is believed */
     vm->arena->channel.subvert = CHANNEL_LOYAL;
     ck_assert_int_eq(d86_vcpu_run(vcpu), 0);
@@ -308,9 +295,6 @@ END_TEST
 static void check_record(const struct d86_exit *e)
 {
     ck_assert(e->reason != D86_EXIT_NONE && e->reason < D86_EXIT_REASONS);
-    ck_assert_uint_le(e->posted_count, D86_POSTED_MAX);
-    for (uint32_t i = 0; i < e->posted_count; i++)
-        ck_assert_uint_eq(e->posted[i].port, POSTED_PORT);
     if (e->reason == D86_EXIT_IO) {
         ck_assert(e->io.size == 1 || e->io.size == 2 || e->io.size == 4);
         ck_assert_uint_ge(e->io.count, 1);
@@ -336,8 +320,6 @@ START_TEST(any_record_is_refused_or_can_be)
         told->mmio.pa &= 0xfffffffff;
         told->mmio.size %= 10;
         told->error.code %= 3;
-        told->posted_count = random_byte() % 2;
-        told->posted[0].port = (uint16_t)(POSTED_PORT + random_byte() % 2);
         told->io.is_out &= 1;
         told->mmio.is_write &= 1;
         told->debug.cause &= 3;
@@ -360,10 +342,8 @@ static void *flicker(void *arg)
     volatile struct d86_exit *told = arg;
     while (flickering) {
         told->io.count = 1;
-        told->posted_count = 0;
         told->error.text[sizeof(told->error.text) - 1] = 0;
         told->io.count = UINT32_MAX;
-        told->posted_count = UINT32_MAX;
         told->error.text[sizeof(told->error.text) - 1] = 'x';
     }
     return NULL;
@@ -388,6 +368,100 @@ START_TEST(what_was_checked_is_what_the_caller_gets)
     pthread_join(thread, NULL);
 }
 END_TEST
+
+/* ---- What is lent -------------------------------------------------------------------------------------- */
+
+/* What the executor writes when it has the turn, and lies; it stands still in the meantime. */
+struct forgery {
+    uint64_t lent[D86_LENT_WORDS];
+    uint64_t found[D86_LENT_WORDS]; /* what the library gave it */
+    uint8_t found_lend, lend;
+};
+
+static void *forge(void *arg)
+{
+    struct forgery *f = arg;
+    struct arena *a = vm->arena;
+    while (__atomic_load_n(&a->channel.turn, __ATOMIC_SEQ_CST) != CHANNEL_EXECUTOR)
+        sched_yield();
+    memcpy(f->found, a->exit.lent, sizeof(f->found));
+    f->found_lend = a->exit.lend;
+    memcpy(a->exit.lent, f->lent, sizeof(f->lent));
+    a->exit.lend = f->lend;
+    ck_assert_int_eq(kill(vm->executor, SIGCONT), 0);
+    return NULL;
+}
+
+/* One run that ends with the exit it is told, and with these chips. False: there is no executor process. */
+static bool lie_about_chips(struct forgery *f)
+{
+    pthread_t thread;
+    if (!vm->apart)
+        return false;
+    ck_assert_int_eq(kill(vm->executor, SIGSTOP), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, forge, f), 0);
+    bool lied = lie();
+    pthread_join(thread, NULL);
+    return lied;
+}
+
+/* Unchecked, to the last bit, and whatever the executor makes of `lend`: that is the caller's. */
+START_TEST(what_is_lent_comes_back_as_the_executor_has_it)
+{
+    struct d86_exit *exit = d86_vcpu_exit(vcpu);
+    static struct d86_exit before;
+    struct forgery f = { .lend = 0 };
+    fill(f.lent, sizeof(f.lent), (unsigned)_i);
+    fill(exit->lent, sizeof(exit->lent), NONSENSE_KINDS + (unsigned)_i);
+    exit->lend = 1;
+    memcpy(&before, exit, sizeof(before));
+    if (!lie_about_chips(&f))
+        return;
+    ck_assert_uint_eq(f.found_lend, 1);
+    ck_assert_mem_eq(f.found, before.lent, sizeof(f.found));
+    ck_assert_mem_eq(exit->lent, f.lent, sizeof(f.lent));
+    /* nothing else has changed: it is the same exit as before */
+    memcpy(before.lent, f.lent, sizeof(f.lent));
+    ck_assert_mem_eq(exit, &before, sizeof(before));
+}
+END_TEST
+
+START_TEST(what_is_not_lent_stays_where_it_is)
+{
+    struct d86_exit *exit = d86_vcpu_exit(vcpu);
+    static struct d86_exit before;
+    struct forgery f = { .lend = 1 };
+    fill(f.lent, sizeof(f.lent), (unsigned)_i);
+    fill(exit->lent, sizeof(exit->lent), NONSENSE_KINDS + (unsigned)_i);
+    memset(&vm->arena->exit.lent, 0x5a, sizeof(vm->arena->exit.lent));
+    exit->lend = 0;
+    memcpy(&before, exit, sizeof(before));
+    if (!lie_about_chips(&f))
+        return;
+    ck_assert_uint_eq(f.found_lend, 0);
+    for (unsigned i = 0; i < D86_LENT_WORDS; i++) /* nor was it given away */
+        ck_assert_uint_eq(f.found[i], 0x5a5a5a5a5a5a5a5a);
+    ck_assert_mem_eq(exit, &before, sizeof(before));
+}
+END_TEST
+
+/* A refused record is none, but what was lent is the caller's, and there is no other. */
+START_TEST(what_is_lent_comes_back_with_a_refused_record)
+{
+    struct d86_exit *exit = d86_vcpu_exit(vcpu);
+    struct forgery f = { .lend = 1 };
+    fill(f.lent, sizeof(f.lent), (unsigned)_i);
+    exit->lend = 1;
+    vm->arena->exit.reason = D86_EXIT_REASONS;
+    if (!lie_about_chips(&f))
+        return;
+    ck_assert_uint_eq(exit->reason, D86_EXIT_INTERNAL_ERROR);
+    ck_assert_str_eq(exit->error.text, refused);
+    ck_assert_mem_eq(exit->lent, f.lent, sizeof(f.lent));
+}
+END_TEST
+
+/* ---- All of it ----------------------------------------------------------------------------------------- */
 
 /* Everything at once, and the caller goes on as callers do. */
 START_TEST(a_hostile_executor_is_outlived)
@@ -421,6 +495,9 @@ int main(void)
     tcase_add_test(tc, a_text_ends_and_gives_no_orders);
     tcase_add_test(tc, any_record_is_refused_or_can_be);
     tcase_add_test(tc, what_was_checked_is_what_the_caller_gets);
+    tcase_add_loop_test(tc, what_is_lent_comes_back_as_the_executor_has_it, 0, NONSENSE_KINDS);
+    tcase_add_loop_test(tc, what_is_not_lent_stays_where_it_is, 0, NONSENSE_KINDS);
+    tcase_add_loop_test(tc, what_is_lent_comes_back_with_a_refused_record, 0, NONSENSE_KINDS);
     tcase_add_loop_test(tc, a_hostile_executor_is_outlived, 0, NONSENSE_KINDS);
     suite_add_tcase(s, tc);
     SRunner *runner = srunner_create(s);

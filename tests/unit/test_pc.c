@@ -89,45 +89,6 @@ START_TEST(post_codes_are_traced_and_read_back)
 }
 END_TEST
 
-/* Only chips whose writes nobody can see come late. */
-START_TEST(few_ports_are_posted)
-{
-    static const uint16_t posted[] = { 0x20, 0x21, 0xa0, 0xa1, 0x40, 0x41, 0x42, 0x43, 0x80 };
-    unsigned count = 0;
-
-    setup();
-    for (unsigned port = 0; port < 0x10000; port++)
-        count += pc_port_is_posted(m.pc, (uint16_t)port);
-    ck_assert_uint_eq(count, ARRAY_SIZE(posted));
-    for (unsigned i = 0; i < ARRAY_SIZE(posted); i++)
-        ck_assert(pc_port_is_posted(m.pc, posted[i]));
-}
-END_TEST
-
-/* The masks of the interrupt controllers, as a read would give them, but not while a poll would be answered.
- */
-START_TEST(masks_are_known_beforehand)
-{
-    struct pc_known known[PC_KNOWN_MAX];
-
-    setup();
-    outb(&m, 0x21, 0xe8);
-    outb(&m, 0xa1, 0x17);
-    ck_assert_uint_eq(pc_known_reads(m.pc, known), 2);
-    for (unsigned i = 0; i < 2; i++)
-        ck_assert_uint_eq(known[i].value, inb(&m, known[i].port));
-    ck_assert_uint_eq(known[0].port, 0x21);
-    ck_assert_uint_eq(known[1].port, 0xa1);
-
-    outb(&m, 0x20, 0x0c); /* OCW3: poll */
-    ck_assert_uint_eq(pc_known_reads(m.pc, known), 1);
-    ck_assert_uint_eq(known[0].port, 0xa1);
-    ck_assert_uint_eq(inb(&m, 0x21), 0x07); /* nobody asks for service */
-    ck_assert_uint_eq(pc_known_reads(m.pc, known), 2);
-    ck_assert_uint_eq(known[0].value, 0xe8);
-}
-END_TEST
-
 START_TEST(debug_console_takes_bytes)
 {
     setup();
@@ -633,8 +594,6 @@ static void add_bus(TCase *tc)
     tcase_add_test(tc, wide_writes_are_split_lowest_first);
     tcase_add_test(tc, unclaimed_port_is_traced_once);
     tcase_add_test(tc, post_codes_are_traced_and_read_back);
-    tcase_add_test(tc, few_ports_are_posted);
-    tcase_add_test(tc, masks_are_known_beforehand);
     tcase_add_test(tc, debug_console_takes_bytes);
     tcase_add_loop_test(tc, exit_port_gives_2v_plus_1, 0, ARRAY_SIZE(exit_rows));
     tcase_add_test(tc, mmio_is_open_bus);

@@ -1,0 +1,235 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The chips next to the processor and the wires between them: OUT0 of the timer is IRQ 0, INT of the slave
+ * is IRQ 2, INT of the master is INTR.
+ * IBM PC/AT Technical Reference, "System Board"; Intel 82371SB, "ISA Compatible Interrupt Controller".
+ */
+#include "devices/near.h"
+
+#include "devices/chips.h"
+
+/* ELCR: IRQ 0, 1, 2, 8 and 13 are edge triggered for ever (82371SB, "ELCR1", "ELCR2"). */
+static const struct {
+    const struct device_type *type;
+    uint32_t straps;
+} chips[NEAR_CHIPS] = {
+    [NEAR_MASTER] = { &i8259_device, I8259_STRAP_MASTER | 0x07 },
+    [NEAR_SLAVE] = { &i8259_device, 0x21 },
+    [NEAR_PIT] = { &i8254_device, 0 },
+    [NEAR_POST] = { &port80_device, 0 },
+};
+
+const uint16_t near_ports[NEAR_CHIPS][DEVICE_MAX_PORT_RANGES] = {
+    [NEAR_MASTER] = { 0x20, 0x4d0 },
+    [NEAR_SLAVE] = { 0xa0, 0x4d1 },
+    [NEAR_PIT] = { 0x40 },
+    [NEAR_POST] = { 0x80 },
+};
+
+/* ---- What the chips ask for ------------------------------------------------------------------ */
+
+static uint64_t board_now(void *board)
+{
+    const struct near *near = board;
+
+    return near->host->now(near->ctx);
+}
+
+/* None of them asks for it. */
+static int64_t board_wall_clock(void *board)
+{
+    (void)board;
+    return 0;
+}
+
+static void set_intr(struct near *near, bool level)
+{
+    if (level == near->state->intr)
+        return;
+    near->state->intr = level;
+    near->host->intr_changed(near->ctx, level);
+}
+
+static void board_set_line(void *board, struct device *dev, unsigned line, bool level)
+{
+    struct near *near = board;
+
+    (void)line; /* each drives its line 0 only */
+    if (dev->slot == NEAR_MASTER)
+        set_intr(near, level);
+    else
+        near_set_irq(near, dev->slot == NEAR_PIT ? NEAR_IRQ_TIMER : NEAR_IRQ_CASCADE, level);
+}
+
+static bool board_input(void *board, struct device *dev, unsigned pin)
+{
+    (void)board, (void)dev, (void)pin;
+    return false;
+}
+
+static void board_set_deadline(void *board, struct device *dev, uint64_t when)
+{
+    struct near *near = board;
+
+    (void)dev; /* the timer */
+    if (when == near->state->deadline)
+        return;
+    near->state->deadline = when;
+    near->host->deadline_changed(near->ctx);
+}
+
+static size_t board_send(void *board, struct device *dev, unsigned link, const uint8_t *bytes, size_t count)
+{
+    (void)board, (void)dev, (void)link, (void)bytes;
+    return count;
+}
+
+static void board_room(void *board, struct device *dev, unsigned link)
+{
+    (void)board, (void)dev, (void)link;
+}
+
+/* The cascade lines reach the one slave there is; it answers if `level` is its own number. */
+static uint8_t board_cascade(void *board, struct device *dev, unsigned level)
+{
+    struct near *near = board;
+
+    (void)dev;
+    return i8259_device.acknowledge(&near->chip[NEAR_SLAVE], level);
+}
+
+static void board_trace(void *board, struct device *dev, const struct device_event *event,
+                        const uint64_t *args)
+{
+    const struct near *near = board;
+
+    (void)dev;
+    if (near->host->trace)
+        near->host->trace(near->ctx, event, args);
+}
+
+static const struct device_board board_ops = {
+    .now = board_now,
+    .wall_clock = board_wall_clock,
+    .set_line = board_set_line,
+    .input = board_input,
+    .set_deadline = board_set_deadline,
+    .send = board_send,
+    .room = board_room,
+    .cascade = board_cascade,
+    .trace = board_trace,
+};
+
+/* ---- Life ------------------------------------------------------------------------------------ */
+
+static void *state_of(struct near_state *state, unsigned slot)
+{
+    switch (slot) {
+    case NEAR_MASTER:
+    case NEAR_SLAVE:
+        return state->pic[slot];
+    case NEAR_PIT:
+        return state->pit;
+    default:
+        return state->post;
+    }
+}
+
+void near_init(struct near *near, struct near_state *state, const struct near_host *host, void *ctx)
+{
+    near->host = host;
+    near->ctx = ctx;
+    near->state = state;
+    for (unsigned slot = 0; slot < NEAR_CHIPS; slot++) {
+        near->chip[slot] = (struct device){
+            .type = chips[slot].type,
+            .ops = &board_ops,
+            .board = near,
+            .state = state_of(state, slot),
+            .slot = slot,
+            .straps = chips[slot].straps,
+        };
+    }
+}
+
+void near_reset(struct near *near)
+{
+    for (unsigned slot = 0; slot < NEAR_CHIPS; slot++)
+        near->chip[slot].type->reset(&near->chip[slot]);
+}
+
+bool near_is_valid(const struct near_state *state)
+{
+    return state->intr <= 1 && i8259_device.is_valid(state->pic[0]) && i8259_device.is_valid(state->pic[1]) &&
+           i8254_device.is_valid(state->pit);
+}
+
+/* ---- Accesses -------------------------------------------------------------------------------- */
+
+/* The run of ports that `port` is in, and whose it is; NULL: nobody's. */
+static const struct device_ports *find(struct near *near, uint16_t port, struct device **dev,
+                                       uint32_t *offset)
+{
+    for (unsigned slot = 0; slot < NEAR_CHIPS; slot++) {
+        for (unsigned i = 0; i < DEVICE_MAX_PORT_RANGES && chips[slot].type->ports[i].count; i++) {
+            *offset = (uint32_t)port - near_ports[slot][i];
+            *dev = &near->chip[slot];
+            if (*offset < chips[slot].type->ports[i].count)
+                return &chips[slot].type->ports[i];
+        }
+    }
+    return NULL;
+}
+
+bool near_read(struct near *near, uint16_t port, uint8_t *value)
+{
+    struct device *dev;
+    uint32_t offset;
+    const struct device_ports *ports = find(near, port, &dev, &offset);
+
+    if (!ports)
+        return false;
+    *value = (uint8_t)ports->read(dev, offset, 1);
+    return true;
+}
+
+bool near_write(struct near *near, uint16_t port, uint8_t value)
+{
+    struct device *dev;
+    uint32_t offset;
+    const struct device_ports *ports = find(near, port, &dev, &offset);
+
+    if (!ports)
+        return false;
+    ports->write(dev, offset, 1, value);
+    return true;
+}
+
+/* ---- Pins ------------------------------------------------------------------------------------ */
+
+void near_set_irq(struct near *near, unsigned irq, bool level)
+{
+    i8259_device.input(&near->chip[irq < 8 ? NEAR_MASTER : NEAR_SLAVE], irq % 8, level);
+}
+
+uint8_t near_acknowledge(struct near *near)
+{
+    return i8259_device.acknowledge(&near->chip[NEAR_MASTER], 0);
+}
+
+void near_run_timer(struct near *near)
+{
+    near->state->deadline = DEVICE_NEVER;
+    i8254_device.timer(&near->chip[NEAR_PIT]);
+}
+
+void near_set_gate2(struct near *near, bool level)
+{
+    i8254_device.input(&near->chip[NEAR_PIT], I8254_PIN_GATE2, level);
+}
+
+bool near_out2(struct near *near)
+{
+    return i8254_device.sample(&near->chip[NEAR_PIT], I8254_LINE_OUT2);
+}

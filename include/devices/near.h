@@ -1,0 +1,67 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The chips next to the processor: two 8259A, an 8254 and the latch at port 80h, wired to each other as on a
+ * PC. They are a part of the board by themselves because a kernel's timer tick is a talk with them and with
+ * nobody else: whoever runs the processor can be lent their state, and then a tick needs nobody else.
+ * No libc; used by devices/pc.c and by the executor.
+ */
+#pragma once
+
+#include "devices/device.h"
+
+enum near_slot { NEAR_MASTER, NEAR_SLAVE, NEAR_PIT, NEAR_POST, NEAR_CHIPS };
+
+/* Interrupt requests that are driven in here. */
+enum { NEAR_IRQ_TIMER = 0, NEAR_IRQ_CASCADE = 2 };
+
+/* Where each chip's runs of ports begin. */
+extern const uint16_t near_ports[NEAR_CHIPS][DEVICE_MAX_PORT_RANGES];
+
+enum { NEAR_PIC_SIZE = 16, NEAR_PIT_SIZE = 160, NEAR_POST_SIZE = 8 };
+
+/* All that they know: plain data, which may be copied. */
+struct near_state {
+    uint64_t deadline; /* of the timer, machine time; DEVICE_NEVER: none */
+    _Alignas(8) uint8_t pic[2][NEAR_PIC_SIZE];
+    _Alignas(8) uint8_t pit[NEAR_PIT_SIZE];
+    uint8_t post[NEAR_POST_SIZE];
+    uint8_t intr; /* level of the processor's INTR pin, 0 or 1 */
+};
+
+/* What they need of whoever has them. `trace` may be NULL. */
+struct near_host {
+    uint64_t (*now)(void *ctx); /* machine time in ns, never goes back */
+    void (*intr_changed)(void *ctx, bool level);
+    void (*deadline_changed)(void *ctx);
+    void (*trace)(void *ctx, const struct device_event *event, const uint64_t *args);
+};
+
+struct near {
+    struct device chip[NEAR_CHIPS]; /* `slot` is enum near_slot */
+    const struct near_host *host;
+    void *ctx;
+    struct near_state *state;
+};
+
+/* Wire the chips up around `state`, which is left as it is. */
+void near_init(struct near *near, struct near_state *state, const struct near_host *host, void *ctx);
+/* Pull RESET. The state may be all zero before. */
+void near_reset(struct near *near);
+/* Can chips be in that state? For one that comes from where nobody is trusted. */
+bool near_is_valid(const struct near_state *state);
+
+/* Access of one byte; false: the port is not theirs. */
+bool near_read(struct near *near, uint16_t port, uint8_t *value);
+bool near_write(struct near *near, uint16_t port, uint8_t value);
+
+/* Interrupt request n, 0 to 15, but not those driven in here. */
+void near_set_irq(struct near *near, unsigned irq, bool level);
+/* The processor's acknowledge sequence: the vector. */
+uint8_t near_acknowledge(struct near *near);
+
+/* The deadline has passed. */
+void near_run_timer(struct near *near);
+/* Counter 2 of the timer: its gate, driven by port 61h, and its output. */
+void near_set_gate2(struct near *near, bool level);
+bool near_out2(struct near *near);

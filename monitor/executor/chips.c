@@ -1,0 +1,100 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The chips next to the processor, lent. Their state is in the exit record, so whatever the exit, the caller
+ * finds it there. What they have to say sets PENDING_CHIPS, and the run loop looks. Executor side.
+ */
+#include "chips.h"
+
+#include "executor.h"
+#include "host.h"
+
+_Static_assert(sizeof(struct near_state) <= sizeof(((struct d86_exit *)0)->lent), "the exit record has room");
+
+static uint64_t now(void *ctx)
+{
+    (void)ctx;
+    return host_clock_ns();
+}
+
+static void say_news(struct vcpu *v)
+{
+    __atomic_or_fetch(&v->pending, PENDING_CHIPS, __ATOMIC_RELAXED);
+}
+
+static void intr_changed(void *ctx, bool level)
+{
+    if (level)
+        say_news(ctx);
+}
+
+static void deadline_changed(void *ctx)
+{
+    say_news(ctx);
+}
+
+static const struct near_host host = {
+    .now = now,
+    .intr_changed = intr_changed,
+    .deadline_changed = deadline_changed,
+};
+
+void chips_begin(struct vcpu *v)
+{
+    v->chips.lent = v->exit->lend;
+    if (v->chips.lent)
+        near_init(&v->chips.near, (struct near_state *)v->exit->lent, &host, v);
+}
+
+/* An access that was sent to the caller has its answer from there. */
+static bool is_ours(const struct vcpu *v, unsigned size)
+{
+    return v->chips.lent && size == 1 && v->bus.count == 0;
+}
+
+bool chips_in(struct vcpu *v, uint16_t port, unsigned size, uint32_t *value)
+{
+    uint8_t byte;
+    if (!is_ours(v, size) || !near_read(&v->chips.near, port, &byte))
+        return false;
+    *value = byte;
+    v->counts.chip_reads++;
+    return true;
+}
+
+bool chips_out(struct vcpu *v, uint16_t port, unsigned size, uint32_t value)
+{
+    if (!is_ours(v, size) || !near_write(&v->chips.near, port, (uint8_t)value))
+        return false;
+    v->counts.chip_writes++;
+    return true;
+}
+
+uint8_t chips_acknowledge(struct vcpu *v)
+{
+    v->counts.chip_interrupts++;
+    return near_acknowledge(&v->chips.near);
+}
+
+/* The timer's deadline; 0: none. */
+static uint64_t timer_deadline(const struct vcpu *v)
+{
+    uint64_t when = v->chips.lent ? v->chips.near.state->deadline : DEVICE_NEVER;
+    return when == DEVICE_NEVER ? 0 : when ? when : 1;
+}
+
+uint64_t chips_deadline(const struct vcpu *v)
+{
+    uint64_t timer = timer_deadline(v), caller = v->exit->deadline_ns;
+    return !timer ? caller : !caller || timer < caller ? timer : caller;
+}
+
+bool chips_due(struct vcpu *v)
+{
+    if (!v->chips.lent)
+        return true;
+    uint64_t ns = host_clock_ns(), timer = timer_deadline(v), caller = v->exit->deadline_ns;
+    if (timer && timer <= ns)
+        near_run_timer(&v->chips.near);
+    return caller && caller <= ns;
+}
