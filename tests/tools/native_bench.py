@@ -32,9 +32,16 @@ import time
 from machine import Failure, Machine, duplex86_command, qemu_command
 from user_session import PROMPT, add_programs, boot, shell
 
-TESTS = ("sha256", "bytecode", "calls", "sort", "sse2-double", "sse2-integer", "scalar-double", "x87",
-         "memcpy-16M", "memcpy-16M-rep", "memcpy-8K", "chase-16M", "jit-run", "jit-write-run",
-         "getppid-int80", "getppid-vdso", "ud2-signal", "page-fault", "pipe-ping-pong", "fork-wait")
+CLASSES = {
+    "integer": ("sha256", "calls", "sort"),
+    "interpreter loop": ("bytecode",),
+    "FP and SSE2": ("sse2-double", "sse2-integer", "scalar-double", "x87"),
+    "memory": ("memcpy-16M", "memcpy-16M-rep", "memcpy-8K", "chase-16M"),
+    "JIT": ("jit-run", "jit-write-run"),
+    "with the kernel": ("getppid-int80", "getppid-vdso", "ud2-signal", "page-fault", "pipe-ping-pong", "fork-wait"),
+}
+TESTS = ("sha256", "bytecode", "calls", "sort", *CLASSES["FP and SSE2"], *CLASSES["memory"], *CLASSES["JIT"],
+         *CLASSES["with the kernel"])
 LARGE_MEMORY = ("memcpy-16M", "memcpy-16M-rep", "chase-16M")
 CATCH_UP_S = 0.05  # for a guest that was stopped, to get over it
 SAME_COUNTER = 0.03  # a guest's counter whose rate is that close to the host's is the host's
@@ -190,7 +197,18 @@ def summarize(values, units, contestants):
                 "ratio_of_best": ratio(unit, best(columns["native"]), best(runs))}
     clocks = {contestant.name: contestant.khz for contestant in contestants}
     return {"host": {"processor": processor_name(), "kernel": platform.release()}, "results": results,
-            "time stamp counters, kHz": clocks}
+            "classes": classes_of(results), "time stamp counters, kHz": clocks}
+
+
+def classes_of(results):
+    """{class: {contestant: geometric mean of its ratios}}, of classes that ran as a whole."""
+    classes = {}
+    for name, tests in CLASSES.items():
+        rows = [results[test] for test in tests if test in results]
+        if len(rows) == len(tests):
+            common = [key for key in rows[0] if key != "unit" and all(key in row for row in rows)]
+            classes[name] = {key: statistics.geometric_mean(row[key]["ratio"] for row in rows) for key in common}
+    return classes
 
 
 def processor_name():
@@ -218,8 +236,18 @@ def print_table(summary, contestants, args):
         cells.append(f"{figure(row['native']['min'])}..{figure(row['native']['max'])}")
         print(f"| {test:15}| {row['unit']:8}| " +
               " | ".join(f"{cell:>{len(column)}}" for cell, column in zip(cells, columns)) + " |")
+    print_classes(summary["classes"], others)
     clocks = summary["time stamp counters, kHz"].items()
     print("\ntime stamp counters: " + ", ".join(f"{name} {khz / 1000:.1f} MHz" for name, khz in clocks))
+
+
+def print_classes(classes, names):
+    if not classes:
+        return
+    print(f"\n| {'geometric mean':17}| " + " | ".join(f"{name} x" for name in names) + " |")
+    print("|---" * (len(names) + 1) + "|")
+    for name, means in classes.items():
+        print(f"| {name:17}| " + " | ".join(f"{means[column]:>{len(column) + 2}.3f}" for column in names) + " |")
 
 
 def parse_arguments():
