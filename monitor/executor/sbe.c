@@ -182,6 +182,8 @@ static enum next trapped(struct vcpu *v, const struct native_trap *t)
     v->counts.native_traps++;
     if (t->cause == NATIVE_SYSCALL)
         v->counts.trap_system_call++;
+    else if (t->cause == NATIVE_REFUSED)
+        v->counts.trap_refused++;
     return t->cause == NATIVE_FAULT ? fault(v, t) : NEXT_STEP;
 }
 

@@ -28,6 +28,7 @@
     X(trap_split, "... reading or writing a private page as data")                                           \
     X(trap_fault, "... any other fault, left to the interpreter")                                            \
     X(trap_system_call, "... a system call instruction reached from guest code")                             \
+    X(trap_refused, "... a state that the processor refused to enter")                                       \
     X(steps, "instructions interpreted between native runs")                                                 \
     X(bursts, "stretches left to the interpreter because traps came too often")                              \
     X(moves, "times another address space was mapped")                                                       \
