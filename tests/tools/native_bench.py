@@ -5,9 +5,9 @@
 The program (tests/guest_user/bench.c) is the same file everywhere. All guests boot first; then the tests go
 round: each test runs on the host and in each guest in turn, every other time in reverse, so that a change of
 the host's speed meets all of them. Who does not run is stopped, since an idle guest still has timer ticks and
-shares a processor. A ratio is taken within a round; the median of the rounds counts. Time is
-the time stamp counter, whose rate in each guest is first measured with the host's clock: kernels misjudge it,
-and ticks get lost on a busy host.
+shares a processor. A ratio is taken within a round; the median of the rounds counts. On a host that is shared
+with others many short rounds tell more than a few long ones. Time is the time stamp counter, whose rate in each guest is first measured with the host's clock: kernels misjudge it, and ticks get lost on a
+busy host.
 Memory of a guest is made of pages of 4 KiB, so the host's column has such pages too; what huge pages give
 on the host is a column of its own, for tests of large memory.
 
@@ -260,8 +260,8 @@ def parse_arguments():
     parser.add_argument("--program-arg", action="append", default=[], help="passed to duplex86 (repeatable)")
     parser.add_argument("--append", default="console=ttyS0", help="kernel command line")
     parser.add_argument("--ram", type=int, default=256, help="MiB")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--milliseconds", type=int, default=200, help="for each test in each round")
+    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--milliseconds", type=int, default=80, help="for each test in each round")
     parser.add_argument("--only", help="run only tests whose name matches")
     parser.add_argument("--without-qemu", action="store_true")
     parser.add_argument("--json", metavar="FILE", help="write medians, extremes and ratios here; - is stdout")
