@@ -141,6 +141,7 @@ struct scan_change scan_from(struct scan_page *page, unsigned offset)
         return (struct scan_change){ { 0, 0 }, 0, false };
     scan_begin(page);
     page->stats.scans++;
+    rotate_entered(page, offset);
     bitmap_set(page->entry, offset);
     for (; entry >= 0; entry = bitmap_take(page->pending))
         scan_line(page, (unsigned)entry);

@@ -10,6 +10,9 @@ d86_unit_test(test_scan
 d86_unit_test(test_scan_promote
     SOURCES unit/test_scan_promote.c
     LIBRARIES d86-translator)
+d86_unit_test(test_scan_rotate
+    SOURCES unit/test_scan_rotate.c
+    LIBRARIES d86-translator)
 d86_unit_test(test_scan_guard
     SOURCES unit/test_scan_guard.c
     LIBRARIES d86-translator PkgConfig::CAPSTONE
