@@ -99,12 +99,16 @@ static unsigned scan_one(struct scan_page *page, unsigned offset)
     }
 }
 
-/* Somebody comes here who is not on the way from the promotion's first instruction. */
-static void enter_moved(struct scan_page *page, unsigned offset)
+/*
+ * Somebody comes to a start that is known. If nobody branches there, it is by an instruction that overlaps
+ * the one before: not on the way from a promotion's first instruction, nor by a rotation that owes flags.
+ */
+static void enter_known(struct scan_page *page, unsigned offset)
 {
     rotate_entered(page, offset);
     bitmap_set(page->entry, offset);
-    rules_unpromote(page, rules_jump_at(page, offset));
+    if (mark_state(page, offset) == MARK_MOVED)
+        rules_unpromote(page, rules_jump_at(page, offset));
 }
 
 static void scan_line(struct scan_page *page, unsigned offset)
@@ -113,8 +117,8 @@ static void scan_line(struct scan_page *page, unsigned offset)
         offset = scan_one(page, offset);
     if (offset == SCAN_PAGE_SIZE)
         remember_exit(page, page->address + SCAN_PAGE_SIZE);
-    else if (offset < SCAN_PAGE_SIZE && mark_state(page, offset) == MARK_MOVED)
-        enter_moved(page, offset);
+    else if (offset < SCAN_PAGE_SIZE)
+        enter_known(page, offset);
 }
 
 /* ---- Calls --------------------------------------------------------------------------------------- */

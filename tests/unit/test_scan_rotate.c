@@ -106,6 +106,20 @@ START_TEST(goes_when_somebody_comes_between)
 }
 END_TEST
 
+/* `jns` leads into the middle of `movzx eax, al`, to `mov dh, 0C0h`, and that to the `add` behind both. */
+START_TEST(goes_when_lines_meet_behind_it)
+{
+    static const uint8_t code[] = { 0x79, 5, 0x98, /* 3: */ 0xc1, 0xcf, 0x2f, 0x0f, 0xb6, 0xc0,
+                                    0x05, 9, 8,    /* 0c: */ 7,   6,    0xc3 };
+    struct scan_owed owed;
+
+    open_page(code, sizeof(code));
+    ck_assert(scan_is_start(&page, 7) && scan_is_start(&page, 9));
+    ck_assert_uint_eq(private_page[3], X);
+    ck_assert(!scan_flags_owed(&page, 9, &owed));
+}
+END_TEST
+
 START_TEST(stays_when_somebody_comes_elsewhere)
 {
     static const uint8_t code[] = { 0xc1, 0xca, 6, 0x89, 0xc1, 0x01, 0xc8, 0xc3, /* 08: */ 0xeb, 0xf6 };
@@ -152,6 +166,7 @@ int main(void)
 
     tcase_add_loop_test(tc, stands_where_nobody_reads_the_flags, 0, (int)ARRAY_SIZE(rows));
     tcase_add_loop_test(tc, goes_when_somebody_comes_between, 0, 3);
+    tcase_add_test(tc, goes_when_lines_meet_behind_it);
     tcase_add_test(tc, stays_when_somebody_comes_elsewhere);
     tcase_add_test(tc, what_is_owed_is_the_rors);
     suite_add_tcase(suite, tc);
