@@ -9,7 +9,9 @@
  */
 #include "user.h"
 
-#include <emmintrin.h>
+/* GCC's own vectors: its <emmintrin.h> includes a header of libc, and there is none for i386 on most hosts. */
+typedef double double2 __attribute__((vector_size(16)));
+typedef int32_t int4 __attribute__((vector_size(16)));
 
 static uint32_t budget_ms = 200, tsc_khz = 1000000;
 static volatile uint32_t sink; /* results go here, so that they are computed */
@@ -201,28 +203,30 @@ static uint32_t sort(uint32_t count)
 
 static uint32_t sse2_double(uint32_t count)
 {
-    __m128d a = _mm_set_pd(1.0, 2.0), b = _mm_set_pd(0.5, 0.25), c = a, d = b;
-    const __m128d k = _mm_set_pd(1.0000001, 0.9999999);
+    double2 a = { 2.0, 1.0 }, b = { 0.25, 0.5 }, c = a, d = b;
+    const double2 k = { 0.9999999, 1.0000001 };
     for (uint32_t i = 0; i < count * 100; i++) {
-        a = _mm_add_pd(_mm_mul_pd(a, k), b);
-        b = _mm_sub_pd(_mm_mul_pd(b, k), c);
-        c = _mm_add_pd(_mm_mul_pd(c, k), d);
-        d = _mm_sub_pd(_mm_mul_pd(d, k), a);
+        a = a * k + b;
+        b = b * k - c;
+        c = c * k + d;
+        d = d * k - a;
     }
-    return (uint32_t)_mm_cvtsd_si32(_mm_add_pd(_mm_add_pd(a, b), _mm_add_pd(c, d)));
+    return (uint32_t)__builtin_ia32_cvtsd2si(a + b + (c + d));
 }
 
 static uint32_t sse2_integer(uint32_t count)
 {
-    static __m128i data[256];
-    __m128i sum = _mm_setzero_si128();
+    static int4 data[256];
+    const int4 next_lane = { 1, 2, 3, 0 };
+    int4 sum = { 0 };
     while (count--) {
+        __asm__ volatile("" : "+m"(data)); /* or the compiler would know that it is all zeros */
         for (unsigned i = 0; i < ARRAY_SIZE(data); i++) {
-            sum = _mm_add_epi32(sum, _mm_xor_si128(_mm_slli_epi32(data[i], 3), sum));
-            sum = _mm_shuffle_epi32(sum, 0x39);
+            sum += data[i] << 3 ^ sum;
+            sum = __builtin_shuffle(sum, next_lane);
         }
     }
-    return (uint32_t)_mm_cvtsi128_si32(sum);
+    return (uint32_t)sum[0];
 }
 
 static uint32_t scalar_double(uint32_t count)
@@ -270,15 +274,14 @@ static void map_blocks(void)
 static uint32_t memory_copy(uint32_t count)
 {
     while (count--) {
-        const __m128i *from = (const __m128i *)block_a;
-        __m128i *to = (__m128i *)block_b;
+        const int4 *from = (const int4 *)block_a;
+        int4 *to = (int4 *)block_b;
         for (unsigned i = 0; i < BLOCK / 16; i += 4) {
-            __m128i x = _mm_load_si128(from + i), y = _mm_load_si128(from + i + 1);
-            __m128i z = _mm_load_si128(from + i + 2), w = _mm_load_si128(from + i + 3);
-            _mm_store_si128(to + i, x);
-            _mm_store_si128(to + i + 1, y);
-            _mm_store_si128(to + i + 2, z);
-            _mm_store_si128(to + i + 3, w);
+            int4 x = from[i], y = from[i + 1], z = from[i + 2], w = from[i + 3];
+            to[i] = x;
+            to[i + 1] = y;
+            to[i + 2] = z;
+            to[i + 3] = w;
         }
         __asm__ volatile("" : : : "memory");
     }
@@ -295,10 +298,10 @@ static uint32_t memory_copy_rep(uint32_t count)
 static uint32_t copy_small(uint32_t count)
 {
     while (count--) {
-        const __m128i *from = (const __m128i *)block_a;
-        __m128i *to = (__m128i *)block_b;
+        const int4 *from = (const int4 *)block_a;
+        int4 *to = (int4 *)block_b;
         for (unsigned i = 0; i < 8192 / 16; i++)
-            _mm_store_si128(to + i, _mm_load_si128(from + i));
+            to[i] = from[i];
         __asm__ volatile("" : : : "memory");
     }
     return block_b[5];
