@@ -21,7 +21,7 @@ static void fill_screen_info(uint8_t *page)
     put16(screen + 0x10, 16); /* orig_video_points */
 }
 
-static void fill_e820(uint8_t *page, const struct memory_map *map)
+static void fill_memory(uint8_t *page, const struct memory_map *map)
 {
     page[LINUX_E820_ENTRIES] = (uint8_t)map->count;
     for (unsigned i = 0; i < map->count; i++) {
@@ -30,7 +30,11 @@ static void fill_e820(uint8_t *page, const struct memory_map *map)
         put64(entry + 8, map->range[i].size);
         put32(entry + 16, map->range[i].type);
     }
-    put32(page + LINUX_ALT_MEM_K, (uint32_t)((map->low_top - MEMORY_MAP_EXTENDED) >> 10));
+    /* The answers of INT 15h E801 and 88h, for kernels and decompressors before E820; the second has 16 bits.
+     */
+    uint32_t extended = (uint32_t)((map->low_top - MEMORY_MAP_EXTENDED) >> 10);
+    put32(page + LINUX_ALT_MEM_K, extended);
+    put16(page + LINUX_EXT_MEM_K, (uint16_t)MIN(extended, UINT16_MAX));
 }
 
 static gboolean place_command_line(uint8_t *page, const struct linux_plan *plan,
@@ -88,7 +92,7 @@ gboolean linux_params_finish(uint8_t *page, const struct linux_plan *plan, const
     put32(page + LINUX_RAMDISK_SIZE, 0);
     put64(page + LINUX_SETUP_DATA, 0);
     fill_screen_info(page);
-    fill_e820(page, request->map);
+    fill_memory(page, request->map);
 
     if (!place_command_line(page, plan, request, memory, error) ||
         !place_initrd(page, plan, request, memory, error))

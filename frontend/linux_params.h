@@ -12,6 +12,7 @@
 /* Offsets in the zero page; those of the set-up header are the same in a bzImage. */
 enum linux_param {
     LINUX_SCREEN_INFO = 0x000,
+    LINUX_EXT_MEM_K = 0x002,
     LINUX_ALT_MEM_K = 0x1e0,
     LINUX_E820_ENTRIES = 0x1e8,
     LINUX_SETUP_SECTS = 0x1f1, /* first byte of the set-up header */

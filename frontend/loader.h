@@ -46,16 +46,21 @@ struct boot_state {
 /*
  * What the loader itself leaves in guest memory lies in [BOOT_AREA, MEMORY_MAP_EBDA); kernels that want
  * to be loaded there are refused. Below it are the BIOS data area and room for low kernels.
+ *
+ * 90000h is where Linux' boot protocols of all versions have their real-mode code, and with it the boundary
+ * of what belongs to a kernel. Loaded high, kernels up to 2.6.1x unpack into the memory from 2000h to their
+ * zero page, to 90000h at most, and load their segments anew only after that. The zero page comes first, for
+ * kernels that measure by ESI, and what must live on, descriptors and command line, above it.
  */
 enum {
     BOOT_CS = 0x10, /* Linux/x86 boot protocol, "32-bit Boot Protocol": __BOOT_CS, __BOOT_DS */
     BOOT_DS = 0x18,
-    BOOT_AREA = 0x80000,
-    BOOT_GDT = 0x80000,
+    BOOT_AREA = 0x90000,
+    BOOT_INFO = 0x90000, /* zero page or Multiboot information */
+    BOOT_GDT = 0x91000,
     BOOT_GDT_SIZE = 0x20,
-    BOOT_STACK_TOP = 0x81000, /* shares the table's page; no protocol promises a stack, old kernels push */
-    BOOT_INFO = 0x81000,      /* zero page or Multiboot information */
-    BOOT_STRINGS = 0x82000,   /* up to MEMORY_MAP_EBDA */
+    BOOT_STACK_TOP = 0x92000, /* shares the table's page; no protocol promises a stack, old kernels push */
+    BOOT_STRINGS = 0x92000,   /* up to MEMORY_MAP_EBDA */
     BOOT_LOW_FREE = 0x1000,   /* first address a kernel may claim */
 };
 

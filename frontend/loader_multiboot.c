@@ -178,7 +178,7 @@ static gboolean info_append(struct info *info, const void *data, size_t size, ui
     if (size > MEMORY_MAP_EBDA - info->next)
         return fail_kernel(info->request, error,
                            "cannot be given that much text: command line and module strings together have "
-                           "119 KiB");
+                           "55 KiB");
     *pa = (uint32_t)info->next;
     info->next = align_up(info->next + size, 4);
     return boot_write(info->memory, *pa, data, size, error);

@@ -121,6 +121,46 @@ START_TEST(zero_page_describes_memory_and_screen)
 }
 END_TEST
 
+static const struct {
+    const char *name;
+    uint16_t version;
+    uint8_t header_end; /* 2xxh: where the set-up header of that version ends */
+} protocols[] = {
+    { "2.02", 0x0202, 0x2c }, { "2.03", 0x0203, 0x30 }, { "2.04", 0x0204, 0x30 }, { "2.05", 0x0205, 0x38 },
+    { "2.06", 0x0206, 0x3c }, { "2.07", 0x0207, 0x48 }, { "2.08", 0x0208, 0x50 }, { "2.09", 0x0209, 0x58 },
+    { "2.10", 0x020a, 0x64 }, { "2.11", 0x020b, 0x68 }, { "2.12", 0x020c, 0x68 }, { "2.13", 0x020d, 0x68 },
+    { "2.14", 0x020e, 0x68 }, { "2.15", 0x020f, 0x6c },
+};
+
+/* Kernels up to 2.6.1x unpack there before they look at anything again; so none of it may be the loader's. */
+START_TEST(low_memory_belongs_to_the_kernel)
+{
+    put16(kernel + LINUX_VERSION, protocols[_i].version);
+    kernel[LINUX_JUMP_OFFSET] = (uint8_t)(protocols[_i].header_end - 2);
+    f.request.command_line = "root=/dev/ram";
+    load_or_fail(kernel, sizeof kernel);
+    uint32_t end = MIN(f.state.esi, 0x90000);
+    ck_assert_msg(end == 0x90000, "%s: zero page at %#x", protocols[_i].name, f.state.esi);
+    for (uint32_t pa = 0x500; pa < end; pa++)
+        ck_assert_msg(f.fake.ram[pa] == 0xa5, "%s: %#x was written", protocols[_i].name, pa);
+    ck_assert_uint_gt(BOOT_GDT, f.state.esi);
+    ck_assert_uint_gt(get32(zero_page() + LINUX_CMD_LINE_PTR), f.state.esi);
+    ck_assert_uint_le(get32(zero_page() + LINUX_CMD_LINE_PTR), MEMORY_MAP_EBDA - 256);
+}
+END_TEST
+
+START_TEST(memory_of_kernels_before_e820_is_cut_off_at_16_bits)
+{
+    load_or_fail(kernel, sizeof kernel);
+    ck_assert_uint_eq(get16(zero_page() + LINUX_EXT_MEM_K), 15 << 10);
+    fixture_clear(&f);
+    fixture_init(&f, 128 << 20);
+    load_or_fail(kernel, sizeof kernel);
+    ck_assert_uint_eq(get16(zero_page() + LINUX_EXT_MEM_K), 0xffff);
+    ck_assert_uint_eq(get32(zero_page() + LINUX_ALT_MEM_K), 127 << 10);
+}
+END_TEST
+
 START_TEST(descriptor_table_has_boot_cs_and_ds)
 {
     load_or_fail(kernel, sizeof kernel);
@@ -232,6 +272,8 @@ int main(void)
     tcase_add_test(tc, a_signature_behind_the_kernel_is_left_out);
     tcase_add_test(tc, header_fields_the_loader_owns_are_set);
     tcase_add_test(tc, zero_page_describes_memory_and_screen);
+    tcase_add_loop_test(tc, low_memory_belongs_to_the_kernel, 0, ARRAY_SIZE(protocols));
+    tcase_add_test(tc, memory_of_kernels_before_e820_is_cut_off_at_16_bits);
     tcase_add_test(tc, descriptor_table_has_boot_cs_and_ds);
     tcase_add_test(tc, initrd_goes_to_the_top_of_memory);
     tcase_add_test(tc, initrd_stays_below_initrd_addr_max);
