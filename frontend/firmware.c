@@ -10,7 +10,10 @@
 #include "error.h"
 #include "image.h"
 
-extern const uint8_t direct_boot_rom[], direct_boot_rom_end[], direct_boot_ignore[], direct_boot_service[];
+/* bios/direct_boot.S */
+enum { ROM_VECTORS = 0x78 };
+extern const uint8_t direct_boot_rom[], direct_boot_rom_end[];
+extern const uint16_t direct_boot_vectors[ROM_VECTORS];
 
 enum { ROM_SEGMENT = 0xf000 };
 
@@ -51,20 +54,21 @@ static gboolean write_vectors(const struct boot_memory *memory, GError **error)
     uint8_t vectors[256 * 4];
     const uint32_t base = 0x10000 - (uint32_t)(direct_boot_rom_end - direct_boot_rom);
     for (unsigned i = 0; i < 256; i++) {
-        const uint8_t *handler = i >= 0x10 && i < 0x20 ? direct_boot_service : direct_boot_ignore;
-        put16(vectors + i * 4, (uint16_t)(base + (uint32_t)(handler - direct_boot_rom)));
+        uint16_t handler = direct_boot_vectors[i < ROM_VECTORS ? i : 0]; /* that returns */
+        put16(vectors + i * 4, (uint16_t)(base + handler));
         put16(vectors + i * 4 + 2, ROM_SEGMENT);
     }
     return boot_write(memory, 0, vectors, sizeof vectors, error);
 }
 
-static gboolean write_data_area(const struct boot_memory *memory, uint32_t serial_ports, GError **error)
+static gboolean write_data_area(const struct boot_memory *memory, const struct firmware_facts *facts,
+                                GError **error)
 {
     static const uint16_t com_port[4] = { 0x3f8, 0x2f8, 0x3e8, 0x2e8 };
     uint8_t bda[0x100] = { 0 };
     unsigned serial_count = 0;
     for (unsigned i = 0; i < 4; i++) {
-        if (serial_ports & (1u << i))
+        if (facts->serial_ports & (1u << i))
             put16(bda + 2 * serial_count++, com_port[i]);
     }
     put16(bda + 0x0e, MEMORY_MAP_EBDA >> 4);
@@ -78,6 +82,7 @@ static gboolean write_data_area(const struct boot_memory *memory, uint32_t seria
     put16(bda + 0x4c, 0x1000); /* bytes of a video page */
     put16(bda + 0x60, 0x0607); /* cursor shape */
     put16(bda + 0x63, 0x3d4);  /* CRT controller */
+    put32(bda + 0x6c, facts->ticks);
     put16(bda + 0x80, 0x1e);
     put16(bda + 0x82, 0x3e);
     bda[0x84] = 24;        /* rows less one */
@@ -86,9 +91,25 @@ static gboolean write_data_area(const struct boot_memory *memory, uint32_t seria
     return boot_write(memory, 0x400, bda, sizeof bda, error);
 }
 
-gboolean firmware_write_tables(const struct boot_memory *memory, uint32_t serial_ports, GError **error)
+/* The extended BIOS data area: its size, and the memory map for the ROM's INT 15h. */
+static gboolean write_extended_data_area(const struct boot_memory *memory, const struct memory_map *map,
+                                         GError **error)
 {
-    static const uint8_t ebda[16] = { 1 }; /* its size in KiB, and nothing in it */
-    return write_vectors(memory, error) && write_data_area(memory, serial_ports, error) &&
-           boot_write(memory, MEMORY_MAP_EBDA, ebda, sizeof ebda, error);
+    enum { MAP_COUNT = 0x10, MAP = 0x14, MAP_ENTRY = 20 };         /* bios/direct_boot.S has the same */
+    uint8_t ebda[MAP + MEMORY_MAP_RANGES_MAX * MAP_ENTRY] = { 1 }; /* KiB */
+    ebda[MAP_COUNT] = (uint8_t)map->count;
+    for (unsigned i = 0; i < map->count; i++) {
+        uint8_t *entry = ebda + MAP + i * MAP_ENTRY;
+        put64(entry, map->range[i].base);
+        put64(entry + 8, map->range[i].size);
+        put32(entry + 16, map->range[i].type);
+    }
+    return boot_write(memory, MEMORY_MAP_EBDA, ebda, sizeof ebda, error);
+}
+
+gboolean firmware_write_tables(const struct boot_memory *memory, const struct firmware_facts *facts,
+                               GError **error)
+{
+    return write_vectors(memory, error) && write_data_area(memory, facts, error) &&
+           write_extended_data_area(memory, facts->map, error);
 }

@@ -22,8 +22,13 @@ gboolean firmware_read(struct firmware *rom, const char *path, GError **error);
 void firmware_direct_boot(struct firmware *rom);
 void firmware_clear(struct firmware *rom);
 
-/*
- * Interrupt vectors and BIOS data area, as a kernel started directly finds them. `serial_ports` as in struct
- * pc_config.
- */
-gboolean firmware_write_tables(const struct boot_memory *memory, uint32_t serial_ports, GError **error);
+/* What firmware finds out about the machine and keeps. */
+struct firmware_facts {
+    uint32_t serial_ports; /* as in struct pc_config */
+    uint32_t ticks;        /* of the 18.2 Hz clock since midnight */
+    const struct memory_map *map;
+};
+
+/* Interrupt vectors and BIOS data areas, as a kernel started directly finds them. */
+gboolean firmware_write_tables(const struct boot_memory *memory, const struct firmware_facts *facts,
+                               GError **error);

@@ -168,7 +168,10 @@ static gboolean load_kernel(struct machine *m, const struct boot_memory *memory,
     return ok;
 }
 
-/* A BIOS leaves the serial ports ready for eight bits at 9600 baud; small kernels just send. */
+/*
+ * A BIOS leaves the serial ports ready for eight bits at 9600 baud, with their interrupts let through to the
+ * controller. Small kernels just send, or enable an interrupt and wait for it.
+ */
 static void set_up_serial_ports(struct machine *m)
 {
     static const uint16_t base[PC_SERIAL_MAX] = { 0x3f8, 0x2f8, 0x3e8, 0x2e8 };
@@ -178,8 +181,33 @@ static void set_up_serial_ports(struct machine *m)
         pc_port_write(m->pc, base[i] + 3, 1, 0x83); /* LCR: divisor latch, 8 data bits, 1 stop bit */
         pc_port_write(m->pc, base[i], 2, 115200 / 9600);
         pc_port_write(m->pc, base[i] + 3, 1, 0x03);
-        pc_port_write(m->pc, base[i] + 4, 1, 0x03); /* MCR: DTR, RTS */
+        pc_port_write(m->pc, base[i] + 4, 1, 0x0b); /* MCR: DTR, RTS, OUT2 */
     }
+}
+
+static unsigned cmos_bcd(struct machine *m, unsigned index)
+{
+    uint8_t value = pc_cmos_read(m->pc, index);
+    return (value >> 4) * 10u + (value & 0xf);
+}
+
+/* The time of day as a BIOS counts it: periods of timer 0, from what the clock says at the start. */
+static uint32_t ticks_since_midnight(struct machine *m)
+{
+    uint64_t seconds = (cmos_bcd(m, 4) * 60 + cmos_bcd(m, 2)) * 60 + cmos_bcd(m, 0);
+    return (uint32_t)(seconds * 1193182 / 65536);
+}
+
+static gboolean stand_in_for_bios(struct machine *m, const struct boot_memory *memory, GError **error)
+{
+    pc_firmware_defaults(m->pc);
+    set_up_serial_ports(m);
+    const struct firmware_facts facts = {
+        .serial_ports = m->config.serial_ports,
+        .ticks = ticks_since_midnight(m),
+        .map = &m->map,
+    };
+    return firmware_write_tables(memory, &facts, error);
 }
 
 gboolean power_start(struct machine *m, GError **error)
@@ -189,9 +217,7 @@ gboolean power_start(struct machine *m, GError **error)
         return FALSE;
     if (m->options->bios)
         return TRUE; /* the reset vector does the rest */
-    pc_firmware_defaults(m->pc);
-    set_up_serial_ports(m);
-    return firmware_write_tables(&memory, m->config.serial_ports, error) && load_kernel(m, &memory, error);
+    return stand_in_for_bios(m, &memory, error) && load_kernel(m, &memory, error);
 }
 
 /* ---- Resets ---- */

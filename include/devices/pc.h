@@ -138,8 +138,8 @@ void pc_reset(struct pc *pc);
 
 /*
  * Put the chips into the state a PC BIOS leaves behind, for guests started without one: interrupt controllers
- * at vectors 08h/70h with every line masked, timer 0 ticking at 18.2 Hz, keyboard controller translating,
- * with keyboard and mouse ports enabled, RTC in 24-hour BCD mode.
+ * at vectors 08h/70h with every line masked but timer, keyboard, cascade and x87 errors, timer 0 ticking at
+ * 18.2 Hz, keyboard controller translating, with keyboard and mouse ports enabled, RTC in 24-hour BCD mode.
  */
 void pc_firmware_defaults(struct pc *pc);
 

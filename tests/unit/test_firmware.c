@@ -55,7 +55,8 @@ START_TEST(data_area_lists_ports_and_memory)
 {
     struct fixture f;
     fixture_init(&f, 16 << 20);
-    ck_assert(firmware_write_tables(&f.memory, 0x5, &f.error)); /* COM1 and COM3 */
+    const struct firmware_facts facts = { .serial_ports = 0x5 /* COM1, COM3 */, .ticks = 77, .map = &f.map };
+    ck_assert(firmware_write_tables(&f.memory, &facts, &f.error));
     const uint8_t *bda = f.fake.ram + 0x400;
     ck_assert_uint_eq(get16(bda), 0x3f8);
     ck_assert_uint_eq(get16(bda + 2), 0x3e8);
@@ -63,23 +64,32 @@ START_TEST(data_area_lists_ports_and_memory)
     ck_assert_uint_eq(get16(bda + 0x0e), 0x9fc0);
     ck_assert_uint_eq(get16(bda + 0x10) >> 9 & 7, 2);
     ck_assert_uint_eq(get16(bda + 0x13), 639);
-    ck_assert_uint_eq(f.fake.ram[MEMORY_MAP_EBDA], 1);
+    ck_assert_uint_eq(get32(bda + 0x6c), 77);
+    const uint8_t *ebda = f.fake.ram + MEMORY_MAP_EBDA;
+    ck_assert_uint_eq(ebda[0], 1);
+    ck_assert_uint_eq(ebda[0x10], f.map.count);
+    ck_assert_uint_eq(get64(ebda + 0x14 + 8), MEMORY_MAP_EBDA);
+    ck_assert_uint_eq(get32(ebda + 0x14 + 16), MEMORY_RAM);
     fixture_clear(&f);
 }
 END_TEST
 
-START_TEST(vectors_point_at_a_return)
+START_TEST(vectors_point_into_the_rom)
 {
     struct fixture f;
     struct firmware rom;
     fixture_init(&f, 16 << 20);
     firmware_direct_boot(&rom);
-    ck_assert(firmware_write_tables(&f.memory, 1, &f.error));
+    const struct firmware_facts facts = { .serial_ports = 1, .map = &f.map };
+    ck_assert(firmware_write_tables(&f.memory, &facts, &f.error));
     for (unsigned i = 0; i < 256; i++) {
         ck_assert_uint_eq(get16(f.fake.ram + i * 4 + 2), 0xf000);
         uint32_t offset = get16(f.fake.ram + i * 4) - (0x10000 - rom.size);
         ck_assert_uint_lt(offset, rom.size);
-        if (i < 0x10)
+        bool is_hardware = (i >= 0x08 && i < 0x10) || (i >= 0x70 && i < 0x78);
+        if (is_hardware || (i >= 0x10 && i < 0x1b))
+            ck_assert_msg(rom.data[offset] != 0xcf, "vector %#x does nothing", i);
+        else if (i < 0x08 || i == 0x1c || i >= 0x78)
             ck_assert_uint_eq(rom.data[offset], 0xcf); /* IRET */
     }
     firmware_clear(&rom);
@@ -146,7 +156,7 @@ int main(void)
     tcase_add_loop_test(tc, map_reports_all_memory_once, 0, ARRAY_SIZE(maps));
     tcase_add_test(tc, is_ram_knows_holes_and_borders);
     tcase_add_test(tc, data_area_lists_ports_and_memory);
-    tcase_add_test(tc, vectors_point_at_a_return);
+    tcase_add_test(tc, vectors_point_into_the_rom);
     tcase_add_test(tc, direct_boot_rom_ends_in_a_reset_vector);
     tcase_add_loop_test(tc, rom_files_are_measured, 0, ARRAY_SIZE(roms));
     suite_add_tcase(suite, tc);
