@@ -37,6 +37,13 @@ static void fill_memory(uint8_t *page, const struct memory_map *map)
     put16(page + LINUX_EXT_MEM_K, (uint16_t)MIN(extended, UINT16_MAX));
 }
 
+gboolean linux_params_fail_command_line(const struct boot_request *request, size_t room, GError **error)
+{
+    return fail_with(error, FRONTEND_ERROR_IMAGE,
+                     "the --append text has %zu characters, but '%s' takes %zu at most",
+                     strlen(request->command_line), request->kernel.name, room);
+}
+
 static gboolean place_command_line(uint8_t *page, const struct linux_plan *plan,
                                    const struct boot_request *request, const struct boot_memory *memory,
                                    GError **error)
@@ -44,16 +51,17 @@ static gboolean place_command_line(uint8_t *page, const struct linux_plan *plan,
     size_t length = strlen(request->command_line);
     size_t room = MEMORY_MAP_EBDA - BOOT_STRINGS - 1;
     if (length > plan->cmdline_max || length > room)
-        return fail_with(error, FRONTEND_ERROR_IMAGE,
-                         "the --append text has %zu characters, but '%s' takes %zu at most", length,
-                         request->kernel.name, MIN((size_t)plan->cmdline_max, room));
+        return linux_params_fail_command_line(request, MIN((size_t)plan->cmdline_max, room), error);
     put32(page + LINUX_CMD_LINE_PTR, BOOT_STRINGS);
     return boot_write(memory, BOOT_STRINGS, request->command_line, length + 1, error);
 }
 
-static gboolean place_initrd(uint8_t *page, const struct linux_plan *plan, const struct boot_request *request,
-                             const struct boot_memory *memory, GError **error)
+gboolean linux_params_place_initrd(uint8_t *page, const struct linux_plan *plan,
+                                   const struct boot_request *request, const struct boot_memory *memory,
+                                   GError **error)
 {
+    put32(page + LINUX_RAMDISK_IMAGE, 0);
+    put32(page + LINUX_RAMDISK_SIZE, 0);
     if (request->initrd_count == 0)
         return TRUE;
     if (request->initrd_count > 1)
@@ -87,15 +95,13 @@ gboolean linux_params_finish(uint8_t *page, const struct linux_plan *plan, const
     put16(page + LINUX_HEAP_END_PTR, 0xe000 - 0x200); /* for real-mode code, which is not run here */
     page[LINUX_EXT_LOADER_VER] = 0;
     page[LINUX_EXT_LOADER_TYPE] = 0;
-    put16(page + LINUX_VID_MODE, 0xffff); /* "normal" */
-    put32(page + LINUX_RAMDISK_IMAGE, 0);
-    put32(page + LINUX_RAMDISK_SIZE, 0);
+    put16(page + LINUX_VID_MODE, LINUX_VID_NORMAL);
     put64(page + LINUX_SETUP_DATA, 0);
     fill_screen_info(page);
     fill_memory(page, request->map);
 
     if (!place_command_line(page, plan, request, memory, error) ||
-        !place_initrd(page, plan, request, memory, error))
+        !linux_params_place_initrd(page, plan, request, memory, error))
         return FALSE;
     state->esi = BOOT_INFO;
     return boot_write(memory, BOOT_INFO, page, LINUX_PAGE_SIZE, error);

@@ -24,6 +24,7 @@ enum linux_param {
     LINUX_VERSION = 0x206,
     LINUX_TYPE_OF_LOADER = 0x210,
     LINUX_LOADFLAGS = 0x211,
+    LINUX_SETUP_MOVE_SIZE = 0x212,
     LINUX_CODE32_START = 0x214,
     LINUX_RAMDISK_IMAGE = 0x218,
     LINUX_RAMDISK_SIZE = 0x21c,
@@ -50,6 +51,7 @@ enum {
     LINUX_CAN_USE_HEAP = 0x80,
     LINUX_XLF_KERNEL_64 = 0x01,    /* xloadflags */
     LINUX_LOADER_UNDEFINED = 0xff, /* type_of_loader: none with a number of its own */
+    LINUX_VID_NORMAL = 0xffff,
 };
 
 /* What a kernel's loader found out before the rest can be placed around it. */
@@ -65,3 +67,10 @@ struct linux_plan {
  */
 gboolean linux_params_finish(uint8_t *page, const struct linux_plan *plan, const struct boot_request *request,
                              const struct boot_memory *memory, struct boot_state *state, GError **error);
+
+/* Parts of that, for kernels that make the rest of their zero page themselves. */
+gboolean linux_params_place_initrd(uint8_t *page, const struct linux_plan *plan,
+                                   const struct boot_request *request, const struct boot_memory *memory,
+                                   GError **error);
+/* The command line is longer than the `room` there is. Returns FALSE. */
+gboolean linux_params_fail_command_line(const struct boot_request *request, size_t room, GError **error);

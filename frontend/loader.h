@@ -36,11 +36,13 @@ struct boot_request {
 /*
  * The processor a loaded kernel finds: 32-bit protected mode without paging, interrupts off, flat
  * segments CS = BOOT_CS and DS = ES = FS = GS = SS = BOOT_DS from the table at BOOT_GDT. Registers not
- * named are 0.
+ * named are 0. Or real mode, interrupts off as well, with the segments named here.
  */
 struct boot_state {
     const char *format; /* what the kernel was taken for, for messages */
     uint32_t eip, eax, ebx, esi, esp;
+    bool real_mode;
+    uint16_t cs, segment; /* in real mode: CS, and the others */
 };
 
 /*
@@ -80,6 +82,10 @@ gboolean loader_load(const struct boot_request *request, const struct boot_memor
 /* The loaders, each in its own file. */
 gboolean loader_linux_load(const struct boot_request *request, const struct boot_memory *memory,
                            struct boot_state *state, GError **error);
+/* A bzImage whose set-up code has to run, for loader_linux_load(). */
+struct bzimage;
+gboolean loader_linux16_load(const struct boot_request *request, const struct bzimage *image,
+                             const struct boot_memory *memory, struct boot_state *state, GError **error);
 gboolean loader_vmlinux_load(const struct boot_request *request, const struct boot_memory *memory,
                              struct boot_state *state, GError **error);
 gboolean loader_multiboot_load(const struct boot_request *request, const struct boot_memory *memory,

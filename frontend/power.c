@@ -119,18 +119,30 @@ gboolean power_build(struct machine *m, GError **error)
 
 /* ---- Starting ---- */
 
-/* The processor as a direct boot leaves it: protected mode, flat segments, interrupts off. */
+static struct d86_segment flat_segment(uint16_t selector, uint16_t attr)
+{
+    return (struct d86_segment){ .limit = UINT32_MAX, .selector = selector, .attr = attr };
+}
+
+static struct d86_segment real_mode_segment(uint16_t selector)
+{
+    return (struct d86_segment){
+        .base = (uint32_t)selector << 4, .limit = 0xffff, .selector = selector, .attr = 0x93
+    };
+}
+
+/* The processor as a direct boot leaves it: flat or real-mode segments, interrupts off, caches on. */
 static gboolean set_boot_state(struct machine *m, const struct boot_state *state, GError **error)
 {
-    const struct d86_segment code = { .limit = UINT32_MAX, .selector = BOOT_CS, .attr = 0xc09b };
-    const struct d86_segment data = { .limit = UINT32_MAX, .selector = BOOT_DS, .attr = 0xc093 };
+    bool real = state->real_mode;
     struct d86_sregs sregs;
     d86_vcpu_get_sregs(m->vcpu, &sregs);
     for (unsigned i = 0; i < G_N_ELEMENTS(sregs.seg); i++)
-        sregs.seg[i] = i == D86_CS ? code : data;
+        sregs.seg[i] = real ? real_mode_segment(state->segment) : flat_segment(BOOT_DS, 0xc093);
+    sregs.seg[D86_CS] = real ? real_mode_segment(state->cs) : flat_segment(BOOT_CS, 0xc09b);
     sregs.gdt = (struct d86_table){ .base = BOOT_GDT, .limit = BOOT_GDT_SIZE - 1 };
-    sregs.idt = (struct d86_table){ 0 };
-    sregs.cr0 = 0x11; /* PE, ET */
+    sregs.idt = (struct d86_table){ .limit = real ? 0x3ff : 0 };
+    sregs.cr0 = real ? 0x10 : 0x11; /* ET, and PE */
     int ret = d86_vcpu_set_sregs(m->vcpu, &sregs);
     if (ret < 0)
         return fail_errno(error, ret, d86_last_error(), "cannot set the processor's first state");

@@ -107,6 +107,28 @@ ECHO = (b"\x66\xba\xfd\x03\xec\xa8\x01\x74\xf7"  # mov dx,3fd; in al,dx; test al
 MODULE = (b"\x8b\x43\x18\x8b\x00\x8a\x00\x66\xba\xf4\x00\xee")  # mods_addr, mod_start, byte; out
 
 
+def lkrn(code):
+    """A Linux image that has no 32-bit entry point: `code` runs in real mode."""
+    setup = bytearray(5 * 512)
+    setup[0x1F1] = 4
+    struct.pack_into("<I", setup, 0x1F4, 1)  # syssize
+    setup[0x1FE:0x206] = b"\x55\xaa\xeb\x46HdrS"
+    struct.pack_into("<H", setup, 0x206, 0x0207)
+    setup[0x211] = 1  # loaded high
+    struct.pack_into("<I", setup, 0x22C, 0xFFFFFFFF)
+    struct.pack_into("<I", setup, 0x238, 255)
+    setup[0x248:0x248 + len(code)] = code
+    return bytes(setup) + bytes(16)
+
+
+def out16(port, value):
+    return b"\xba" + struct.pack("<H", port) + b"\xb0" + bytes([value]) + b"\xee"  # as out(), in 16-bit code
+
+
+# Echo keys by INT 16h and INT 10h until 'q', then exit; interrupts on, so that HLT ends.
+BIOS_ECHO = (b"\xfb\xb4\x00\xcd\x16\xb4\x0e\xcd\x10\x3c\x71\x75\xf4" + out16(0xF4, 21))
+
+
 class Files:
     """A directory with the inputs of the tests."""
 
@@ -439,6 +461,22 @@ def test_bios(files):
     check("bios at 4 GiB", result.returncode == 43, f"{result.returncode} {result.stderr.decode()}")
 
 
+# ---- 16-bit kernels ----
+
+def test_real_mode_kernel(files):
+    kernel = files.make("echo.lkrn", lkrn(BIOS_ECHO))
+    text = b"keys of COM1, more than the buffer's sixteen q"
+    for options in usable_engines():
+        result = run(["--kernel", kernel, "--exit-port", "0xf4", *options], stdin=None, input=text)
+        check(f"BIOS echo, {options}", result.stdout == text and result.returncode == 43, str(result))
+    boot = files.make("boot.lkrn", lkrn(b"\xcd\x18"))
+    result = run(["--kernel", boot])
+    check("nothing to boot", result.stdout == b"Nothing to boot.\r\n" and result.returncode == 0, str(result))
+    boot = files.make("again.lkrn", lkrn(b"\xcd\x19"))
+    result = run(["--kernel", boot])
+    check("INT 19h", result.returncode == 2, str(result))
+
+
 # ---- Back-ends ----
 
 def test_serial(files):
@@ -578,7 +616,7 @@ def cpu_seconds(pid):
 
 def main():
     tests = [test_bad_input, test_information, test_engine_choice, test_user_code, test_statistics,
-             test_trace, test_executor_death, test_endings, test_bios, test_serial, test_big_output,
+             test_trace, test_executor_death, test_endings, test_bios, test_real_mode_kernel, test_serial, test_big_output,
              test_unix_socket, test_terminal, test_idle]
     with tempfile.TemporaryDirectory(prefix="duplex86-") as directory:
         for test in tests:

@@ -232,6 +232,117 @@ START_TEST(initrd_counts_in_what_is_needed)
 }
 END_TEST
 
+/* ---- Set-up code that has to run ---- */
+
+static const struct {
+    const char *name;
+    uint16_t version;
+    bool high;
+    uint32_t code32_start;
+    uint32_t base, heap_end, load; /* where boot loaders put it; base 0: it is entered in protected mode */
+} real_mode_rows[] = {
+    { "zImage 2.00", 0x0200, false, 0x1000, 0x90000, 0x9800, 0x10000 },
+    { "zImage 2.03", 0x0203, false, 0x1000, 0x90000, 0x9800, 0x10000 },
+    { "zImage 2.15", 0x020f, false, 0x1000, 0x90000, 0x9800, 0x10000 },
+    { "bzImage 2.00", 0x0200, true, 0x100000, 0x90000, 0x9800, 0x100000 },
+    { "bzImage 2.01", 0x0201, true, 0x100000, 0x90000, 0x9800, 0x100000 },
+    { "bzImage 2.02", 0x0202, true, 0x100000, 0, 0, 0 },
+    { "no 32-bit entry, 2.07", 0x0207, true, 0, 0x10000, 0xe000, 0x100000 },
+};
+
+static void make_real_mode(unsigned row)
+{
+    kernel[LINUX_RELOCATABLE] = 0;
+    put16(kernel + LINUX_VERSION, real_mode_rows[row].version);
+    kernel[LINUX_LOADFLAGS] = real_mode_rows[row].high ? LINUX_LOADED_HIGH : 0;
+    put32(kernel + LINUX_CODE32_START, real_mode_rows[row].code32_start);
+}
+
+START_TEST(set_up_code_lies_where_boot_loaders_put_it)
+{
+    const char *name = real_mode_rows[_i].name;
+    uint32_t base = real_mode_rows[_i].base, heap_end = real_mode_rows[_i].heap_end;
+    make_real_mode((unsigned)_i);
+    f.request.command_line = "auto";
+    load_or_fail(kernel, sizeof kernel);
+    ck_assert_msg(f.state.real_mode == (base != 0), "%s", name);
+    if (!base)
+        return;
+    ck_assert_uint_eq(f.state.segment, base >> 4);
+    ck_assert_uint_eq(f.state.cs, (base >> 4) + 0x20);
+    ck_assert_uint_eq(f.state.eip, 0);
+    ck_assert_uint_eq(f.state.esp, heap_end);
+    const uint8_t *setup = f.fake.ram + base;
+    ck_assert_msg(!memcmp(setup + 0x240, kernel + 0x240, BZ_CODE - 0x240) || get16(setup + 0x206) >= 0x209,
+                  "%s: code was changed", name);
+    ck_assert_msg(!memcmp(f.fake.ram + real_mode_rows[_i].load, kernel + BZ_CODE, BZ_CODE_SIZE),
+                  "%s: protected-mode part", name);
+    ck_assert_uint_eq(setup[LINUX_TYPE_OF_LOADER], 0xff);
+    ck_assert_uint_eq(get32(setup + LINUX_RAMDISK_SIZE), 0);
+    ck_assert_str_eq((const char *)setup + heap_end, "auto");
+    if (real_mode_rows[_i].version >= 0x0202) {
+        ck_assert_uint_eq(get32(setup + LINUX_CMD_LINE_PTR), base + heap_end);
+        ck_assert_uint_ne(get16(setup + 0x20), 0xa33f);
+    } else {
+        ck_assert_uint_eq(get16(setup + 0x20), 0xa33f);
+        ck_assert_uint_eq(get16(setup + 0x22), heap_end);
+        ck_assert_uint_eq(get16(setup + 0x212), heap_end + sizeof "auto");
+    }
+    if (real_mode_rows[_i].version >= 0x0201) {
+        ck_assert_uint_ne(setup[LINUX_LOADFLAGS] & LINUX_CAN_USE_HEAP, 0);
+        ck_assert_uint_eq(get16(setup + LINUX_HEAP_END_PTR), heap_end - 0x200);
+    } else { /* that is code already */
+        ck_assert_uint_eq(setup[LINUX_LOADFLAGS] & LINUX_CAN_USE_HEAP, 0);
+        ck_assert_int_eq(memcmp(setup + LINUX_HEAP_END_PTR, kernel + LINUX_HEAP_END_PTR, 8), 0);
+    }
+}
+END_TEST
+
+START_TEST(set_up_code_is_told_of_the_initrd)
+{
+    static uint8_t data[5000];
+    struct boot_file initrd = { .name = "initrd", .data = data, .size = sizeof data };
+    f.request.initrds = &initrd;
+    f.request.initrd_count = 1;
+    make_real_mode(0);
+    load_or_fail(kernel, sizeof kernel);
+    ck_assert_uint_eq(get32(f.fake.ram + 0x90000 + LINUX_RAMDISK_IMAGE), (16 << 20) - 8192);
+    ck_assert_uint_eq(get32(f.fake.ram + 0x90000 + LINUX_RAMDISK_SIZE), sizeof data);
+}
+END_TEST
+
+START_TEST(command_lines_have_the_room_their_protocol_gives)
+{
+    char *line = g_strnfill(256, 'x');
+    make_real_mode(0);
+    f.request.command_line = line;
+    ck_assert(!fixture_load(&f, kernel, sizeof kernel));
+    ck_assert_ptr_nonnull(strstr(f.error->message, "takes 255 at most"));
+    check_is_sentence(f.error->message);
+    g_clear_error(&f.error);
+    line[255] = 0;
+    load_or_fail(kernel, sizeof kernel);
+    g_free(line);
+}
+END_TEST
+
+START_TEST(zimages_end_below_their_set_up_code)
+{
+    static uint8_t zimage[BZ_CODE + (512 << 10) + 1];
+    make_real_mode(0);
+    memcpy(zimage, kernel, sizeof kernel);
+    load_or_fail(zimage, sizeof zimage - 1);
+    ck_assert(!fixture_load(&f, zimage, sizeof zimage));
+    ck_assert_ptr_nonnull(strstr(f.error->message, "more than 512 KiB"));
+    check_is_sentence(f.error->message);
+    g_clear_error(&f.error);
+    zimage[LINUX_SETUP_SECTS] = 0x4c; /* more than there is before the heap's end */
+    ck_assert(!fixture_load(&f, zimage, sizeof zimage));
+    ck_assert_ptr_nonnull(strstr(f.error->message, "no room"));
+    check_is_sentence(f.error->message);
+}
+END_TEST
+
 START_TEST(vmlinux_is_entered_at_its_physical_entry)
 {
     uint8_t elf[ELF_SIZE];
@@ -275,6 +386,10 @@ int main(void)
     tcase_add_loop_test(tc, low_memory_belongs_to_the_kernel, 0, ARRAY_SIZE(protocols));
     tcase_add_test(tc, memory_of_kernels_before_e820_is_cut_off_at_16_bits);
     tcase_add_test(tc, descriptor_table_has_boot_cs_and_ds);
+    tcase_add_loop_test(tc, set_up_code_lies_where_boot_loaders_put_it, 0, ARRAY_SIZE(real_mode_rows));
+    tcase_add_test(tc, set_up_code_is_told_of_the_initrd);
+    tcase_add_test(tc, command_lines_have_the_room_their_protocol_gives);
+    tcase_add_test(tc, zimages_end_below_their_set_up_code);
     tcase_add_test(tc, initrd_goes_to_the_top_of_memory);
     tcase_add_test(tc, initrd_stays_below_initrd_addr_max);
     tcase_add_test(tc, kernel_that_just_fits_is_loaded);

@@ -6,7 +6,7 @@
  */
 #include "boot_fixture.h"
 
-enum base { BZ, ELF, MB_ELF, MB_FLAT };
+enum base { BZ, BZ_ZIMAGE, ELF, MB_ELF, MB_FLAT };
 
 struct edit {
     uint32_t offset;
@@ -37,9 +37,12 @@ static const struct row rows[] = {
     { "bzImage: no boot flag", BZ, 0, { { LINUX_BOOT_FLAG, 2, 0 } }, "not a kernel" },
     { "bzImage: no HdrS", BZ, 0, { { LINUX_HEADER, 4, 0 } }, "not a kernel" },
     { "bzImage: header shorter than 2.02's", BZ, 0, { { LINUX_JUMP_OFFSET, 1, 8 } }, "too short to be real" },
-    { "bzImage: protocol 2.01", BZ, 0, { { LINUX_VERSION, 2, 0x201 } }, "boot protocol 2.01" },
-    { "bzImage: protocol 0", BZ, 0, { { LINUX_VERSION, 2, 0 } }, "2.02 or later" },
-    { "bzImage: zImage", BZ, 0, { { LINUX_LOADFLAGS, 1, 0 } }, "zImage" },
+    { "bzImage: protocol 1.99", BZ, 0, { { LINUX_VERSION, 2, 0x163 } }, "boot protocol 1.99" },
+    { "bzImage: protocol 0", BZ, 0, { { LINUX_VERSION, 2, 0 } }, "2.00 or later" },
+    { "bzImage: header shorter than 2.01's", BZ, 0, { { LINUX_VERSION, 2, 0x201 }, { LINUX_JUMP_OFFSET, 1, 0x22 } },
+      "too short to be real" },
+    { "zImage: header only", BZ_ZIMAGE, 0x280, { { 0 } }, "nothing follows its real-mode part" },
+    { "zImage: header shorter than 2.02's", BZ_ZIMAGE, 0, { { LINUX_JUMP_OFFSET, 1, 0x28 } }, "too short to be real" },
     { "bzImage: 64-bit kernel", BZ, 0, { { LINUX_XLOADFLAGS, 2, 1 } }, "64-bit" },
     { "bzImage: syssize 0", BZ, 0, { { LINUX_SYSSIZE, 4, 0 } }, "holds no code" },
     { "bzImage: syssize huge", BZ, 0, { { LINUX_SYSSIZE, 4, 0xffffffff } }, "cut off" },
@@ -129,6 +132,11 @@ static size_t make(enum base base, uint8_t *data)
     switch (base) {
     case BZ:
         make_bzimage(data);
+        return BZ_SIZE;
+    case BZ_ZIMAGE:
+        make_bzimage(data);
+        put16(data + LINUX_VERSION, 0x0203);
+        data[LINUX_LOADFLAGS] = 0;
         return BZ_SIZE;
     case ELF:
         make_elf(data);
