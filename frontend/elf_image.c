@@ -31,8 +31,9 @@ static gboolean check_type(const struct boot_file *file, const Elf32_Ehdr *ehdr,
         return fail_with(error, FRONTEND_ERROR_IMAGE,
                          "the ELF file '%s' is for another processor (machine %u), not for i386", file->name,
                          ehdr->e_machine);
-    if (ehdr->e_type != ET_EXEC)
-        return fail_elf(file, error, "is not an executable linked for a fixed address, as kernels are");
+    /* Linkers call it ET_DYN if it could be moved. It is loaded where its segments say all the same. */
+    if (ehdr->e_type != ET_EXEC && ehdr->e_type != ET_DYN)
+        return fail_elf(file, error, "is not an executable, as kernels are");
     if (ehdr->e_phnum && ehdr->e_phentsize != sizeof(Elf32_Phdr))
         return fail_elf(file, error, "has program headers of a size ELF32 does not know");
     return TRUE;
@@ -46,7 +47,8 @@ static gboolean add_segment(struct elf_image *image, const struct boot_file *fil
     const char *wrong = NULL;
     if (phdr->p_filesz > phdr->p_memsz)
         wrong = "is larger in the file than in memory";
-    else if (phdr->p_offset > file->size || phdr->p_filesz > file->size - phdr->p_offset)
+    else if (phdr->p_filesz > 0 &&
+             (phdr->p_offset > file->size || phdr->p_filesz > file->size - phdr->p_offset))
         wrong = "lies beyond the end of the file, which seems cut off";
     else if ((uint64_t)phdr->p_paddr + phdr->p_memsz > MEMORY_MAP_4G)
         wrong = "reaches beyond 4 GiB";
@@ -68,7 +70,8 @@ static gboolean add_segment(struct elf_image *image, const struct boot_file *fil
         .vaddr = phdr->p_vaddr,
         .file_size = phdr->p_filesz,
         .mem_size = phdr->p_memsz,
-        .data = file->data + phdr->p_offset,
+        .data =
+            phdr->p_filesz ? file->data + phdr->p_offset : NULL, /* without bytes the offset says nothing */
     };
     image->end = MAX(image->end, (uint64_t)phdr->p_paddr + phdr->p_memsz);
     return TRUE;
@@ -83,8 +86,7 @@ static gboolean read_segments(struct elf_image *image, const struct boot_file *f
     for (size_t i = 0; i < count; i++) {
         Elf32_Phdr phdr; /* libelf may point into the file, where nothing need be aligned */
         memcpy(&phdr, (const char *)phdrs + i * sizeof phdr, sizeof phdr);
-        if (phdr.p_type == PT_INTERP)
-            return fail_elf(file, error, "is a program for an operating system, not a kernel");
+        image->has_interpreter |= phdr.p_type == PT_INTERP;
         if (phdr.p_type == PT_LOAD && !add_segment(image, file, &phdr, (unsigned)i, error))
             return FALSE;
     }

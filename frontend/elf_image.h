@@ -21,6 +21,7 @@ struct elf_image {
     unsigned count;
     uint32_t entry; /* physical */
     uint64_t end;   /* highest physical address, plus one */
+    bool has_interpreter;
 };
 
 /* Read the segments and check them against the file and each other. */

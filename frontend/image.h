@@ -17,4 +17,6 @@ struct image {
 
 /* Read `path`; `what` ("kernel", "initrd") opens the message. An empty file is refused. */
 gboolean image_read(struct image *image, const char *what, const char *path, GError **error);
+/* The same, but an empty file will do. */
+gboolean image_read_any(struct image *image, const char *what, const char *path, GError **error);
 void image_clear(struct image *image);

@@ -70,6 +70,8 @@ gboolean linux_params_place_initrd(uint8_t *page, const struct linux_plan *plan,
                          request->initrd_count);
 
     const struct boot_file *initrd = &request->initrds[0];
+    if (initrd->size == 0) /* the protocol has no empty one */
+        return TRUE;
     uint64_t bottom = align_up(plan->load_end, BOOT_PAGE);
     uint64_t end = bottom + align_up(initrd->size, BOOT_PAGE);
     if (end > request->map->low_top)

@@ -8,6 +8,7 @@
 #include "linux_params.h"
 
 #include "bytes.h"
+#include "error.h"
 
 enum {
     VMLINUX_VERSION = 0x020f,        /* the header that is made up has the fields of 2.15 */
@@ -35,6 +36,10 @@ gboolean loader_vmlinux_load(const struct boot_request *request, const struct bo
     struct elf_image image;
     if (!elf_image_parse(&image, &request->kernel, error))
         return FALSE;
+    if (image.has_interpreter)
+        return fail_with(error, FRONTEND_ERROR_IMAGE,
+                         "the ELF file '%s' is a program for an operating system, not a kernel",
+                         request->kernel.name);
     if (image.end + VMLINUX_ROOM > request->map->low_top)
         return boot_fail_ram(request, image.end + VMLINUX_ROOM, error);
     if (!elf_image_load(&image, request, memory, error))

@@ -63,14 +63,24 @@ static gboolean open_backends(struct machine *m, GError **error)
 
 /* ---- Files ---- */
 
+static bool kernel_takes_modules(const struct machine *m)
+{
+    return loader_detect(m->kernel.data, m->kernel.size) == KERNEL_MULTIBOOT;
+}
+
 /*
  * The file of an --initrd. A Multiboot module's arguments follow the file's name after a blank; for Linux the
- * whole text is the name.
+ * whole text is the name. Empty files are made by mistake or to fill a place: they are taken, with a word.
  */
-static char *initrd_path(const struct machine *m, const char *text)
+static gboolean read_initrd(struct image *image, const char *text, bool is_module, GError **error)
 {
-    bool multiboot = loader_detect(m->kernel.data, m->kernel.size) == KERNEL_MULTIBOOT;
-    return multiboot ? g_strndup(text, strcspn(text, " ")) : g_strdup(text);
+    char *path = is_module ? g_strndup(text, strcspn(text, " ")) : g_strdup(text);
+    gboolean ok = image_read_any(image, "initrd", path, error);
+    if (ok && image->size == 0)
+        g_printerr("duplex86: the initrd '%s' is empty: the kernel gets %s\n", path,
+                   is_module ? "an empty module" : "none");
+    g_free(path);
+    return ok;
 }
 
 static gboolean read_kernel(struct machine *m, GError **error)
@@ -78,12 +88,10 @@ static gboolean read_kernel(struct machine *m, GError **error)
     char **texts = m->options->initrds;
     if (!image_read(&m->kernel, "kernel", m->options->kernel, error))
         return FALSE;
+    bool modules = kernel_takes_modules(m);
     m->initrds = g_new0(struct image, g_strv_length(texts) + 1);
     for (; texts[m->initrd_count]; m->initrd_count++) {
-        char *path = initrd_path(m, texts[m->initrd_count]);
-        gboolean ok = image_read(&m->initrds[m->initrd_count], "initrd", path, error);
-        g_free(path);
-        if (!ok)
+        if (!read_initrd(&m->initrds[m->initrd_count], texts[m->initrd_count], modules, error))
             return FALSE;
     }
     firmware_direct_boot(&m->rom);

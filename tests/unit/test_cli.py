@@ -209,7 +209,6 @@ def bad_rows(files):
         (["--bios", big, "--initrd", text], "--initrd goes with --kernel"),
         (["--bios", big, "--append", "x"], "--append goes with --kernel"),
         ([*k, "--initrd", files.path("absent")], "absent': No such file"),
-        ([*k, "--initrd", empty], "is empty"),
         (["--kernel", bzimage, "--initrd", text, "--initrd", text], "one --initrd, not 2"),
         (["--kernel", bzimage, "--initrd", text + " with arguments"], "No such file"),
         (["--kernel", bzimage, "--append", "x" * 256], "takes 255 at most"),
@@ -461,6 +460,26 @@ def test_bios(files):
     check("bios at 4 GiB", result.returncode == 43, f"{result.returncode} {result.stderr.decode()}")
 
 
+# ---- Empty files ----
+
+def test_empty_initrd(files):
+    empty = files.make("empty", b"")
+    one = files.make("one", b"\x2a")
+    # The number of modules as exit status.
+    count_modules = b"\x8b\x43\x14\x66\xba\xf4\x00\xee"
+    kernel = files.make("kernel", multiboot(count_modules))
+    result = run(["--kernel", kernel, "--exit-port", "0xf4", "--initrd", empty + " a b", "--initrd", one])
+    check("empty module", result.returncode == 5, str(result))
+    check("empty module: a word",
+          f"duplex86: the initrd '{empty}' is empty: the kernel gets an empty module\n" in result.stderr.decode(),
+          str(result))
+    kernel = files.make("kernel.lkrn", lkrn(out16(0xF4, 21)))
+    result = run(["--kernel", kernel, "--exit-port", "0xf4", "--initrd", empty])
+    check("empty initrd", result.returncode == 43, str(result))
+    check("empty initrd: a word",
+          f"duplex86: the initrd '{empty}' is empty: the kernel gets none\n" in result.stderr.decode(), str(result))
+
+
 # ---- 16-bit kernels ----
 
 def test_real_mode_kernel(files):
@@ -616,7 +635,7 @@ def cpu_seconds(pid):
 
 def main():
     tests = [test_bad_input, test_information, test_engine_choice, test_user_code, test_statistics,
-             test_trace, test_executor_death, test_endings, test_bios, test_real_mode_kernel, test_serial, test_big_output,
+             test_trace, test_executor_death, test_endings, test_bios, test_empty_initrd, test_real_mode_kernel, test_serial, test_big_output,
              test_unix_socket, test_terminal, test_idle]
     with tempfile.TemporaryDirectory(prefix="duplex86-") as directory:
         for test in tests:

@@ -119,6 +119,35 @@ START_TEST(modules_lie_page_aligned_behind_the_kernel)
 }
 END_TEST
 
+START_TEST(empty_module_is_a_module)
+{
+    uint8_t byte = 7;
+    struct boot_file modules[] = {
+        { .name = "empty", .data = NULL, .size = 0 },
+        { .name = "one", .data = &byte, .size = 1 },
+    };
+    f.request.initrds = modules;
+    f.request.initrd_count = 2;
+    load_or_fail(elf, sizeof elf);
+    ck_assert_uint_eq(get32(info() + 20), 2);
+    const uint8_t *entry = f.fake.ram + get32(info() + 24);
+    ck_assert_uint_eq(get32(entry), get32(entry + 4));
+    ck_assert_uint_eq(get32(entry + 16) + 1, get32(entry + 20));
+    ck_assert_uint_eq(f.fake.ram[get32(entry + 16)], 7);
+}
+END_TEST
+
+/* Linkers of movable executables name an interpreter unless they are told not to. */
+START_TEST(movable_kernels_are_loaded_where_they_say)
+{
+    put16(elf + offsetof(Elf32_Ehdr, e_type), ET_DYN);
+    load_or_fail(elf, sizeof elf);
+    ck_assert_uint_eq(f.state.eip, ELF_TEXT_PA + 16);
+    put32(elf + ELF_PHDR + sizeof(Elf32_Phdr) + offsetof(Elf32_Phdr, p_type), PT_INTERP);
+    load_or_fail(elf, sizeof elf);
+}
+END_TEST
+
 START_TEST(memory_map_has_entries_that_can_be_walked)
 {
     load_or_fail(elf, sizeof elf);
@@ -183,6 +212,8 @@ int main(void)
     tcase_add_test(tc, header_is_found_at_the_end_of_its_8_kib_only);
     tcase_add_test(tc, command_line_begins_with_the_kernels_name);
     tcase_add_test(tc, modules_lie_page_aligned_behind_the_kernel);
+    tcase_add_test(tc, empty_module_is_a_module);
+    tcase_add_test(tc, movable_kernels_are_loaded_where_they_say);
     tcase_add_test(tc, memory_map_has_entries_that_can_be_walked);
     tcase_add_test(tc, text_mode_can_be_required);
     tcase_add_test(tc, flags_nobody_must_understand_are_ignored);
