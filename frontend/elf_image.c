@@ -73,6 +73,7 @@ static gboolean add_segment(struct elf_image *image, const struct boot_file *fil
         .data =
             phdr->p_filesz ? file->data + phdr->p_offset : NULL, /* without bytes the offset says nothing */
     };
+    image->base = image->count == 1 ? phdr->p_paddr : MIN(image->base, phdr->p_paddr);
     image->end = MAX(image->end, (uint64_t)phdr->p_paddr + phdr->p_memsz);
     return TRUE;
 }
@@ -138,6 +139,16 @@ gboolean elf_image_parse(struct elf_image *image, const struct boot_file *file, 
     gboolean ok = parse(image, file, elf, error);
     elf_end(elf);
     return ok;
+}
+
+void elf_image_move(struct elf_image *image, uint32_t base)
+{
+    uint32_t distance = base - image->base; /* modulo 4 GiB, as addresses are */
+    for (unsigned i = 0; i < image->count; i++)
+        image->segment[i].paddr += distance;
+    image->entry += distance;
+    image->end = base + (image->end - image->base);
+    image->base = base;
 }
 
 gboolean elf_image_load(const struct elf_image *image, const struct boot_request *request,

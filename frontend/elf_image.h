@@ -20,12 +20,16 @@ struct elf_image {
     struct elf_segment segment[ELF_SEGMENTS_MAX];
     unsigned count;
     uint32_t entry; /* physical */
-    uint64_t end;   /* highest physical address, plus one */
+    uint32_t base;  /* lowest physical address */
+    uint64_t end;   /* highest, plus one */
     bool has_interpreter;
 };
 
 /* Read the segments and check them against the file and each other. */
 gboolean elf_image_parse(struct elf_image *image, const struct boot_file *file, GError **error);
+
+/* Load it at `base` instead, which leaves room for all of it below 4 GiB. */
+void elf_image_move(struct elf_image *image, uint32_t base);
 
 /* Write them to guest memory, each with its zeroed tail; refuses what is not free RAM. */
 gboolean elf_image_load(const struct elf_image *image, const struct boot_request *request,

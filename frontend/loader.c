@@ -18,6 +18,8 @@ enum kernel_format loader_detect(const uint8_t *data, size_t size)
         return KERNEL_LINUX;
     if (multiboot_find_header(data, size) >= 0)
         return KERNEL_MULTIBOOT;
+    if (multiboot2_find_header(data, size) >= 0)
+        return KERNEL_MULTIBOOT2;
     if (size >= SELFMAG && memcmp(data, ELFMAG, SELFMAG) == 0)
         return KERNEL_ELF;
     return KERNEL_UNKNOWN;
@@ -35,6 +37,8 @@ gboolean loader_load(const struct boot_request *request, const struct boot_memor
         return loader_linux_load(request, memory, state, error);
     case KERNEL_MULTIBOOT:
         return loader_multiboot_load(request, memory, state, error);
+    case KERNEL_MULTIBOOT2:
+        return loader_multiboot2_load(request, memory, state, error);
     case KERNEL_ELF:
         return loader_vmlinux_load(request, memory, state, error);
     case KERNEL_UNKNOWN:

@@ -68,9 +68,10 @@ enum {
 
 enum kernel_format {
     KERNEL_UNKNOWN,
-    KERNEL_LINUX,     /* bzImage: "HdrS" */
-    KERNEL_MULTIBOOT, /* a Multiboot header in the first 8 KiB */
-    KERNEL_ELF,       /* ELF without one: an uncompressed Linux kernel */
+    KERNEL_LINUX,      /* bzImage: "HdrS" */
+    KERNEL_MULTIBOOT,  /* a Multiboot header in the first 8 KiB */
+    KERNEL_MULTIBOOT2, /* only a Multiboot 2 header, in the first 32 KiB */
+    KERNEL_ELF,        /* ELF without one: an uncompressed Linux kernel */
 };
 
 enum kernel_format loader_detect(const uint8_t *data, size_t size);
@@ -90,9 +91,12 @@ gboolean loader_vmlinux_load(const struct boot_request *request, const struct bo
                              struct boot_state *state, GError **error);
 gboolean loader_multiboot_load(const struct boot_request *request, const struct boot_memory *memory,
                                struct boot_state *state, GError **error);
+gboolean loader_multiboot2_load(const struct boot_request *request, const struct boot_memory *memory,
+                                struct boot_state *state, GError **error);
 
 /* Multiboot header in `data`, or -1; the first with a right checksum counts. */
 ssize_t multiboot_find_header(const uint8_t *data, size_t size);
+ssize_t multiboot2_find_header(const uint8_t *data, size_t size);
 
 /* ---- Shared by the loaders ---- */
 

@@ -1,13 +1,12 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Multiboot 1 kernels: header, image by its address fields or as ELF, modules, information structure.
+ * Multiboot 1 kernels: header and information structure.
  * Multiboot Specification 0.6.96, "OS image format", "Machine state", "Boot information format".
  */
-#include "loader.h"
+#include "multiboot.h"
 
 #include "bytes.h"
-#include "elf_image.h"
 #include "error.h"
 
 enum {
@@ -15,7 +14,6 @@ enum {
     MB_HEADER_MIN = 12,
     MB_HEADER_ADDRESSES = 32, /* with the address fields */
     MB_HEADER_VIDEO = 48,     /* and the video fields */
-    MB_MAX_MODULES = 1024,
 };
 
 #define MB_HEADER_MAGIC UINT32_C(0x1badb002)
@@ -36,6 +34,7 @@ enum { /* information structure: offsets, and the flag that says a field is ther
        MBI_CMDLINE = 16,
        MBI_MODS_COUNT = 20,
        MBI_MODS_ADDR = 24,
+       MBI_SYMS = 28, /* of ELF: count, size of each, address, index of the names */
        MBI_MMAP_LENGTH = 44,
        MBI_MMAP_ADDR = 48,
        MBI_LOADER_NAME = 64,
@@ -45,6 +44,7 @@ enum { /* information structure: offsets, and the flag that says a field is ther
        MBI_HAS_MEMORY = 1 << 0,
        MBI_HAS_CMDLINE = 1 << 2,
        MBI_HAS_MODS = 1 << 3,
+       MBI_HAS_ELF_SECTIONS = 1 << 5,
        MBI_HAS_MMAP = 1 << 6,
        MBI_HAS_LOADER_NAME = 1 << 9,
        MBI_HAS_FRAMEBUFFER = 1 << 12,
@@ -65,11 +65,6 @@ ssize_t multiboot_find_header(const uint8_t *data, size_t size)
     return -1;
 }
 
-static gboolean fail_kernel(const struct boot_request *request, GError **error, const char *what)
-{
-    return fail_with(error, FRONTEND_ERROR_IMAGE, "the Multiboot kernel '%s' %s", request->kernel.name, what);
-}
-
 /* Refuse what is required of us and cannot be given. */
 static gboolean check_requirements(const struct boot_request *request, size_t at, GError **error)
 {
@@ -82,86 +77,31 @@ static gboolean check_requirements(const struct boot_request *request, size_t at
                          "the Multiboot kernel '%s' requires features no specification names (flags 0x%x)",
                          request->kernel.name, unknown);
     if ((flags & MB_ADDRESSES) && left < MB_HEADER_ADDRESSES)
-        return fail_kernel(request, error, "is cut off inside its header");
+        return multiboot_fail(request, error, "is cut off inside its header");
     if (flags & MB_VIDEO_MODE) {
         if (left < MB_HEADER_VIDEO)
-            return fail_kernel(request, error, "is cut off inside its header");
+            return multiboot_fail(request, error, "is cut off inside its header");
         if (get32(header + 32) != 1) /* mode_type: 1 is EGA text */
-            return fail_kernel(request, error,
-                               "requires a graphics mode; this machine can only promise it text");
+            return multiboot_fail(request, error,
+                                  "requires a graphics mode; this machine can only promise it text");
     }
     return TRUE;
 }
 
-/* The image as the header's address fields describe it. */
-struct flat_image {
-    const uint8_t *data;
-    uint32_t load, entry;
-    uint64_t file_size, mem_size;
-};
-
-static gboolean read_addresses(const struct boot_request *request, size_t at, struct flat_image *image,
-                               GError **error)
+static gboolean load_image(struct multiboot_image *image, const struct boot_request *request,
+                           const struct boot_memory *memory, size_t at, GError **error)
 {
     const uint8_t *header = request->kernel.data + at;
-    uint32_t header_addr = get32(header + 12), load = get32(header + 16);
-    uint32_t load_end = get32(header + 20), bss_end = get32(header + 24);
-    if (load > header_addr || header_addr - load > at)
-        return fail_kernel(request, error, "has address fields that put its start before the file's");
-    size_t offset = at - (header_addr - load);
-    image->data = request->kernel.data + offset;
-    image->load = load;
-    image->file_size = request->kernel.size - offset;
-    if (load_end) {
-        if (load_end <= load)
-            return fail_kernel(request, error, "has address fields that end before they begin");
-        if (load_end - load > image->file_size)
-            return fail_kernel(request, error,
-                               "is cut off: its address fields promise more than the file has");
-        image->file_size = load_end - load;
-    }
-    image->mem_size = image->file_size;
-    if (bss_end) {
-        if (bss_end < load + image->file_size)
-            return fail_kernel(request, error, "has a bss that ends before its data");
-        image->mem_size = bss_end - load;
-    }
-    image->entry = get32(header + 28);
-    if (image->entry < load || image->entry - load >= image->mem_size)
-        return fail_kernel(request, error, "has its entry point outside of what is loaded");
-    return TRUE;
-}
-
-static gboolean load_flat(const struct boot_request *request, const struct boot_memory *memory, size_t at,
-                          struct boot_state *state, uint64_t *end, GError **error)
-{
-    struct flat_image image = { 0 };
-    if (!read_addresses(request, at, &image, error))
-        return FALSE;
-    *end = image.load + image.mem_size;
-    if (*end > request->map->low_top)
-        return boot_fail_ram(request, *end, error);
-    if (!boot_range_is_free(request, image.load, image.mem_size))
-        return fail_with(error, FRONTEND_ERROR_IMAGE,
-                         "'%s' wants to be loaded at 0x%x-0x%" G_GINT64_MODIFIER
-                         "x, where a PC has no free memory",
-                         request->kernel.name, image.load, (guint64)*end - 1);
-    state->eip = image.entry;
-    return boot_write(memory, image.load, image.data, image.file_size, error) &&
-           boot_zero(memory, image.load + image.file_size, image.mem_size - image.file_size, error);
-}
-
-static gboolean load_elf(const struct boot_request *request, const struct boot_memory *memory,
-                         struct boot_state *state, uint64_t *end, GError **error)
-{
-    if (request->kernel.size < 4 || memcmp(request->kernel.data, "\177ELF", 4) != 0)
-        return fail_kernel(request, error, "is no ELF file and has no address fields that say where it goes");
-    struct elf_image image;
-    if (!elf_image_parse(&image, &request->kernel, error) || !elf_image_load(&image, request, memory, error))
-        return FALSE;
-    state->eip = image.entry;
-    *end = image.end;
-    return TRUE;
+    if (!(get32(header + 4) & MB_ADDRESSES))
+        return multiboot_load_elf(image, request, memory, NULL, error);
+    const struct multiboot_addresses addresses = {
+        .header_addr = get32(header + 12),
+        .load_addr = get32(header + 16),
+        .load_end_addr = get32(header + 20),
+        .bss_end_addr = get32(header + 24),
+        .entry_addr = get32(header + 28),
+    };
+    return multiboot_load_flat(image, request, memory, at, &addresses, error);
 }
 
 /* The information structure, and the string area behind it, while they are put together. */
@@ -176,9 +116,9 @@ struct info {
 static gboolean info_append(struct info *info, const void *data, size_t size, uint32_t *pa, GError **error)
 {
     if (size > MEMORY_MAP_EBDA - info->next)
-        return fail_kernel(info->request, error,
-                           "cannot be given that much text: command line and module strings together have "
-                           "55 KiB");
+        return multiboot_fail(info->request, error,
+                              "cannot be given that much text: command line and module strings together have "
+                              "55 KiB");
     *pa = (uint32_t)info->next;
     info->next = align_up(info->next + size, 4);
     return boot_write(info->memory, *pa, data, size, error);
@@ -190,31 +130,21 @@ static void info_set(struct info *info, unsigned offset, uint32_t value, uint32_
     put32(info->data + MBI_FLAGS, get32(info->data + MBI_FLAGS) | flag);
 }
 
-static gboolean add_modules(struct info *info, uint64_t kernel_end, GError **error)
+/* The table of modules, which tells the address of each and of its string. */
+static gboolean add_module_table(struct info *info, const uint32_t *start, GError **error)
 {
     const struct boot_request *request = info->request;
-    if (request->initrd_count > MB_MAX_MODULES)
-        return fail_kernel(request, error, "cannot be given more than 1024 modules");
-    uint64_t pa = align_up(MAX(kernel_end, (uint64_t)MEMORY_MAP_EXTENDED), BOOT_PAGE);
-    uint64_t end = pa;
-    for (size_t i = 0; i < request->initrd_count; i++)
-        end += align_up(request->initrds[i].size, BOOT_PAGE);
-    if (end > request->map->low_top)
-        return boot_fail_ram(request, end, error);
-
     uint8_t *table = g_malloc0((request->initrd_count + 1) * MBI_MODULE_ENTRY);
     gboolean ok = TRUE;
     for (size_t i = 0; ok && i < request->initrd_count; i++) {
         const struct boot_file *module = &request->initrds[i];
-        const char *string = module->string ? module->string : module->name;
+        const char *string = multiboot_module_string(module);
         uint8_t *entry = table + i * MBI_MODULE_ENTRY;
         uint32_t string_pa = 0;
-        ok = info_append(info, string, strlen(string) + 1, &string_pa, error) &&
-             boot_write(info->memory, pa, module->data, module->size, error);
-        put32(entry, (uint32_t)pa);
-        put32(entry + 4, (uint32_t)(pa + module->size));
+        ok = info_append(info, string, strlen(string) + 1, &string_pa, error);
+        put32(entry, start[i]);
+        put32(entry + 4, start[i] + (uint32_t)module->size);
         put32(entry + 8, string_pa);
-        pa = align_up(pa + module->size, BOOT_PAGE);
     }
     uint32_t table_pa = 0;
     ok = ok && info_append(info, table, request->initrd_count * MBI_MODULE_ENTRY, &table_pa, error);
@@ -222,6 +152,29 @@ static gboolean add_modules(struct info *info, uint64_t kernel_end, GError **err
     info_set(info, MBI_MODS_COUNT, (uint32_t)request->initrd_count, MBI_HAS_MODS);
     info_set(info, MBI_MODS_ADDR, table_pa, MBI_HAS_MODS);
     return ok;
+}
+
+static gboolean add_modules(struct info *info, const struct multiboot_image *image, GError **error)
+{
+    uint32_t *start = g_new0(uint32_t, info->request->initrd_count + 1);
+    gboolean ok = multiboot_place_modules(image, info->request, info->memory, start, error) &&
+                  add_module_table(info, start, error);
+    g_free(start);
+    return ok;
+}
+
+static gboolean add_sections(struct info *info, const struct elf_sections *sections, GError **error)
+{
+    uint32_t pa;
+    if (!sections->table)
+        return TRUE;
+    if (!info_append(info, sections->table, elf_sections_size(sections), &pa, error))
+        return FALSE;
+    info_set(info, MBI_SYMS, sections->count, MBI_HAS_ELF_SECTIONS);
+    info_set(info, MBI_SYMS + 4, sections->entry_size, MBI_HAS_ELF_SECTIONS);
+    info_set(info, MBI_SYMS + 8, pa, MBI_HAS_ELF_SECTIONS);
+    info_set(info, MBI_SYMS + 12, sections->strings, MBI_HAS_ELF_SECTIONS);
+    return TRUE;
 }
 
 static gboolean add_memory(struct info *info, GError **error)
@@ -276,27 +229,34 @@ static void add_framebuffer(struct info *info)
     put32(info->data + MBI_FLAGS, get32(info->data + MBI_FLAGS) | MBI_HAS_FRAMEBUFFER);
 }
 
+static gboolean write_info(const struct multiboot_image *image, uint32_t flags,
+                           const struct boot_request *request, const struct boot_memory *memory,
+                           GError **error)
+{
+    struct info info = { .request = request, .memory = memory, .next = BOOT_STRINGS };
+    if (!add_modules(&info, image, error) || !add_sections(&info, &image->sections, error) ||
+        !add_memory(&info, error) || !add_strings(&info, error))
+        return FALSE;
+    if (flags & MB_VIDEO_MODE)
+        add_framebuffer(&info);
+    return boot_write(memory, BOOT_INFO, info.data, sizeof info.data, error);
+}
+
 gboolean loader_multiboot_load(const struct boot_request *request, const struct boot_memory *memory,
                                struct boot_state *state, GError **error)
 {
     ssize_t at = multiboot_find_header(request->kernel.data, request->kernel.size);
     if (at < 0)
-        return fail_kernel(request, error, "has no Multiboot header");
+        return multiboot_fail(request, error, "has no Multiboot header");
     uint32_t flags = get32(request->kernel.data + at + 4);
-    uint64_t end;
-    if (!check_requirements(request, (size_t)at, error))
-        return FALSE;
-    if (flags & MB_ADDRESSES ? !load_flat(request, memory, (size_t)at, state, &end, error)
-                             : !load_elf(request, memory, state, &end, error))
-        return FALSE;
-
-    struct info info = { .request = request, .memory = memory, .next = BOOT_STRINGS };
-    if (!add_modules(&info, end, error) || !add_memory(&info, error) || !add_strings(&info, error))
-        return FALSE;
-    if (flags & MB_VIDEO_MODE)
-        add_framebuffer(&info);
+    struct multiboot_image image = { 0 };
+    gboolean ok = check_requirements(request, (size_t)at, error) &&
+                  load_image(&image, request, memory, (size_t)at, error) &&
+                  write_info(&image, flags, request, memory, error);
+    multiboot_image_clear(&image);
     state->format = "Multiboot kernel";
+    state->eip = image.entry;
     state->eax = MB_BOOT_MAGIC;
     state->ebx = BOOT_INFO;
-    return boot_write(memory, BOOT_INFO, info.data, sizeof info.data, error);
+    return ok;
 }

@@ -65,7 +65,8 @@ static gboolean open_backends(struct machine *m, GError **error)
 
 static bool kernel_takes_modules(const struct machine *m)
 {
-    return loader_detect(m->kernel.data, m->kernel.size) == KERNEL_MULTIBOOT;
+    enum kernel_format format = loader_detect(m->kernel.data, m->kernel.size);
+    return format == KERNEL_MULTIBOOT || format == KERNEL_MULTIBOOT2;
 }
 
 /*

@@ -3,6 +3,7 @@
 
 d86_unit_test(test_loader_linux SOURCES unit/test_loader_linux.c LIBRARIES d86-loaders)
 d86_unit_test(test_loader_multiboot SOURCES unit/test_loader_multiboot.c LIBRARIES d86-loaders)
+d86_unit_test(test_loader_multiboot2 SOURCES unit/test_loader_multiboot2.c LIBRARIES d86-loaders)
 d86_unit_test(test_loader_malformed SOURCES unit/test_loader_malformed.c LIBRARIES d86-loaders)
 d86_unit_test(test_firmware SOURCES unit/test_firmware.c LIBRARIES d86-loaders)
 d86_unit_test(test_escape SOURCES unit/test_escape.c LIBRARIES d86-host)

@@ -6,7 +6,7 @@
  */
 #include "boot_fixture.h"
 
-enum base { BZ, BZ_ZIMAGE, ELF, MB_ELF, MB_FLAT };
+enum base { BZ, BZ_ZIMAGE, ELF, MB_ELF, MB_FLAT, MB2_ELF };
 
 struct edit {
     uint32_t offset;
@@ -123,6 +123,30 @@ static const struct row rows[] = {
         { FLAT_HEADER + 28, 4, 0x400 } }, "no free memory" },
     { "Multiboot: entry outside", MB_FLAT, 0, { { FLAT_HEADER + 28, 4, FLAT_END } }, "entry point" },
     { "Multiboot: entry below", MB_FLAT, 0, { { FLAT_HEADER + 28, 4, 0 } }, "entry point" },
+
+    { "Multiboot 2: header cut", MB2_ELF, ELF_TEXT + 24, { { 0 } }, "cut off inside its header" },
+    { "Multiboot 2: for MIPS", MB2_ELF, 0, { { ELF_TEXT + 4, 4, 4 }, { ELF_TEXT + 12, 4, MB2_CHECKSUM - 4 } },
+      "another processor" },
+    { "Multiboot 2: tag of size 0", MB2_ELF, 0, { { MB2_TAG + 4, 4, 0 } }, "does not fit its header" },
+    { "Multiboot 2: tag beyond the header", MB2_ELF, 0, { { MB2_TAG + 4, 4, 0xfffffff8 } }, "does not fit its header" },
+    { "Multiboot 2: short address tag", MB2_ELF, 0, { { MB2_TAG, 8, UINT64_C(0x1000000002) } }, "too short" },
+    { "Multiboot 2: short entry tag", MB2_ELF, 0, { { MB2_TAG, 8, UINT64_C(0x800000003) } }, "too short" },
+    { "Multiboot 2: unknown tag", MB2_ELF, 0, { { MB2_TAG, 2, 11 } }, "header tag 11" },
+    { "Multiboot 2: unknown information", MB2_ELF, 0,
+      { { MB2_TAG, 8, UINT64_C(0xc00000001) }, { MB2_TAG + 8, 4, 22 } }, "type 22" },
+    { "Multiboot 2: requires graphics", MB2_ELF, 0,
+      { { MB2_TAG, 8, UINT64_C(0xc00000004) }, { MB2_TAG + 8, 4, 1 } }, "graphics" },
+    { "Multiboot 2: addresses without an entry", MB2_ELF, 0, { { MB2_TAG, 2, 2 } }, "no entry address tag" },
+    { "Multiboot 2: entry outside", MB2_ELF, 0, { { MB2_TAG, 2, 3 }, { MB2_TAG + 8, 4, 0x500000 } }, "entry point" },
+    { "Multiboot 2: moved by 0", MB2_ELF, 0, { { MB2_TAG + 16, 4, 0 } }, "power of two" },
+    { "Multiboot 2: moved by 3", MB2_ELF, 0, { { MB2_TAG + 16, 4, 3 } }, "power of two" },
+    { "Multiboot 2: moved into nothing", MB2_ELF, 0, { { MB2_TAG + 8, 4, 0x300000 }, { MB2_TAG + 12, 4, 0x301fff } },
+      "no room" },
+    { "Multiboot 2: moved beyond RAM", MB2_ELF, 0,
+      { { MB2_TAG + 8, 4, 0x2000000 }, { MB2_TAG + 12, 4, 0xffffffff } }, "at least 33 MiB" },
+    { "Multiboot 2: moved to the end of all", MB2_ELF, 0,
+      { { MB2_TAG + 8, 4, 0xffffffff }, { MB2_TAG + 12, 4, 0xffffffff } }, "no room" },
+    { "Multiboot 2: neither ELF nor addresses", MB2_ELF, 0, { { 0, 4, 0 } }, "no ELF file" },
 };
 /* clang-format on */
 
@@ -148,6 +172,9 @@ static size_t make(enum base base, uint8_t *data)
     case MB_FLAT:
         make_flat(data);
         return FLAT_SIZE;
+    case MB2_ELF:
+        make_multiboot2_elf(data);
+        return ELF_SIZE;
     }
     return 0;
 }
@@ -183,7 +210,7 @@ END_TEST
 
 START_TEST(unspoilt_kernels_load)
 {
-    for (int base = BZ; base <= MB_FLAT; base++) {
+    for (int base = BZ; base <= MB2_ELF; base++) {
         uint8_t data[IMAGE_MAX];
         size_t size = make((enum base)base, data);
         struct fixture f;
@@ -310,8 +337,8 @@ int main(void)
     TCase *tc = tcase_create("malformed");
     tcase_add_loop_test(tc, spoilt_kernel_gets_one_sentence, 0, ARRAY_SIZE(rows));
     tcase_add_test(tc, unspoilt_kernels_load);
-    tcase_add_loop_test(tc, every_truncation_is_survived, BZ, MB_FLAT + 1);
-    tcase_add_loop_test(tc, random_damage_is_survived, BZ, MB_FLAT + 1);
+    tcase_add_loop_test(tc, every_truncation_is_survived, BZ, MB2_ELF + 1);
+    tcase_add_loop_test(tc, random_damage_is_survived, BZ, MB2_ELF + 1);
     tcase_add_test(tc, bad_company_gets_one_sentence);
     tcase_add_loop_test(tc, foreign_files_get_one_sentence, 0, 5);
     tcase_set_timeout(tc, 60);

@@ -148,6 +148,34 @@ START_TEST(movable_kernels_are_loaded_where_they_say)
 }
 END_TEST
 
+START_TEST(sections_that_no_segment_loads_are_handed_on)
+{
+    uint8_t file[ELF_SIZE + 2 * sizeof(Elf32_Shdr)];
+    memcpy(file, elf, sizeof elf);
+    Elf32_Shdr sections[2] = {
+        { .sh_type = SHT_PROGBITS, .sh_flags = SHF_ALLOC, .sh_addr = 0x100010, .sh_size = 32 },
+        { .sh_type = SHT_STRTAB, .sh_offset = ELF_DATA, .sh_size = 40 },
+    };
+    memcpy(file + ELF_SIZE, sections, sizeof sections);
+    put32(file + offsetof(Elf32_Ehdr, e_shoff), ELF_SIZE);
+    put16(file + offsetof(Elf32_Ehdr, e_shnum), 2);
+    put16(file + offsetof(Elf32_Ehdr, e_shstrndx), 1);
+    load_or_fail(file, sizeof file);
+    ck_assert_uint_ne(get32(info()) & (1 << 5), 0);
+    ck_assert_uint_eq(get32(info() + 28), 2);
+    ck_assert_uint_eq(get32(info() + 32), sizeof(Elf32_Shdr));
+    ck_assert_uint_eq(get32(info() + 40), 1);
+    memcpy(sections, f.fake.ram + get32(info() + 36), sizeof sections);
+    ck_assert_uint_eq(sections[0].sh_addr, 0x100010);
+    ck_assert_uint_ge(sections[1].sh_addr, ELF_END);
+    ck_assert_int_eq(memcmp(f.fake.ram + sections[1].sh_addr, file + ELF_DATA, 40), 0);
+
+    put32(file + offsetof(Elf32_Ehdr, e_shoff), ELF_SIZE + 4); /* cut off: no reason not to start it */
+    load_or_fail(file, sizeof file);
+    ck_assert_uint_eq(get32(info()) & (1 << 5), 0);
+}
+END_TEST
+
 START_TEST(memory_map_has_entries_that_can_be_walked)
 {
     load_or_fail(elf, sizeof elf);
@@ -214,6 +242,7 @@ int main(void)
     tcase_add_test(tc, modules_lie_page_aligned_behind_the_kernel);
     tcase_add_test(tc, empty_module_is_a_module);
     tcase_add_test(tc, movable_kernels_are_loaded_where_they_say);
+    tcase_add_test(tc, sections_that_no_segment_loads_are_handed_on);
     tcase_add_test(tc, memory_map_has_entries_that_can_be_walked);
     tcase_add_test(tc, text_mode_can_be_required);
     tcase_add_test(tc, flags_nobody_must_understand_are_ignored);
