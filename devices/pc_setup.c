@@ -20,18 +20,23 @@ enum {
 #define ISA_END     UINT64_C(0x00100000)
 #define PCI_HOLE    UINT64_C(0xe0000000) /* 512 MiB for 32-bit devices below 4 GiB */
 #define FOUR_GIB    UINT64_C(0x100000000)
-#define BIOS_MAX    (256u << 10)
+#define BIOS_MAX    (2u << 20)
+#define BIOS_LOW    (128u << 10) /* what of it is decoded below 1 MiB as well: E0000h-FFFFFh */
+#define BIOS_SHADOW (256u << 10) /* what of it firmware copies there: C0000h-FFFFFh */
 #define PAGE        4096u
 
 unsigned pc_memory_map(const struct pc_config *config, struct pc_region *regions)
 {
     uint64_t ram = config->ram_size, bios = config->bios_size;
     uint64_t low = ram < PCI_HOLE ? ram : PCI_HOLE;
+    uint64_t most = config->bios_shadow ? BIOS_SHADOW : BIOS_LOW;
+    uint64_t copy = bios < most ? bios : most;
     const struct pc_region all[PC_REGIONS_MAX] = {
         { "low memory", PC_REGION_RAM, 0, LOW_RAM_END, 0 },
         { "VGA memory", PC_REGION_MMIO, LOW_RAM_END, VGA_END - LOW_RAM_END, 0 },
-        { "upper memory", PC_REGION_RAM, VGA_END, ISA_END - bios - VGA_END, VGA_END },
-        { "BIOS copy", PC_REGION_BIOS, ISA_END - bios, bios, ISA_END - bios },
+        { "upper memory", PC_REGION_RAM, VGA_END, ISA_END - copy - VGA_END, VGA_END },
+        { "BIOS below 1 MiB", config->bios_shadow ? PC_REGION_SHADOW : PC_REGION_ROM, ISA_END - copy, copy,
+          config->bios_shadow ? ISA_END - copy : bios - copy },
         { "extended memory", PC_REGION_RAM, ISA_END, low - ISA_END, ISA_END },
         { "32-bit devices", PC_REGION_MMIO, low, FOUR_GIB - bios - low, 0 },
         { "BIOS", PC_REGION_ROM, FOUR_GIB - bios, bios, 0 },

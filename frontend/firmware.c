@@ -30,7 +30,7 @@ gboolean firmware_read(struct firmware *rom, const char *path, GError **error)
         memcpy(rom->data + (rom->size - image.size), image.data, image.size);
     } else {
         fail_with(error, FRONTEND_ERROR_IMAGE,
-                  "the BIOS ROM '%s' has %zu bytes: a raw ROM image of 16 bytes to 256 KiB is needed", path,
+                  "the BIOS ROM '%s' has %zu bytes: a raw ROM image of 16 bytes to 2 MiB is needed", path,
                   image.size);
     }
     image_clear(&image);

@@ -8,15 +8,15 @@
 
 #include "loader.h"
 
-enum { FIRMWARE_SIZE_MAX = 256 * 1024 };
+enum { FIRMWARE_SIZE_MAX = 2 << 20 };
 
-/* A ROM image: whole pages, its end at the top of 1 MiB and of 4 GiB. */
+/* A ROM image: whole pages, its end at the top of 4 GiB and, of the last 128 KiB, of 1 MiB. */
 struct firmware {
     uint8_t *data;
     uint32_t size;
 };
 
-/* From a file: up to 256 KiB; less than whole pages is padded in front. */
+/* From a file: up to 2 MiB; less than whole pages is padded in front. */
 gboolean firmware_read(struct firmware *rom, const char *path, GError **error);
 /* The ROM of a direct boot (bios/direct_boot.S). */
 void firmware_direct_boot(struct firmware *rom);

@@ -51,7 +51,7 @@ static const char DESCRIPTION[] =
 struct raw_options {
     char *ram, *kernel, *append, *bios, *debugcon, *engine, *split, *cpu, *exit_port, *rtc, *stats, *audit;
     char **initrds, **serial, **trace, **rest;
-    gboolean reboot, no_reboot, keep_halted, in_process, eager, version;
+    gboolean shadow_bios, reboot, no_reboot, keep_halted, in_process, eager, version;
 };
 
 static gboolean fail_usage(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -272,6 +272,7 @@ static gboolean take_boot(struct options *options, const struct raw_options *raw
     static char *none[] = { NULL };
     options->kernel = g_strdup(raw->kernel);
     options->bios = g_strdup(raw->bios);
+    options->shadow_bios = raw->shadow_bios;
     options->append = g_strdup(raw->append ? raw->append : "");
     options->initrds = g_strdupv(raw->initrds ? raw->initrds : none);
     if (options->action != OPTIONS_RUN)
@@ -280,6 +281,8 @@ static gboolean take_boot(struct options *options, const struct raw_options *raw
         return fail_usage(error, "nothing to run: give --kernel FILE or --bios FILE (see duplex86 --help)");
     if (raw->kernel && raw->bios)
         return fail_usage(error, "--kernel and --bios exclude each other: give one");
+    if (raw->kernel && raw->shadow_bios)
+        return fail_usage(error, "--shadow-bios goes with --bios, not with --kernel");
     if (raw->bios && raw->initrds)
         return fail_usage(error, "--initrd goes with --kernel, not with --bios");
     if (raw->bios && raw->append)
@@ -332,7 +335,9 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
           "Initial RAM disk; for Multiboot a module, 'FILE ARGS', repeatable", "FILE" },
         { "append", 'a', 0, G_OPTION_ARG_FILENAME, &raw->append, "The kernel's command line", "TEXT" },
         { "bios", 'b', 0, G_OPTION_ARG_FILENAME, &raw->bios,
-          "Start this ROM (256 KiB at most) from the reset vector, instead of a kernel", "FILE" },
+          "Start this ROM (2 MiB at most) from the reset vector, instead of a kernel", "FILE" },
+        { "shadow-bios", 0, 0, G_OPTION_ARG_NONE, &raw->shadow_bios,
+          "Have a copy of the ROM in RAM below 1 MiB, for firmware that needs it (SeaBIOS)", NULL },
         { "serial", 's', 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->serial,
           "Connect the next serial port (stdio)", "BACKEND" },
         { "debugcon", 'd', 0, G_OPTION_ARG_FILENAME, &raw->debugcon,

@@ -26,6 +26,7 @@ struct options {
     enum options_action action;
     uint64_t ram_size;
     char *kernel, *bios;
+    bool shadow_bios;                 /* with bios: below 1 MiB it is in RAM */
     char **initrds;                   /* NULL-terminated, never NULL */
     char *append;                     /* never NULL */
     char *serial[OPTIONS_SERIAL_MAX]; /* back-end of COM1.., "none" where there is none */

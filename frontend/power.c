@@ -17,7 +17,7 @@ static gboolean add_region(struct machine *m, const struct pc_region *region, GE
     int ret = 0;
     switch (region->kind) {
     case PC_REGION_RAM:
-    case PC_REGION_BIOS:
+    case PC_REGION_SHADOW:
         ret = d86_vm_add_ram(m->vm, region->base, region->size);
         break;
     case PC_REGION_ROM:
@@ -38,14 +38,14 @@ static int write_guest(void *opaque, uint64_t pa, const void *data, size_t size)
     return d86_vm_write(m->vm, pa, data, size);
 }
 
-/* The BIOS in RAM below 1 MiB, which the guest may have overwritten. */
-static gboolean write_bios(struct machine *m, const struct boot_memory *memory, GError **error)
+/* The copy of the BIOS in RAM below 1 MiB, if there is one; the guest may have overwritten it. */
+static gboolean write_shadow(struct machine *m, const struct boot_memory *memory, GError **error)
 {
     struct pc_region regions[PC_REGIONS_MAX];
     unsigned count = pc_memory_map(&m->config, regions);
     for (unsigned i = 0; i < count; i++) {
         const struct pc_region *r = &regions[i];
-        if (r->kind == PC_REGION_BIOS &&
+        if (r->kind == PC_REGION_SHADOW &&
             !boot_write(memory, r->base, m->rom.data + m->rom.size - r->size, r->size, error))
             return FALSE;
     }
@@ -225,10 +225,8 @@ static gboolean stand_in_for_bios(struct machine *m, const struct boot_memory *m
 gboolean power_start(struct machine *m, GError **error)
 {
     const struct boot_memory memory = { .write = write_guest, .opaque = m };
-    if (!write_bios(m, &memory, error))
-        return FALSE;
     if (m->options->bios)
-        return TRUE; /* the reset vector does the rest */
+        return write_shadow(m, &memory, error); /* the reset vector does the rest */
     return stand_in_for_bios(m, &memory, error) && load_kernel(m, &memory, error);
 }
 

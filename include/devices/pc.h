@@ -31,7 +31,8 @@ struct pc;
 /* What can be chosen about the machine. Zero is a sensible default for all but ram_size. */
 struct pc_config {
     uint64_t ram_size;     /* bytes; a multiple of 4 KiB, at least 1 MiB, at most PC_RAM_MAX */
-    uint32_t bios_size;    /* bytes of the BIOS image, a multiple of 4 KiB up to 256 KiB; 0: none */
+    uint32_t bios_size;    /* bytes of the BIOS image, a multiple of 4 KiB up to 2 MiB; 0: none */
+    bool bios_shadow;      /* below 1 MiB are its last 256 KiB in RAM, as after it has copied itself there */
     uint32_t serial_ports; /* bit n: COM(n+1) is present, n = 0..3 */
     uint16_t exit_port;    /* I/O port that ends the program (see pc_callbacks.exit_request); 0: none */
 };
@@ -43,12 +44,11 @@ struct pc_config {
 /* ---- Guest-physical memory ------------------------------------------------------------------- */
 
 enum pc_region_kind {
-    PC_REGION_RAM,  /* guest RAM, at `offset` of the caller's RAM */
-    PC_REGION_BIOS, /* guest RAM like the above, which holds a copy of the last `size` bytes of the BIOS
-                       image: write the copy at power-on and at every reset (it is RAM because a BIOS without
-                       a PCI bridge to unlock shadow memory writes to itself) */
-    PC_REGION_ROM,  /* read only: the BIOS image, from `offset` of the image; writes are ignored */
-    PC_REGION_MMIO, /* no memory: accesses go to pc_mmio_read() and pc_mmio_write() */
+    PC_REGION_RAM,    /* guest RAM, at `offset` of the caller's RAM */
+    PC_REGION_SHADOW, /* guest RAM like the above, which holds a copy of the last `size` bytes of the BIOS
+                         image: write the copy at power-on and at every reset */
+    PC_REGION_ROM,    /* read only: the BIOS image, from `offset` of the image; writes are ignored */
+    PC_REGION_MMIO,   /* no memory: accesses go to pc_mmio_read() and pc_mmio_write() */
 };
 
 struct pc_region {
@@ -56,15 +56,15 @@ struct pc_region {
     enum pc_region_kind kind;
     guest_pa base;
     uint64_t size;
-    uint64_t offset; /* RAM, BIOS: into guest RAM; ROM: into the BIOS image */
+    uint64_t offset; /* RAM, SHADOW: into guest RAM; ROM: into the BIOS image */
 };
 
 /*
- * The memory map as an i440FX lays it out: RAM below 640 KiB, the VGA hole, upper memory with the BIOS at its
- * end, RAM from 1 MiB, the hole for 32-bit devices with the BIOS ROM at its end, and what RAM is left from 4
- * GiB. Ascending, without overlap; addresses in no region are MMIO too. Fills at most PC_REGIONS_MAX entries
- * and returns how many. Needs no machine, so a loader can ask as well; the RAM and BIOS rows are its e820
- * map.
+ * The memory map as an i440FX lays it out: RAM below 640 KiB, the VGA hole, upper memory with the last 128
+ * KiB of the BIOS ROM at its end, RAM from 1 MiB, the hole for 32-bit devices with all of the ROM at its end,
+ * and what RAM is left from 4 GiB. Ascending, without overlap; addresses in no region are MMIO too. Fills at
+ * most PC_REGIONS_MAX entries and returns how many. Needs no machine, so a loader can ask as well; the RAM
+ * rows are its e820 map.
  */
 unsigned pc_memory_map(const struct pc_config *config, struct pc_region *regions);
 

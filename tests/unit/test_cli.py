@@ -163,7 +163,7 @@ def bad_rows(files):
     linux[0x234] = 1
     struct.pack_into("<I", linux, 0x238, 255)
     bzimage = files.make("bzImage", bytes(linux))
-    big = files.make("big.rom", bytes(256 * 1024 + 1))
+    big = files.make("big.rom", bytes(2 * 1024 * 1024 + 1))
     tiny = files.make("tiny.rom", b"x")
     empty = files.make("empty", b"")
     text = files.make("text", b"This is not a kernel. " * 100)
@@ -203,9 +203,10 @@ def bad_rows(files):
         ([*k, "--ram", "1M"], "at least 2 MiB of RAM: start it with --ram 2M"),
         ([*k, "--bios", tiny], "exclude each other"),
         (["--bios", files.path("absent")], "absent': No such file"),
-        (["--bios", big], "262145 bytes"),
+        (["--bios", big], "2097153 bytes"),
         (["--bios", tiny], "1 bytes"),
         (["--bios", empty], "is empty"),
+        ([*k, "--shadow-bios"], "--shadow-bios goes with --bios"),
         (["--bios", big, "--initrd", text], "--initrd goes with --kernel"),
         (["--bios", big, "--append", "x"], "--append goes with --kernel"),
         ([*k, "--initrd", files.path("absent")], "absent': No such file"),
@@ -635,8 +636,8 @@ def cpu_seconds(pid):
 
 def main():
     tests = [test_bad_input, test_information, test_engine_choice, test_user_code, test_statistics,
-             test_trace, test_executor_death, test_endings, test_bios, test_empty_initrd, test_real_mode_kernel, test_serial, test_big_output,
-             test_unix_socket, test_terminal, test_idle]
+             test_trace, test_executor_death, test_endings, test_bios, test_empty_initrd, test_real_mode_kernel, test_serial,
+             test_big_output,             test_unix_socket, test_terminal, test_idle]
     with tempfile.TemporaryDirectory(prefix="duplex86-") as directory:
         for test in tests:
             if ONLY in test.__name__:

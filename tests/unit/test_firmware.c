@@ -115,8 +115,9 @@ static const struct {
     size_t size;
     uint32_t rom; /* its size as a ROM; 0: refused */
 } roms[] = {
+    { "2 MiB", 2 << 20, 2 << 20 },
+    { "one byte more", (2 << 20) + 1, 0 },
     { "256 KiB", 256 << 10, 256 << 10 },
-    { "one byte more", (256 << 10) + 1, 0 },
     { "64 KiB", 64 << 10, 64 << 10 },
     { "odd size is padded in front", 5000, 8192 },
     { "just a reset vector", 16, 4096 },

@@ -405,16 +405,25 @@ static const struct {
     { "256 MiB and a BIOS", { .ram_size = 256 * MIB, .bios_size = 256u << 10 }, 65535, 240 * 16, 0 },
     { "4 GiB and a BIOS", { .ram_size = 4 * GIB, .bios_size = 128u << 10 }, 65535, 3568 * 16, 512 * 16 },
     { "64 GiB", { .ram_size = 64 * GIB }, 65535, 3568 * 16, (64 * 1024 - 3584) * 16 },
+    { "64 MiB and a small BIOS", { .ram_size = 64 * MIB, .bios_size = 4096 }, 63 * 1024, 48 * 16, 0 },
+    { "64 MiB and 2 MiB of BIOS", { .ram_size = 64 * MIB, .bios_size = 2 * MIB }, 63 * 1024, 48 * 16, 0 },
+    { "64 MiB and a BIOS in RAM",
+      { .ram_size = 64 * MIB, .bios_size = MIB, .bios_shadow = true },
+      63 * 1024,
+      48 * 16,
+      0 },
 };
 
-/* Ascending, no overlap, every byte of RAM but the part behind the VGA hole exactly once, and at its own
- * place. */
+/* Ascending, no overlap, every byte of RAM but the part behind the VGA hole and ROM exactly once, and at its
+ * own place; all of the BIOS below 4 GiB, its end below 1 MiB. */
 START_TEST(memory_map_is_sound)
 {
     const struct pc_config *config = &memory_rows[_i].config;
+    const uint64_t most = config->bios_shadow ? 256u << 10 : 128u << 10;
+    const uint64_t copy = config->bios_size < most ? config->bios_size : most;
     struct pc_region regions[PC_REGIONS_MAX];
     unsigned count = pc_memory_map(config, regions);
-    uint64_t end = 0, ram = 0, ram_end = 0, rom = 0;
+    uint64_t end = 0, ram = 0, ram_end = 0, rom = 0, low = 0;
 
     ck_assert_uint_le(count, PC_REGIONS_MAX);
     for (unsigned i = 0; i < count; i++) {
@@ -423,21 +432,26 @@ START_TEST(memory_map_is_sound)
         ck_assert_uint_ge(r->base, end);
         ck_assert_uint_gt(r->size, 0);
         end = r->base + r->size;
-        if (r->kind == PC_REGION_RAM || r->kind == PC_REGION_BIOS) {
+        if (r->kind == PC_REGION_RAM || r->kind == PC_REGION_SHADOW) {
             ck_assert_uint_ge(r->offset, ram_end); /* no two places share a byte */
             ram_end = r->offset + r->size;
             ck_assert_uint_le(ram_end, config->ram_size);
             ck_assert(r->base == r->offset || r->base == 4 * GIB);
             ram += r->size;
         } else if (r->kind == PC_REGION_ROM) {
-            ck_assert_uint_eq(end, 4 * GIB);
+            ck_assert(end == 4 * GIB || end == MIB);
+            ck_assert_uint_eq(r->offset + r->size, config->bios_size);
             rom += r->size;
         }
-        if (r->kind == PC_REGION_BIOS)
-            ck_assert_uint_eq(end, MIB);
+        if (end == MIB && r->kind != PC_REGION_RAM) {
+            ck_assert_int_eq(r->kind, config->bios_shadow ? PC_REGION_SHADOW : PC_REGION_ROM);
+            low = r->size;
+        }
     }
-    ck_assert_msg(ram == config->ram_size - (128u << 10), "%s", memory_rows[_i].name);
-    ck_assert_uint_eq(rom, config->bios_size);
+    ck_assert_uint_eq(low, copy);
+    uint64_t hidden = (128u << 10) + (config->bios_shadow ? 0 : copy);
+    ck_assert_msg(ram == config->ram_size - hidden, "%s", memory_rows[_i].name);
+    ck_assert_uint_eq(rom, config->bios_size + (config->bios_shadow ? 0 : copy));
 }
 END_TEST
 
@@ -488,7 +502,8 @@ static const struct {
     { "too little RAM", { .ram_size = MIB - 4096 }, -EINVAL },
     { "too much RAM", { .ram_size = 64 * GIB + 4096 }, -EINVAL },
     { "odd RAM", { .ram_size = 16 * MIB + 1 }, -EINVAL },
-    { "big BIOS", { .ram_size = 16 * MIB, .bios_size = 512u << 10 }, -EINVAL },
+    { "largest BIOS", { .ram_size = 16 * MIB, .bios_size = 2u << 20 }, 0 },
+    { "too large a BIOS", { .ram_size = 16 * MIB, .bios_size = (2u << 20) + 4096 }, -EINVAL },
     { "odd BIOS", { .ram_size = 16 * MIB, .bios_size = 1000 }, -EINVAL },
     { "exit port on the timer", { .ram_size = 16 * MIB, .exit_port = 0x3d }, -EINVAL },
     { "exit port past the end", { .ram_size = 16 * MIB, .exit_port = 0xfffe }, -EINVAL },
