@@ -46,11 +46,9 @@ struct ps2_port {
 struct i8042 {
     uint8_t ram[RAM_BYTES]; /* byte 0 is the command byte */
     uint8_t output_buffer;
-    uint8_t source;  /* enum source of output_buffer; valid while full */
-    bool full;       /* OBF */
-    bool aux_status; /* status bit 5: the last byte put into the buffer counts as the mouse's */
-    uint8_t reply;   /* a controller reply waiting for the buffer; valid while reply_waiting */
-    bool reply_waiting, reply_aux;
+    uint8_t source;       /* enum source of output_buffer; valid while full */
+    bool full;            /* OBF */
+    bool aux_status;      /* status bit 5: the last byte put into the buffer counts as the mouse's */
     uint8_t command;      /* command whose data byte comes next at port 60h; 0: none */
     bool command_written; /* status bit 3: the last write went to port 64h */
     bool break_prefix;    /* translation has swallowed an F0 */
@@ -107,17 +105,14 @@ static void fill_buffer(struct device *dev, uint8_t byte, enum source source, bo
     update_irqs(dev);
 }
 
+/*
+ * What a command has to say. There is one register, and the controller writes it whether or not the system
+ * has read it: an unread byte is gone. Software counts on it that switches the keyboard off (ADh), gives a
+ * command and takes the next byte for its answer.
+ */
 static void reply(struct device *dev, uint8_t byte, bool aux)
 {
-    struct i8042 *kbc = dev->state;
-
-    if (!kbc->full) {
-        fill_buffer(dev, byte, FROM_CONTROLLER, aux);
-        return;
-    }
-    kbc->reply = byte;
-    kbc->reply_aux = aux;
-    kbc->reply_waiting = true;
+    fill_buffer(dev, byte, FROM_CONTROLLER, aux);
 }
 
 /* A byte is in from the keyboard. Returns false if translation swallowed it. */
@@ -178,10 +173,6 @@ static void catch_up(struct device *dev)
     uint64_t now = device_now(dev);
     uint64_t deadline = DEVICE_NEVER;
 
-    if (!kbc->full && kbc->reply_waiting) {
-        kbc->reply_waiting = false;
-        fill_buffer(dev, kbc->reply, FROM_CONTROLLER, kbc->reply_aux);
-    }
     deliver(dev, I8042_LINK_KBD, now);
     deliver(dev, I8042_LINK_AUX, now);
     invite(dev);
@@ -192,6 +183,15 @@ static void catch_up(struct device *dev)
             deadline = port->ready_at;
     }
     device_set_deadline(dev, deadline);
+}
+
+static void put_on_cable(struct device *dev, unsigned link, uint8_t byte)
+{
+    struct i8042 *kbc = dev->state;
+
+    kbc->ports[link].busy = true;
+    kbc->ports[link].byte = byte;
+    kbc->ports[link].ready_at = device_now(dev) + CABLE_BYTE_NS;
 }
 
 /* A device offers bytes: one at a time goes into the cable. */
@@ -207,9 +207,7 @@ static size_t i8042_receive(struct device *dev, unsigned link, const uint8_t *by
         port->refused = true;
         return 0;
     }
-    port->busy = true;
-    port->byte = bytes[0];
-    port->ready_at = device_now(dev) + CABLE_BYTE_NS;
+    put_on_cable(dev, link, bytes[0]);
     port->refused = count > 1;
     catch_up(dev);
     return 1;
@@ -331,11 +329,14 @@ static void write_command(struct device *dev, uint8_t command)
     }
 }
 
-/* Devices take a byte at once. From an empty socket the controller reports its own FE after a time-out. */
+/*
+ * Devices take a byte at once. For an empty socket the controller answers FE itself, after a time-out; that
+ * stands for the device's answer, and waits for the register like one.
+ */
 static void send_to_device(struct device *dev, unsigned link, uint8_t value)
 {
     if (device_send(dev, link, &value, 1) == 0)
-        reply(dev, 0xfe, link == I8042_LINK_AUX);
+        put_on_cable(dev, link, 0xfe);
 }
 
 /* A data byte for the keyboard also enables its port, as the controller needs the clock to send it. */
