@@ -6,6 +6,7 @@
  * present cycle began, and the count it runs with. Intel 8254 datasheet; what differs is listed in
  * docs/devices.md.
  */
+#include "arrears.h"
 #include "devices/chips.h"
 #include "devices/near.h"
 
@@ -14,9 +15,6 @@ enum { CLK_TICKS = 105, CLK_NS = 88000 };
 
 /* A guest may ask for an interrupt every 1.7 us; edges closer than 20 us are merged to spare the host. */
 enum { MIN_EDGE_TICKS = 24 };
-
-/* Edges that were late: how many are made up for in each period, and for how long a delay (1 s). */
-enum { CATCH_UP_RATE = 4, CATCH_UP_TICKS = 1193182 };
 
 /* No edge is farther than that: two counts, and what the load takes. */
 enum { FARTHEST_EDGE_TICKS = 2 * 65536 + 2 };
@@ -54,8 +52,9 @@ struct counter {
 
 struct i8254 {
     struct counter counters[3];
-    uint64_t due;  /* tick of the rising edge of OUT0 that the deadline stands for */
-    uint32_t owed; /* edges of OUT0 that the host was too late for and that are still to come */
+    uint64_t due;           /* tick of the next rising edge of OUT0 */
+    struct arrears arrears; /* rising edges of OUT0 that have passed and are still to come */
+    bool requested : 1;     /* level of REQUEST0 */
 };
 
 static const struct device_event event_control = { "i8254_control", { "value" } };
@@ -185,53 +184,81 @@ static uint64_t next_rise(const struct counter *c, uint64_t now)
     return (int64_t)(end - now) > 0 ? end : DEVICE_NEVER;
 }
 
+/* The next thing to do is the next edge, or sooner one that is owed, once the last one has been taken. */
+static void schedule(struct device *dev)
+{
+    const struct i8254 *pit = dev->state;
+    uint64_t when = pit->due == DEVICE_NEVER ? DEVICE_NEVER : ns_of(pit->due);
+
+    if (pit->due != DEVICE_NEVER && pit->arrears.owed && !pit->requested && pit->arrears.next_at < when)
+        when = pit->arrears.next_at;
+    device_set_deadline(dev, when);
+}
+
+/* Find the next edge. */
+static void arm(struct device *dev, uint64_t now)
+{
+    struct i8254 *pit = dev->state;
+
+    pit->due = next_rise(&pit->counters[0], now);
+    if ((int64_t)(pit->due - now) > FARTHEST_EDGE_TICKS)
+        pit->due = DEVICE_NEVER; /* no count leads there: a state that came from elsewhere (is_valid) */
+    schedule(dev);
+}
+
 /*
  * OUT0 is driven for its rising edges only: it stays high until just before the next one. An 8259A forgets a
  * request whose line falls before it is acknowledged; with the true low half of mode 3, a host that is late
  * by half a period would lose every tick.
  */
-static void arm(struct device *dev, uint64_t now)
+static void rise(struct device *dev)
 {
-    struct i8254 *pit = dev->state;
-    const struct counter *c = &pit->counters[0];
-    uint64_t rise = next_rise(c, now);
-
-    if ((int64_t)(rise - now) > FARTHEST_EDGE_TICKS)
-        rise = DEVICE_NEVER; /* no count leads there: a state that came from elsewhere (is_valid) */
-    pit->due = rise;
-    if (pit->owed && rise != DEVICE_NEVER) {
-        uint64_t soon = now + edge_step(c) / CATCH_UP_RATE;
-        rise = soon < rise ? soon : rise;
-    }
-    device_set_deadline(dev, rise == DEVICE_NEVER ? DEVICE_NEVER : ns_of(rise));
+    device_set_line(dev, I8254_LINE_OUT0, false);
+    device_set_line(dev, I8254_LINE_OUT0, true);
 }
 
 /*
- * An edge is due. Guests count edges to know the time, so those a busy host was too late for are not
- * forgotten: they follow, a few in each period, until the guest has had them all.
+ * Of a periodic count every edge counts. The 8259A makes one of two that come before the first is taken, and
+ * a busy host lets many pass at once; so each is owed until it can be given.
  */
-static void count_late_edges(struct i8254 *pit, uint64_t now)
+static void give_or_owe(struct device *dev, uint64_t now_ns)
 {
-    const struct counter *c = &pit->counters[0];
-    uint64_t step = edge_step(c), late = (now - pit->due) / step, most = CATCH_UP_TICKS / step;
+    struct i8254 *pit = dev->state;
+    uint64_t now = ticks_at(now_ns), step = edge_step(&pit->counters[0]), guest_ns = device_guest_ns(dev);
+    uint64_t passed = now < pit->due ? 0 : (now - pit->due) / step + 1;
 
-    pit->owed = (uint32_t)(pit->owed + late < most ? pit->owed + late : most);
+    if (pit->requested) {
+        arrears_meet(&pit->arrears, passed, ns_of(step), guest_ns);
+        return;
+    }
+    arrears_owe(&pit->arrears, passed, ns_of(step));
+    if (arrears_pay(&pit->arrears, ns_of(step), now_ns, guest_ns))
+        rise(dev);
 }
 
 static void i8254_timer(struct device *dev)
 {
     struct i8254 *pit = dev->state;
-    uint64_t now = ticks_at(device_now(dev));
-    bool on_time = now >= pit->due;
+    uint64_t now_ns = device_now(dev), now = ticks_at(now_ns);
 
-    if (on_time && periodic(&pit->counters[0]))
-        count_late_edges(pit, now);
-    else if (!on_time && pit->owed)
-        pit->owed--;
+    if (periodic(&pit->counters[0]))
+        give_or_owe(dev, now_ns);
+    else
+        rise(dev);
     settle(&pit->counters[0], now);
-    device_set_line(dev, I8254_LINE_OUT0, false);
-    device_set_line(dev, I8254_LINE_OUT0, true);
     arm(dev, now);
+}
+
+/* The 8259A has a request of OUT0, or has had it taken. */
+static void request_changed(struct device *dev, bool level)
+{
+    struct i8254 *pit = dev->state;
+
+    pit->requested = level;
+    if (level || !pit->arrears.owed)
+        return;
+    arrears_pause(&pit->arrears, ns_of(edge_step(&pit->counters[0])), device_now(dev));
+    schedule(dev);
 }
 
 /* Counter 0 was written: drive OUT0 to what it is, and find its next edge. */
@@ -239,7 +266,7 @@ static void counter0_changed(struct device *dev, uint64_t now)
 {
     struct i8254 *pit = dev->state;
 
-    pit->owed = 0;
+    arrears_begin(&pit->arrears, periodic(&pit->counters[0]) ? device_guest_ns(dev) : 0);
     if (!counting(&pit->counters[0]) || !periodic(&pit->counters[0]))
         device_set_line(dev, I8254_LINE_OUT0, output(&pit->counters[0], now));
     arm(dev, now);
@@ -444,6 +471,8 @@ static void i8254_input(struct device *dev, unsigned pin, bool level)
     struct counter *c = &pit->counters[I8254_PIN_GATE2];
     uint64_t now;
 
+    if (pin == I8254_PIN_REQUEST0)
+        request_changed(dev, level);
     if (pin != I8254_PIN_GATE2 || level == c->gate)
         return;
     now = ticks_at(device_now(dev));
@@ -474,6 +503,8 @@ static void i8254_reset(struct device *dev)
 
     for (unsigned i = 0; i < 3; i++)
         pit->counters[i] = (struct counter){ .rw = RW_BOTH, .gate = i == 2 ? gate2 : true, .n = 1 };
+    arrears_begin(&pit->arrears, 0);
+    pit->due = DEVICE_NEVER;
     device_set_line(dev, I8254_LINE_OUT0, false);
     device_set_deadline(dev, DEVICE_NEVER);
 }

@@ -48,6 +48,7 @@ struct i8259 {
     bool read_isr : 1; /* OCW3 chose ISR for reads of the even address, else IRR */
     bool poll : 1;     /* the next read is a poll */
     bool line : 1;     /* INT as driven */
+    bool request0 : 1; /* REQUEST0 as driven */
 };
 
 static const struct device_event event_init = { "i8259_init", { "slot", "icw2", "icw1" } };
@@ -107,11 +108,15 @@ static unsigned pending(const struct i8259 *pic)
 static void update_line(struct device *dev)
 {
     struct i8259 *pic = dev->state;
-    bool level = pending(pic) != NO_LEVEL;
+    bool level = pending(pic) != NO_LEVEL, request0 = irr(pic) & 1;
 
     if (level != pic->line) {
         pic->line = level;
         device_set_line(dev, I8259_LINE_INT, level);
+    }
+    if (request0 != pic->request0) {
+        pic->request0 = request0;
+        device_set_line(dev, I8259_LINE_REQUEST0, request0);
     }
 }
 
@@ -334,6 +339,7 @@ static void i8259_reset(struct device *dev)
 
     *pic = (struct i8259){ .pins = pins, .imr = 0xff, .lowest = 7, .icw1 = ICW1_IC4 };
     device_set_line(dev, I8259_LINE_INT, false);
+    device_set_line(dev, I8259_LINE_REQUEST0, false);
 }
 
 static bool i8259_is_valid(const void *state)
@@ -352,7 +358,7 @@ const struct device_type i8259_device = {
         { .count = 2, .read = i8259_read, .write = i8259_write },
         { .count = 1, .read = elcr_read, .write = elcr_write },
     },
-    .line_count = 1,
+    .line_count = 2,
     .reset = i8259_reset,
     .input = i8259_input,
     .acknowledge = i8259_acknowledge,

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "arrears.h"
 #include "devices/chips.h"
 
 #define NS_PER_SECOND UINT64_C(1000000000)
@@ -46,7 +47,8 @@ struct mc146818 {
     /* Machine time at which the present second began, and with it the divider chain's phase. While the time
        stands (SET) the chain runs on; while DV holds the divider it means nothing. */
     uint64_t second_start;
-    uint64_t seen; /* machine time up to which the flags are right; never before second_start */
+    uint64_t seen;          /* machine time up to which the flags are right; never before second_start */
+    struct arrears arrears; /* periodic interrupts that are still to come; none while PIE is clear */
 };
 
 struct civil {
@@ -238,16 +240,39 @@ static void update_line(struct device *dev)
     }
 }
 
+/*
+ * Does the tap say so, now or before? Who polls PF learns that a period has ended. Who is interrupted for it
+ * counts periods, and reads register C for each, which is how an interrupt is taken here; so none is
+ * forgotten while the guest could not (arrears.h).
+ */
+static void set_pf(struct device *dev, uint64_t now)
+{
+    struct mc146818 *rtc = dev->state;
+    uint32_t period = period_ticks(rtc);
+    uint64_t period_ns = crystal_ns(period), ended;
+
+    if (!period)
+        return;
+    ended = crystal_ticks(now - rtc->second_start) / period -
+            crystal_ticks(rtc->seen - rtc->second_start) / period;
+    if (!(rtc->regs[REG_B] & B_PIE)) {
+        rtc->regs[REG_C] |= ended ? C_PF : 0;
+    } else if (!(rtc->regs[REG_C] & C_PF)) {
+        arrears_owe(&rtc->arrears, ended, period_ns);
+        if (arrears_pay(&rtc->arrears, period_ns, now, device_guest_ns(dev)))
+            rtc->regs[REG_C] |= C_PF;
+    } else if (ended) {
+        arrears_meet(&rtc->arrears, ended, period_ns, device_guest_ns(dev));
+    }
+}
+
 /* Bring registers and flags up to `now`. */
 static void catch_up(struct device *dev, uint64_t now)
 {
     struct mc146818 *rtc = dev->state;
-    uint32_t period = period_ticks(rtc);
     uint64_t seconds;
 
-    if (period && crystal_ticks(now - rtc->second_start) / period !=
-                      crystal_ticks(rtc->seen - rtc->second_start) / period)
-        rtc->regs[REG_C] |= C_PF;
+    set_pf(dev, now);
     seconds = (now - rtc->second_start) / NS_PER_SECOND;
     if (seconds) {
         rtc->second_start += seconds * NS_PER_SECOND;
@@ -267,8 +292,11 @@ static void arm(struct device *dev, uint64_t now)
     uint64_t phase = now - rtc->second_start;
     uint64_t deadline = DEVICE_NEVER;
 
-    if ((wanted & B_PIE) && period)
+    if ((wanted & B_PIE) && period) {
         deadline = rtc->second_start + crystal_ns((crystal_ticks(phase) / period + 1) * period);
+        if (rtc->arrears.owed && rtc->arrears.next_at < deadline)
+            deadline = rtc->arrears.next_at;
+    }
     if (running(rtc)) {
         uint32_t alarm = wanted & B_AIE ? seconds_to_alarm(rtc, read_registers(rtc).second) : 0;
         uint64_t in = wanted & B_UIE ? 1 : alarm;
@@ -294,12 +322,24 @@ static void write_a(struct mc146818 *rtc, uint8_t value, uint64_t now)
 {
     bool was_held = divider_held(rtc);
 
+    if ((value ^ rtc->regs[REG_A]) & ~A_UIP)
+        rtc->arrears.owed = 0; /* they were of another rate */
     rtc->regs[REG_A] = value & ~A_UIP;
     /* The first update follows half a second after the divider is released (datasheet, "DV0, DV1, DV2"). */
     if (was_held && !divider_held(rtc)) {
         rtc->second_start = now - NS_PER_SECOND / 2;
         rtc->seen = now;
     }
+}
+
+static void write_b(struct device *dev, uint8_t value)
+{
+    struct mc146818 *rtc = dev->state;
+
+    if ((value ^ rtc->regs[REG_B]) & B_PIE)
+        arrears_begin(&rtc->arrears, device_guest_ns(dev));
+    rtc->regs[REG_B] = value & B_SET ? value & ~B_UIE : value; /* SET clears UIE */
+    update_line(dev);
 }
 
 static void write_register(struct device *dev, unsigned index, uint8_t value)
@@ -314,8 +354,7 @@ static void write_register(struct device *dev, unsigned index, uint8_t value)
         write_a(rtc, value, now);
         break;
     case REG_B:
-        rtc->regs[REG_B] = value & B_SET ? value & ~B_UIE : value; /* SET clears UIE */
-        update_line(dev);
+        write_b(dev, value);
         break;
     case REG_C:
     case REG_D:
@@ -343,6 +382,8 @@ static uint8_t read_register(struct device *dev, unsigned index)
     case REG_C:
         rtc->regs[REG_C] = 0;
         update_line(dev);
+        if (rtc->arrears.owed)
+            arrears_pause(&rtc->arrears, crystal_ns(period_ticks(rtc)), now);
         arm(dev, now);
         break;
     case REG_D:
@@ -403,6 +444,7 @@ static void mc146818_reset(struct device *dev)
     catch_up(dev, now);
     rtc->regs[REG_B] &= ~(B_PIE | B_AIE | B_UIE | 0x08); /* and SQWE */
     rtc->regs[REG_C] = 0;
+    rtc->arrears.owed = 0;
     rtc->index = 0;
     update_line(dev);
     device_set_line(dev, MC146818_LINE_IRQ, rtc->line);

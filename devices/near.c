@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The chips next to the processor and the wires between them: OUT0 of the timer is IRQ 0, INT of the slave
- * is IRQ 2, INT of the master is INTR.
+ * is IRQ 2, INT of the master is INTR; and the timer is told what has become of IRQ 0.
  * IBM PC/AT Technical Reference, "System Board"; Intel 82371SB, "ISA Compatible Interrupt Controller".
  */
 #include "devices/near.h"
@@ -43,6 +43,18 @@ static int64_t board_wall_clock(void *board)
     return 0;
 }
 
+uint64_t near_guest_ns(const struct near *near)
+{
+    uint64_t run = near->host->run_ns ? near->host->run_ns(near->ctx) : 0;
+
+    return run + near->state->halted_ns; /* which the call may have brought up to date */
+}
+
+static uint64_t board_guest_ns(void *board)
+{
+    return near_guest_ns(board);
+}
+
 static void set_intr(struct near *near, bool level)
 {
     if (level == near->state->intr)
@@ -55,11 +67,14 @@ static void board_set_line(void *board, struct device *dev, unsigned line, bool 
 {
     struct near *near = board;
 
-    (void)line; /* each drives its line 0 only */
-    if (dev->slot == NEAR_MASTER)
+    if (dev->slot == NEAR_PIT)
+        near_set_irq(near, NEAR_IRQ_TIMER, level);
+    else if (dev->slot == NEAR_SLAVE && line == I8259_LINE_INT)
+        near_set_irq(near, NEAR_IRQ_CASCADE, level);
+    else if (dev->slot == NEAR_MASTER && line == I8259_LINE_INT)
         set_intr(near, level);
-    else
-        near_set_irq(near, dev->slot == NEAR_PIT ? NEAR_IRQ_TIMER : NEAR_IRQ_CASCADE, level);
+    else if (dev->slot == NEAR_MASTER)
+        i8254_device.input(&near->chip[NEAR_PIT], I8254_PIN_REQUEST0, level);
 }
 
 static bool board_input(void *board, struct device *dev, unsigned pin)
@@ -112,6 +127,7 @@ static void board_trace(void *board, struct device *dev, const struct device_eve
 static const struct device_board board_ops = {
     .now = board_now,
     .wall_clock = board_wall_clock,
+    .guest_ns = board_guest_ns,
     .set_line = board_set_line,
     .input = board_input,
     .set_deadline = board_set_deadline,

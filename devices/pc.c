@@ -114,6 +114,8 @@ struct pc {
     uint8_t serial_outputs[PC_SERIAL_MAX];
     uint8_t leds;
     bool nmi_enabled, ignne, a20;
+    bool halted;
+    uint64_t halted_since; /* machine time; valid while halted */
     struct near near;
     struct near_state near_state;
     struct bus bus;
@@ -134,11 +136,30 @@ static uint64_t board_now(void *board)
     return pc->callbacks.now_ns(pc->ctx);
 }
 
+/* Bring the time the guest was halted up to date. */
+static void count_halt(struct pc *pc)
+{
+    uint64_t now;
+
+    if (!pc->halted)
+        return;
+    now = board_now(pc);
+    pc->near_state.halted_ns += now - pc->halted_since;
+    pc->halted_since = now;
+}
+
 static int64_t board_wall_clock(void *board)
 {
     struct pc *pc = board;
 
     return pc->callbacks.wall_clock_ns(pc->ctx);
+}
+
+static uint64_t board_guest_ns(void *board)
+{
+    const struct pc *pc = board;
+
+    return near_guest_ns(&pc->near);
 }
 
 static void set_pin(struct pc *pc, unsigned slot, unsigned pin, bool level)
@@ -368,6 +389,7 @@ static void board_trace(void *board, struct device *dev, const struct device_eve
 static const struct device_board board_ops = {
     .now = board_now,
     .wall_clock = board_wall_clock,
+    .guest_ns = board_guest_ns,
     .set_line = board_set_line,
     .input = board_input,
     .set_deadline = board_set_deadline,
@@ -394,11 +416,20 @@ static void near_trace(void *ctx, const struct device_event *event, const uint64
     board_trace(ctx, NULL, event, args);
 }
 
+static uint64_t near_run_ns(void *ctx)
+{
+    struct pc *pc = ctx;
+
+    count_halt(pc);
+    return pc->callbacks.run_ns ? pc->callbacks.run_ns(pc->ctx) : 0;
+}
+
 static const struct near_host near_host = {
     .now = board_now,
     .intr_changed = near_intr_changed,
     .deadline_changed = near_deadline_changed,
     .trace = near_trace,
+    .run_ns = near_run_ns,
 };
 
 /* ---- Power-on and reset ---------------------------------------------------------------------- */
@@ -581,6 +612,13 @@ void pc_raise_nmi(struct pc *pc)
 void pc_set_ferr(struct pc *pc, bool active)
 {
     set_pin(pc, FPU_ERROR, FPU_ERROR_PIN_FERR, active);
+}
+
+void pc_set_halted(struct pc *pc, bool halted)
+{
+    count_halt(pc);
+    pc->halted = halted;
+    pc->halted_since = board_now(pc);
 }
 
 /* ---- Lending ------------------------------------------------------------------------------------- */

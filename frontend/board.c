@@ -19,6 +19,12 @@ static int64_t wall_clock_ns(void *ctx)
     return m->clock.wall(&m->clock);
 }
 
+static uint64_t run_ns(void *ctx)
+{
+    const struct machine *m = ctx;
+    return d86_vcpu_run_ns(m->vcpu);
+}
+
 /* Make the vCPU's thread look at its news. */
 static void rouse(struct machine *m)
 {
@@ -109,6 +115,7 @@ static void trace(void *ctx, const struct device_event *event, const uint64_t *a
 const struct pc_callbacks board_callbacks = {
     .now_ns = now_ns,
     .wall_clock_ns = wall_clock_ns,
+    .run_ns = run_ns,
     .deadline_changed = deadline_changed,
     .intr_changed = intr_changed,
     .nmi = nmi,

@@ -84,8 +84,10 @@ static void wait_for_interrupt(struct machine *m, const char *how)
         return;
     }
     statistics_spend(m, SPENT_WAITING);
+    pc_set_halted(m->pc, true);
     while (!m->stopping && !m->reset_wanted && !m->nmi_wanted && (deaf || !pc_intr(m->pc)))
         wait_for_news(m);
+    pc_set_halted(m->pc, false);
     statistics_spend(m, SPENT_DEVICES);
 }
 

@@ -13,6 +13,7 @@ extern const struct device_type i8259_device;
 
 enum {
     I8259_LINE_INT = 0,
+    I8259_LINE_REQUEST0 = 1,       /* bit 0 of IRR; not a pin, but what the timer has to know */
     I8259_PIN_IR0 = 0,             /* IR0..IR7 are pins 0..7 */
     I8259_STRAP_MASTER = 1 << 8,   /* SP/EN is high: a master */
     I8259_STRAP_ELCR_FIXED = 0xff, /* lines whose ELCR bit cannot be set */
@@ -25,7 +26,8 @@ enum {
     I8254_LINE_OUT0 = 0, /* driven at its rising edges; OUT1 and OUT2 are only sampled */
     I8254_LINE_OUT1 = 1,
     I8254_LINE_OUT2 = 2,
-    I8254_PIN_GATE2 = 2, /* GATE0 and GATE1 are tied high on a PC */
+    I8254_PIN_GATE2 = 2,    /* GATE0 and GATE1 are tied high on a PC */
+    I8254_PIN_REQUEST0 = 3, /* high: the interrupt of OUT0's last rise has not been taken yet */
 };
 
 /* Real-time clock and CMOS RAM. Ports: index, data. */

@@ -99,6 +99,7 @@ struct device_type {
 struct device_board {
     uint64_t (*now)(void *board);       /* machine time in ns; starts anywhere, never goes back */
     int64_t (*wall_clock)(void *board); /* what a clock on the wall shows: ns since 1970-01-01 00:00 */
+    uint64_t (*guest_ns)(void *board);  /* how long the guest has run or was halted; see device_guest_ns() */
     void (*set_line)(void *board, struct device *dev, unsigned line, bool level);
     bool (*input)(void *board, struct device *dev, unsigned pin);
     void (*set_deadline)(void *board, struct device *dev, uint64_t when);
@@ -132,6 +133,15 @@ static inline uint64_t device_now(const struct device *dev)
 static inline int64_t device_wall_clock(const struct device *dev)
 {
     return dev->ops->wall_clock(dev->board);
+}
+
+/*
+ * The guest's own time, in ns: it passes while the guest runs or is halted, and stands still while the host
+ * does not let it run. 0 where nobody knows. Only for the question what a guest could have done meanwhile.
+ */
+static inline uint64_t device_guest_ns(const struct device *dev)
+{
+    return dev->ops->guest_ns(dev->board);
 }
 
 /* Drive an output line. Telling the same level again is harmless. */

@@ -26,15 +26,17 @@ struct near_state {
     _Alignas(8) uint8_t pic[2][NEAR_PIC_SIZE];
     _Alignas(8) uint8_t pit[NEAR_PIT_SIZE];
     uint8_t post[NEAR_POST_SIZE];
-    uint8_t intr; /* level of the processor's INTR pin, 0 or 1 */
+    uint64_t halted_ns; /* how long the guest has been halted; the board with the clocks counts it */
+    uint8_t intr;       /* level of the processor's INTR pin, 0 or 1 */
 };
 
-/* What they need of whoever has them. `trace` may be NULL. */
+/* What they need of whoever has them. `run_ns` and `trace` may be NULL. */
 struct near_host {
     uint64_t (*now)(void *ctx); /* machine time in ns, never goes back */
     void (*intr_changed)(void *ctx, bool level);
     void (*deadline_changed)(void *ctx);
     void (*trace)(void *ctx, const struct device_event *event, const uint64_t *args);
+    uint64_t (*run_ns)(void *ctx); /* how long the guest has run, not counting when it was halted */
 };
 
 struct near {
@@ -62,6 +64,8 @@ uint8_t near_acknowledge(struct near *near);
 
 /* The deadline has passed. */
 void near_run_timer(struct near *near);
+/* The guest's own time: device_guest_ns(). */
+uint64_t near_guest_ns(const struct near *near);
 /* Counter 2 of the timer: its gate, driven by port 61h, and its output. */
 void near_set_gate2(struct near *near, bool level);
 bool near_out2(struct near *near);

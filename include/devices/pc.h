@@ -88,6 +88,11 @@ struct pc_callbacks {
        Read once in pc_init(); afterwards the RTC runs on machine time. */
     int64_t (*wall_clock_ns)(void *ctx);
 
+    /* How long the guest has run, in ns: it stands still while the host runs others, and while the guest is
+       halted (pc_set_halted()). Without it every interrupt that a guest which is not halted does not take in
+       time counts as one it had no chance to take. */
+    uint64_t (*run_ns)(void *ctx);
+
     /* pc_next_deadline() changed: re-arm the host timer. */
     void (*deadline_changed)(void *ctx, uint64_t deadline_ns);
     /* The INTR line to the processor changed. May fall again before it is acknowledged. */
@@ -167,6 +172,9 @@ void pc_raise_nmi(struct pc *pc);
 /* The processor's FERR# output (x87 error with CR0.NE clear), active true. Drives IRQ 13; the guest's write
    to port F0h drops IRQ 13 and raises IGNNE# until FERR# is inactive. */
 void pc_set_ferr(struct pc *pc, bool active);
+
+/* The processor is halted, and is not any more: what it does not take meanwhile it holds back itself. */
+void pc_set_halted(struct pc *pc, bool halted);
 
 /* ---- Lending ------------------------------------------------------------------------------------- */
 

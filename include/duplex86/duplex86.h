@@ -7,7 +7,8 @@
  * comes back as an exit; so do port accesses. Devices and time are the caller's.
  *
  * Every function returns 0 or a negative errno value unless it says otherwise. One thread at a time may
- * use a VM; only d86_vcpu_kick() may be called from any thread and from signal handlers.
+ * use a VM; only d86_vcpu_kick() may be called from any thread and from signal handlers, and
+ * d86_vcpu_run_ns() from any thread.
  */
 #pragma once
 
@@ -350,6 +351,12 @@ struct d86_stats {
 };
 
 D86_API void d86_vcpu_stats(const struct d86_vcpu *vcpu, struct d86_stats *stats);
+
+/*
+ * How much of a host processor the vCPU has had, in ns; 0 before the first run. What of a span of time it has
+ * not had the guest stood still in: the host ran others. From any thread.
+ */
+D86_API uint64_t d86_vcpu_run_ns(const struct d86_vcpu *vcpu);
 
 /* Everything the processor counts, those of struct d86_stats too, by index from 0. False: no more. */
 struct d86_counter {

@@ -17,6 +17,12 @@ static uint64_t now(void *ctx)
     return host_clock_ns();
 }
 
+static uint64_t run_ns(void *ctx)
+{
+    (void)ctx;
+    return host_run_ns();
+}
+
 static void say_news(struct vcpu *v)
 {
     __atomic_or_fetch(&v->pending, PENDING_CHIPS, __ATOMIC_RELAXED);
@@ -37,6 +43,7 @@ static const struct near_host host = {
     .now = now,
     .intr_changed = intr_changed,
     .deadline_changed = deadline_changed,
+    .run_ns = run_ns,
 };
 
 void chips_begin(struct vcpu *v)

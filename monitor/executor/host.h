@@ -23,12 +23,23 @@ static inline long host_call(long number, long a, long b, long c, long d, long e
     return result;
 }
 
+static inline uint64_t host_clock(int clock)
+{
+    struct __kernel_timespec t = { 0 };
+    host_call(__NR_clock_gettime, clock, (long)&t, 0, 0, 0, 0);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 /* CLOCK_MONOTONIC. */
 static inline uint64_t host_clock_ns(void)
 {
-    struct __kernel_timespec t = { 0 };
-    host_call(__NR_clock_gettime, CLOCK_MONOTONIC, (long)&t, 0, 0, 0, 0);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+    return host_clock(CLOCK_MONOTONIC);
+}
+
+/* How much of a processor this thread has had. */
+static inline uint64_t host_run_ns(void)
+{
+    return host_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* The host's time stamp counter. */

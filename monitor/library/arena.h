@@ -102,6 +102,7 @@ struct d86_vm {
     int executor;    /* its process number; 0: it died, of `executor_status` */
     int executor_fd; /* its pidfd, or -1 */
     int executor_status;
+    int here_clock; /* not `apart`: CPU clock of the thread that ran the vCPU last; 0: none has */
     struct placement placement;
     int lifeline; /* pipe end whose closing ends it */
 };
@@ -127,6 +128,8 @@ int carrier_start(struct d86_vm *vm);
 int carrier_start_native(struct d86_vm *vm, enum d86_split wanted);
 void carrier_stop(struct d86_vm *vm);
 bool carrier_run(struct d86_vm *vm);
+/* What processor time the vCPU has had, ns. Any thread. */
+uint64_t carrier_run_ns(const struct d86_vm *vm);
 /* vcpu.pending was set: see that a vCPU in native code notices. Any thread, any signal handler. */
 void carrier_rouse(struct d86_vm *vm);
 

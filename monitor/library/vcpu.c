@@ -167,6 +167,11 @@ int d86_vcpu_run(struct d86_vcpu *vcpu)
     return 0;
 }
 
+uint64_t d86_vcpu_run_ns(const struct d86_vcpu *vcpu)
+{
+    return carrier_run_ns(vcpu->vm);
+}
+
 struct d86_exit *d86_vcpu_exit(struct d86_vcpu *vcpu)
 {
     return &vcpu->exit;

@@ -21,6 +21,7 @@ struct bench {
     _Alignas(16) uint8_t state[2048];
     uint64_t now;
     int64_t wall;
+    uint64_t guest_ns; /* the guest's own time */
     uint64_t deadline;
     bool line[DEVICE_MAX_LINES];
     unsigned rises[DEVICE_MAX_LINES]; /* rising edges seen */
@@ -40,6 +41,11 @@ static inline uint64_t bench_clock(void *board)
 static inline int64_t bench_wall(void *board)
 {
     return ((struct bench *)board)->wall;
+}
+
+static inline uint64_t bench_guest_ns(void *board)
+{
+    return ((struct bench *)board)->guest_ns;
 }
 
 static inline void bench_set_line(void *board, struct device *dev, unsigned line, bool level)
@@ -104,6 +110,7 @@ static inline void bench_trace(void *board, struct device *dev, const struct dev
 static const struct device_board bench_ops = {
     .now = bench_clock,
     .wall_clock = bench_wall,
+    .guest_ns = bench_guest_ns,
     .set_line = bench_set_line,
     .input = bench_input,
     .set_deadline = bench_set_deadline,

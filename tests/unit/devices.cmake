@@ -6,7 +6,7 @@ foreach(suite IN ITEMS i8259 i8254 mc146818 i8042 i8042_register uart16550 pc pc
     d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES d86-devices)
 endforeach()
 
-foreach(suite IN ITEMS near near_state)
+foreach(suite IN ITEMS near near_state late_ticks)
     d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES d86-near)
 endforeach()
 add_test(NAME test_near_long COMMAND test_near_state)

@@ -17,6 +17,7 @@ struct board {
     struct near near;
     struct near_state state;
     uint64_t now;
+    uint64_t run_ns; /* how long the guest has run */
     bool told_intr;
     unsigned intr_changes, deadline_changes;
     const struct device_event *event; /* the last one traced */
@@ -55,8 +56,13 @@ static inline void told_event(void *ctx, const struct device_event *event, const
     ((struct board *)ctx)->event = event;
 }
 
-static const struct near_host host = { board_clock, told_intr, told_deadline, told_event };
-static const struct near_host quiet_host = { board_clock, told_intr, told_deadline, NULL };
+static inline uint64_t board_run_ns(void *ctx)
+{
+    return ((struct board *)ctx)->run_ns;
+}
+
+static const struct near_host host = { board_clock, told_intr, told_deadline, told_event, board_run_ns };
+static const struct near_host quiet_host = { board_clock, told_intr, told_deadline, NULL, board_run_ns };
 
 /* Put the chips on board `b` in a state that is there already. */
 static inline void sit(struct board *b, const struct near_host *whose)
@@ -78,6 +84,7 @@ static inline void move(struct board *to, const struct board *from)
 {
     memset(to, 0x5a, sizeof(*to));
     to->now = from->now;
+    to->run_ns = from->run_ns;
     to->state = from->state;
     sit(to, &quiet_host);
 }

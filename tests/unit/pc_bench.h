@@ -18,6 +18,7 @@ enum { MACHINE_BYTES = 4096, MACHINE_EVENTS = 64 };
 struct machine {
     struct pc *pc;
     uint64_t now;
+    uint64_t run_ns;        /* how long the guest has run */
     uint64_t told_deadline; /* by the callback */
     bool intr, a20, ignne;
     unsigned nmis;
@@ -39,6 +40,11 @@ struct machine {
 static inline uint64_t machine_now(void *ctx)
 {
     return ((struct machine *)ctx)->now;
+}
+
+static inline uint64_t machine_run_ns(void *ctx)
+{
+    return ((struct machine *)ctx)->run_ns;
 }
 
 /* 2023-11-14 22:13:20 */
@@ -130,6 +136,7 @@ static inline void machine_trace(void *ctx, const struct device_event *event, co
 static const struct pc_callbacks machine_callbacks = {
     .now_ns = machine_now,
     .wall_clock_ns = machine_wall,
+    .run_ns = machine_run_ns,
     .deadline_changed = machine_deadline,
     .intr_changed = machine_intr,
     .nmi = machine_nmi,

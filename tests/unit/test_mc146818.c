@@ -300,6 +300,92 @@ START_TEST(late_host_sees_one_periodic_interrupt)
 }
 END_TEST
 
+/* Periodic interrupts at 1024 Hz, from the beginning of a period on. */
+static void begin_periods(void)
+{
+    setup();
+    get(C);
+    set(B, 0x42);
+    bench_run(&b, SECOND / 1024 + 1);
+    get(C);
+    b.rises[0] = 0;
+}
+
+/* A guest that answers each at once, for `ns`. */
+static void answer(uint64_t ns)
+{
+    for (uint64_t end = b.now + ns; b.now < end; b.now += 10000, b.guest_ns += 10000) {
+        bench_serve(&b);
+        if (b.line[0])
+            get(C);
+    }
+}
+
+START_TEST(late_periodic_interrupts_are_made_up_for)
+{
+    begin_periods();
+    bench_sleep(&b, SECOND / 2);
+    ck_assert_uint_eq(b.rises[0], 1);
+    answer(SECOND / 50);
+    ck_assert_uint_lt(b.rises[0], 20 * 17 + 1); /* some at a time */
+    answer(SECOND - SECOND / 2 - SECOND / 50 + SECOND / 2048);
+    ck_assert_uint_eq(b.rises[0], 1024);
+}
+END_TEST
+
+/* The interrupt came in time, and then the guest was not let run. */
+START_TEST(periods_that_end_unanswered_are_made_up_for)
+{
+    uint64_t end;
+
+    begin_periods();
+    end = b.now + SECOND + SECOND / 2048;
+    for (unsigned i = 0; i < 100; i++) {
+        bench_run(&b, SECOND / 1024);
+        ck_assert(b.line[0]);
+        bench_sleep(&b, 4 * (SECOND / 1024));
+        answer(SECOND / 1024 * 5);
+    }
+    answer(end - b.now);
+    ck_assert_uint_eq(b.rises[0], 1024);
+}
+END_TEST
+
+START_TEST(periods_that_end_in_a_guest_that_does_not_answer_are_one)
+{
+    begin_periods();
+    bench_run(&b, SECOND / 4);
+    b.guest_ns += SECOND / 4;
+    ck_assert_uint_eq(b.rises[0], 1);
+    answer(SECOND * 3 / 4 + SECOND / 2048);
+    ck_assert_uint_eq(b.rises[0], 1 + 768);
+}
+END_TEST
+
+/* Who polls is told of the present only. */
+START_TEST(polled_periods_are_not_made_up_for)
+{
+    setup();
+    get(C);
+    bench_sleep(&b, SECOND / 2);
+    ck_assert_uint_eq(get(C) & 0x40, 0x40);
+    bench_sleep(&b, SECOND / 4096);
+    ck_assert_uint_eq(get(C) & 0x40, 0x00);
+}
+END_TEST
+
+START_TEST(another_rate_forgets_what_is_owed)
+{
+    begin_periods();
+    bench_sleep(&b, SECOND / 2);
+    set(A, 0x27);
+    get(C);
+    b.rises[0] = 0;
+    answer(SECOND / 2);
+    ck_assert_uint_eq(b.rises[0], 256);
+}
+END_TEST
+
 START_TEST(unread_flag_needs_no_deadline)
 {
     setup();
@@ -362,6 +448,11 @@ int main(void)
     tcase_add_test(tc, alarm_flag_is_seen_by_polling);
     tcase_add_loop_test(tc, periodic_rate, 0, 16);
     tcase_add_test(tc, late_host_sees_one_periodic_interrupt);
+    tcase_add_test(tc, late_periodic_interrupts_are_made_up_for);
+    tcase_add_test(tc, periods_that_end_unanswered_are_made_up_for);
+    tcase_add_test(tc, periods_that_end_in_a_guest_that_does_not_answer_are_one);
+    tcase_add_test(tc, polled_periods_are_not_made_up_for);
+    tcase_add_test(tc, another_rate_forgets_what_is_owed);
     tcase_add_test(tc, unread_flag_needs_no_deadline);
     tcase_add_test(tc, reset_keeps_clock_and_ram);
     tcase_add_test(tc, index_bit_7_masks_nmi_only);

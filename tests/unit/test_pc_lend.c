@@ -34,9 +34,15 @@ static void cpu_deadline(void *ctx)
     (void)ctx;
 }
 
-static const struct near_host cpu_host = { .now = cpu_now,
-                                           .intr_changed = cpu_intr,
-                                           .deadline_changed = cpu_deadline };
+static uint64_t cpu_run_ns(void *ctx)
+{
+    (void)ctx;
+    return m.run_ns;
+}
+
+static const struct near_host cpu_host = {
+    .now = cpu_now, .intr_changed = cpu_intr, .deadline_changed = cpu_deadline, .run_ns = cpu_run_ns
+};
 
 static struct near_state *lent(void)
 {
@@ -141,6 +147,75 @@ START_TEST(tick_is_served_by_the_borrower)
     ck_assert(pc_intr(m.pc));
     ck_assert_uint_eq(pc_intr_ack(m.pc), 0x30);
     ck_assert_uint_eq(isr(0x20), 0x01);
+}
+END_TEST
+
+/*
+ * A tick comes while nothing is lent, the guest is let run late, and the timer is due again before it has
+ * done a thing. Wherever it is served, no tick is lost.
+ */
+START_TEST(ticks_of_late_hand_overs_are_owed)
+{
+    uint64_t began;
+    unsigned ticks = 0;
+
+    setup();
+    begin_ticking();
+    began = m.now;
+    for (unsigned i = 0; i < 40; i++) {
+        m.now = pc_next_deadline(m.pc);
+        pc_run_timers(m.pc);
+        m.now += i * 300000;
+        if (i % 3 == 0)
+            pc_run_timers(m.pc);
+        lend();
+        while (lent()->deadline <= m.now)
+            near_run_timer(&cpu.near);
+        while (cpu.intr) {
+            ck_assert_uint_eq(near_acknowledge(&cpu.near), 0x30);
+            cpu_out(0x20, 0x20);
+            ticks++;
+            m.now += 100000, m.run_ns += 100000;
+            if (lent()->deadline <= m.now)
+                near_run_timer(&cpu.near);
+        }
+        ck_assert(take_back());
+    }
+    for (unsigned i = 0; i < 100; i++) {
+        m.now = pc_next_deadline(m.pc);
+        pc_run_timers(m.pc);
+        if (m.intr) {
+            pc_intr_ack(m.pc);
+            outb(&m, 0x20, 0x20);
+            ticks++;
+        }
+    }
+    ck_assert_uint_eq(ticks, (m.now - began) * 105 / 88000 / 4096);
+}
+END_TEST
+
+/* Halted behind its own mask, a guest has had all the time there was: before, in and after a run. */
+START_TEST(ticks_in_a_halt_are_one)
+{
+    setup();
+    begin_ticking();
+    outb(&m, 0x21, 0xff);
+    lend();
+    ck_assert(take_back());
+    pc_set_halted(m.pc, true);
+    machine_run(&m, 200000000);
+    pc_set_halted(m.pc, false);
+    ck_assert(irr(0x20) & 1);
+    lend();
+    cpu_out(0x21, 0x00);
+    ck_assert_uint_eq(near_acknowledge(&cpu.near), 0x30);
+    cpu_out(0x20, 0x20);
+    ck_assert_uint_gt(lent()->deadline, m.now);
+    ck_assert(take_back());
+    m.now = pc_next_deadline(m.pc);
+    pc_run_timers(m.pc);
+    ck_assert_uint_eq(pc_intr_ack(m.pc), 0x30);
+    ck_assert_uint_gt(pc_next_deadline(m.pc), m.now + 3000000); /* nothing is owed */
 }
 END_TEST
 
@@ -641,6 +716,8 @@ int main(void)
 
     tcase_add_checked_fixture(tc, NULL, teardown);
     tcase_add_test(tc, tick_is_served_by_the_borrower);
+    tcase_add_test(tc, ticks_of_late_hand_overs_are_owed);
+    tcase_add_test(tc, ticks_in_a_halt_are_one);
     tcase_add_test(tc, request_goes_out_and_comes_back);
     tcase_add_test(tc, what_was_begun_is_finished_on_the_other_side);
     tcase_add_test(tc, timer_deadline_is_not_counted_while_lent);

@@ -788,6 +788,26 @@ START_TEST(statistics_count)
 }
 END_TEST
 
+/* Time passes for it when it runs, and only then. */
+START_TEST(processor_time_is_counted)
+{
+    const struct timespec rest = { .tv_nsec = 20000000 };
+    uint64_t before, after;
+    BENCH_BYTES(&b, BENCH_CODE, 0xb9, LE32(20000000), 0xe2, 0xfe, 0xcc); /* mov ecx,...; loop $; int3 */
+    bench_mode(&b, BENCH_FLAT32);
+    BENCH_RUN(&b);
+    before = d86_vcpu_run_ns(b.cpu);
+    ck_assert_uint_gt(before, 0);
+    for (unsigned i = 0; i < 3; i++)
+        nanosleep(&rest, NULL);
+    after = d86_vcpu_run_ns(b.cpu);
+    ck_assert_uint_lt(after - before, 20000000);
+    bench_set_eip(&b, BENCH_CODE);
+    BENCH_RUN(&b);
+    ck_assert_uint_gt(d86_vcpu_run_ns(b.cpu), after + 1000000);
+}
+END_TEST
+
 /* A counter by its name. */
 static uint64_t counter(const char *name)
 {
@@ -873,6 +893,7 @@ int main(void)
     tcase_add_test(tc, exception_is_shown_then_delivered);
     tcase_add_test(tc, exception_shows_error_code_and_cr2);
     tcase_add_test(tc, statistics_count);
+    tcase_add_test(tc, processor_time_is_counted);
     tcase_add_test(tc, counters_have_names);
     tcase_add_test(tc, counters_are_the_statistics);
     suite_add_tcase(suite, tc);
