@@ -286,7 +286,8 @@ struct vcpu {
     struct debug_state debug;
     struct {
         uint32_t sysenter_cs, sysenter_esp, sysenter_eip;
-        uint64_t pat, apic_base, misc_enable;
+        uint64_t pat, misc_enable;
+        uint64_t mcg_status, mcg_ctl, mc_ctl[MCA_BANKS];
         int64_t tsc_offset; /* guest TSC = host TSC + offset */
     } msr;
 

@@ -23,9 +23,11 @@ enum cpu_feature {
     CPU_TSC = 4,
     CPU_MSR = 5,
     CPU_PAE = 6,
+    CPU_MCE = 7,
     CPU_CX8 = 8,
     CPU_SEP = 11,
     CPU_PGE = 13,
+    CPU_MCA = 14,
     CPU_CMOV = 15,
     CPU_PAT = 16,
     CPU_PSE36 = 17,
@@ -42,6 +44,8 @@ enum cpu_feature {
     CPU_NX = 64 + 20,
     CPU_FEATURE_WORDS = 3,
 };
+
+enum { MCA_BANKS = 5 }; /* of the models that have MCA, as on a P6 */
 
 /* Deterministic cache parameters, CPUID.4: one cache. */
 struct cpu_cache {

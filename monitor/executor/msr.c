@@ -1,9 +1,9 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Model-specific registers: those that follow from advertised features and those a P6-class processor
- * always has and systems touch at boot. Any other index, and any reserved bit, is #GP.
- * SDM 4, "Model-Specific Registers". Executor side.
+ * Model-specific registers: those that follow from advertised features (those of machine checks are in mca.c)
+ * and those a P6-class processor always has and systems touch at boot. Any other index, and any reserved bit,
+ * is #GP. SDM 4, "Model-Specific Registers". Executor side.
  */
 #include "cpu_model.h"
 #include "executor.h"
@@ -14,6 +14,8 @@ enum {
 
 #define APIC_BASE_BSP   (1ull << 8)
 #define APIC_BASE_FIXED (0xfee00000ull | APIC_BASE_BSP)
+/* What may be written to it: the address, the enable bit, and BSP, which does not change by that. */
+#define APIC_BASE_KNOWN 0xffffff900ull
 /* Revision in the upper half of IA32_BIOS_SIGN_ID: some microcode is loaded. */
 #define MICROCODE_REVISION (1ull << 32)
 /* IA32_MISC_ENABLE: fast strings, limit CPUID, XD disable; no BTS, no PEBS. */
@@ -32,10 +34,10 @@ void msr_reset(struct vcpu *v)
 {
     v->msr.sysenter_cs = v->msr.sysenter_esp = v->msr.sysenter_eip = 0;
     v->msr.pat = 0x0007040600070406ull;
-    v->msr.apic_base = APIC_BASE_FIXED;
     v->msr.misc_enable = 1;
     v->msr.tsc_offset = 0;
     v->msr.tsc_offset = (int64_t)(0 - tsc_read(v));
+    mca_reset(v);
 }
 
 /* Does this model have the register? */
@@ -60,7 +62,7 @@ static bool exists(const struct vcpu *v, uint32_t index)
     case X86_MSR_EFER:
         return cpu_has(v, CPU_NX);
     default:
-        return false;
+        return mca_has(v, index);
     }
 }
 
@@ -73,7 +75,7 @@ bool msr_read(struct vcpu *v, uint32_t index, uint64_t *value)
         *value = tsc_read(v);
         return true;
     case X86_MSR_APIC_BASE:
-        *value = v->msr.apic_base; /* there is no local APIC: disabled for good */
+        *value = APIC_BASE_FIXED; /* there is no local APIC: disabled for good */
         return true;
     case X86_MSR_BIOS_SIGN_ID:
         *value = MICROCODE_REVISION;
@@ -99,8 +101,11 @@ bool msr_read(struct vcpu *v, uint32_t index, uint64_t *value)
     case X86_MSR_PLATFORM_ID:
         *value = 0;
         return true;
+    case MSR_BIOS_UPDT_TRIG:
+        return false; /* write-only */
     default:
-        return false; /* write-only: BIOS_UPDT_TRIG */
+        *value = mca_read(v, index);
+        return true;
     }
 }
 
@@ -143,8 +148,8 @@ bool msr_write(struct vcpu *v, uint32_t index, uint64_t value)
     case X86_MSR_TSC:
         v->msr.tsc_offset = (int64_t)((uint64_t)v->msr.tsc_offset + (value - tsc_read(v)));
         return true;
-    case X86_MSR_APIC_BASE:
-        return value == APIC_BASE_FIXED;
+    case X86_MSR_APIC_BASE: /* firmware tries to enable it, and looks whether it is */
+        return !(value & ~APIC_BASE_KNOWN);
     case X86_MSR_BIOS_SIGN_ID: /* cleared before CPUID loads the revision */
     case MSR_BIOS_UPDT_TRIG:
         return true;
@@ -166,7 +171,9 @@ bool msr_write(struct vcpu *v, uint32_t index, uint64_t value)
         return write_misc_enable(v, value);
     case X86_MSR_EFER:
         return write_efer(v, value);
+    case X86_MSR_PLATFORM_ID:
+        return false; /* read-only */
     default:
-        return false; /* read-only: PLATFORM_ID */
+        return mca_write(v, index, value);
     }
 }

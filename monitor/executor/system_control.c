@@ -61,6 +61,7 @@ uint32_t cr4_allowed(const struct vcpu *v)
         { X86_CR4_DE, CPU_DE },
         { X86_CR4_PSE, CPU_PSE },
         { X86_CR4_PAE, CPU_PAE },
+        { X86_CR4_MCE, CPU_MCE },
         { X86_CR4_PGE, CPU_PGE },
         { X86_CR4_OSFXSR, CPU_FXSR },
         { X86_CR4_OSXMMEXCPT, CPU_SSE },

@@ -37,12 +37,12 @@ start:
     shr eax, 8
     and eax, 15
     CHECK_EQ eax, 6                      ; family 6
-    ; what every model here has: FPU VME DE PSE TSC MSR PAE CX8 SEP PGE CMOV MMX FXSR
+    ; what every model here has: FPU VME DE PSE TSC MSR PAE MCE CX8 SEP PGE MCA CMOV MMX FXSR
     mov eax, [features]
-    and eax, 0x0180a97f
-    CHECK_EQ eax, 0x0180a97f
-    ; no local APIC, no MTRR, no MCE, no MCA in this machine
-    test dword [features], 1 << 9 | 1 << 12 | 1 << 7 | 1 << 14
+    and eax, 0x0180e9ff
+    CHECK_EQ eax, 0x0180e9ff
+    ; no local APIC, no MTRR in this machine
+    test dword [features], 1 << 9 | 1 << 12
     CHECK z
     ; SSE2 needs SSE; SSE3 and later need SSE2
     HAS 26
@@ -145,6 +145,50 @@ start:
 .no_pat:
     RAISES GP, 0, rdmsr
 .pat_done:
+    ; the APIC that is not there cannot be enabled; who tries sees that it is not
+    mov ecx, 0x1b
+    RUNS rdmsr
+    or eax, 0x800
+    RUNS wrmsr
+    rdmsr
+    CHECK_EQ eax, 0xfee00100
+    CHECK_EQ edx, 0
+    or eax, 0x400                        ; x2APIC
+    RAISES GP, 0, wrmsr
+    ; machine checks: enabled, every bank enabled and cleared, and nothing to report
+    mov eax, cr4
+    or eax, 0x40
+    RUNS mov cr4, eax
+    mov eax, cr4
+    test eax, 0x40
+    CHECK nz
+    mov ecx, 0x179
+    rdmsr
+    CHECK_EQ eax, 0x105                  ; five banks, MCG_CTL
+    mov ecx, 0x17b
+    mov eax, -1
+    mov edx, -1
+    RUNS wrmsr
+    mov ecx, 0x400
+.bank:
+    mov eax, -1
+    mov edx, -1
+    RUNS wrmsr                           ; CTL
+    rdmsr
+    CHECK_EQ eax, -1
+    inc ecx
+    xor eax, eax
+    xor edx, edx
+    RUNS wrmsr                           ; STATUS
+    rdmsr
+    CHECK_EQ eax, 0
+    CHECK_EQ edx, 0
+    inc eax
+    RAISES GP, 0, wrmsr
+    add ecx, 3
+    cmp ecx, 0x414
+    jb .bank
+    RAISES GP, 0, rdmsr
     RAISES UD, NOTHING, db 0x0f, 0x05    ; SYSCALL
     RAISES UD, NOTHING, db 0x0f, 0x01, 0xd0 ; XGETBV
     RAISES UD, NOTHING, db 0x0f, 0x01, 0xc8 ; MONITOR

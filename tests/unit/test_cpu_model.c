@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "duplex86/duplex86.h"
+#include "x86/x86.h"
 
 #define ARRAY_SIZE(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
@@ -88,8 +89,26 @@ static const struct msr_row msr_rows[] = {
     { "PAT with a reserved bit", "pentium3", 0x277, 0x0e05040100070406ull, -EINVAL, 0 },
     { "no PAT on a Pentium II", "pentium2", 0x277, 0x0007040600070406ull, -EINVAL, 0 },
     { "PLATFORM_ID is read-only", "pentium-m", 0x17, 0, -EINVAL, 0 },
-    { "APIC_BASE cannot be enabled: no APIC", "pentium-m", 0x1b, 0xfee00900, -EINVAL, 0 },
+    { "APIC_BASE cannot be enabled: no APIC", "pentium-m", 0x1b, 0xfee00900, 0, 0xfee00100 },
     { "APIC_BASE as it is", "pentium-m", 0x1b, 0xfee00100, 0, 0xfee00100 },
+    { "APIC_BASE elsewhere: there is nothing to move", "atom", 0x1b, 0xfffffe800, 0, 0xfee00100 },
+    { "APIC_BASE.BSP is read-only", "pentium2", 0x1b, 0xfee00000, 0, 0xfee00100 },
+    { "APIC_BASE, x2APIC", "max", 0x1b, 0xfee00d00, -EINVAL, 0 },
+    { "APIC_BASE beyond 36 bits", "max", 0x1b, 0x10fee00100, -EINVAL, 0 },
+    { "APIC_BASE reserved", "max", 0x1b, 0xfee00101, -EINVAL, 0 },
+    { "P5_MC_ADDR tells of nothing", "pentium2", 0x00, 0, 0, 0 },
+    { "P5_MC_TYPE is not set", "atom", 0x01, 1, -EINVAL, 0 },
+    { "MCG_CAP is read-only", "atom", 0x179, 0x105, -EINVAL, 0 },
+    { "MCG_STATUS", "atom", 0x17a, 7, 0, 7 },
+    { "MCG_STATUS reserved", "atom", 0x17a, 8, -EINVAL, 0 },
+    { "MCG_CTL", "pentium3", 0x17b, UINT64_MAX, 0, UINT64_MAX },
+    { "MC0_CTL", "atom", 0x400, UINT64_MAX, 0, UINT64_MAX },
+    { "MC0_STATUS is cleared", "atom", 0x401, 0, 0, 0 },
+    { "MC0_STATUS is not set", "atom", 0x401, 1, -EINVAL, 0 },
+    { "MC0_ADDR", "core", 0x402, 0, 0, 0 },
+    { "MC4_CTL, the last bank", "max", 0x410, 0x5a, 0, 0x5a },
+    { "MC4_MISC", "max", 0x413, 1ull << 63, -EINVAL, 0 },
+    { "no bank 5", "max", 0x414, 0, -EINVAL, 0 },
     { "MISC_ENABLE", "core", 0x1a0, 0, 0, 0x1800 },
     { "MISC_ENABLE reserved", "core", 0x1a0, 1ull << 63, -EINVAL, 0 },
     { "no MISC_ENABLE on a Pentium III", "pentium3", 0x1a0, 0, -EINVAL, 0 },
@@ -109,6 +128,38 @@ START_TEST(msr_row_holds)
         ck_assert_msg(value == row->reads, "%s: reads %#llx", row->name, (unsigned long long)value);
     }
     destroy();
+}
+END_TEST
+
+/* Kernels enable machine checks where there are any, and look at each bank. */
+START_TEST(machine_checks_are_there_and_silent)
+{
+    const char *const *names = d86_cpu_models();
+
+    for (unsigned n = 0; names[n]; n++) {
+        struct d86_vcpu *vcpu = create(names[n]);
+        struct d86_sregs s;
+        uint64_t value;
+
+        ck_assert_int_eq(d86_vcpu_get_msr(vcpu, 0x179, &value), 0);
+        ck_assert_uint_eq(value, 0x105);
+        for (unsigned i = 0; i < 4 * 5; i++) {
+            ck_assert_int_eq(d86_vcpu_get_msr(vcpu, 0x400 + i, &value), 0);
+            ck_assert_uint_eq(value, 0);
+        }
+        ck_assert_int_eq(d86_vcpu_set_msr(vcpu, 0x410, 3), 0);
+        ck_assert_int_eq(d86_vcpu_get_msr(vcpu, 0x40c, &value), 0);
+        ck_assert_uint_eq(value, 0);
+        d86_vcpu_get_sregs(vcpu, &s);
+        s.cr4 |= X86_CR4_MCE;
+        ck_assert_int_eq(d86_vcpu_set_sregs(vcpu, &s), 0);
+        d86_vcpu_get_sregs(vcpu, &s);
+        ck_assert_uint_eq(s.cr4 & X86_CR4_MCE, X86_CR4_MCE);
+        d86_vcpu_reset(vcpu);
+        ck_assert_int_eq(d86_vcpu_get_msr(vcpu, 0x410, &value), 0);
+        ck_assert_uint_eq(value, 0);
+        destroy();
+    }
 }
 END_TEST
 
@@ -165,6 +216,7 @@ int main(void)
     tcase_add_test(tc, names_are_unique);
     tcase_add_test(tc, an_unknown_model_is_refused_by_name);
     tcase_add_loop_test(tc, msr_row_holds, 0, ARRAY_SIZE(msr_rows));
+    tcase_add_test(tc, machine_checks_are_there_and_silent);
     tcase_add_test(tc, the_time_stamp_starts_at_zero_and_counts_from_what_is_written);
     tcase_add_test(tc, reset_shows_the_signature_in_edx);
     tcase_add_test(tc, the_default_does_not_speculate);
