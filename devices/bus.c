@@ -48,6 +48,21 @@ bool bus_is_news(struct bus *bus, uint16_t port)
     return true;
 }
 
+unsigned bus_known_reads(const struct bus *bus, struct pc_known *known)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < bus->known_range_count; i++) {
+        const struct bus_ports *range = &bus->port_ranges[bus->known_ranges[i]];
+
+        for (uint32_t offset = 0; offset < range->ports->count && count < PC_KNOWN_MAX; offset++) {
+            if (range->ports->known(range->dev, offset, &known[count].value))
+                known[count++].port = range->base + offset;
+        }
+    }
+    return count;
+}
+
 uint32_t bus_port_read(struct bus *bus, uint16_t port, unsigned size)
 {
     const struct bus_ports *range = range_at(bus, port);
@@ -88,6 +103,8 @@ bool bus_attach_ports(struct bus *bus, struct device *dev, const struct device_p
         if (bus->owner[port])
             return false;
     }
+    if (ports->known)
+        bus->known_ranges[bus->known_range_count++] = bus->port_range_count;
     bus->port_ranges[bus->port_range_count++] = (struct bus_ports){ dev, ports, base };
     for (uint32_t port = base; port < base + ports->count; port++)
         bus->owner[port] = bus->port_range_count;

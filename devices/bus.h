@@ -7,6 +7,7 @@
 #pragma once
 
 #include "devices/device.h"
+#include "devices/pc.h"
 
 enum {
     BUS_PORTS = 65536,
@@ -31,6 +32,8 @@ struct bus {
     uint8_t owner[BUS_PORTS]; /* index into port_ranges plus 1; 0: nobody; BUS_NOT_NEWS: nobody, and told */
     uint8_t port_range_count;
     uint8_t mmio_range_count;
+    uint8_t known_range_count;
+    uint8_t known_ranges[BUS_MAX_PORT_RANGES]; /* of port_ranges: those whose chips know reads beforehand */
     struct bus_ports port_ranges[BUS_MAX_PORT_RANGES];
     struct bus_mmio mmio_ranges[BUS_MAX_MMIO_RANGES];
 };
@@ -41,6 +44,9 @@ bool bus_attach_mmio(struct bus *bus, struct device *dev, const struct device_mm
 
 /* True once for each port that no chip answers: the trace names it the first time only. */
 bool bus_is_news(struct bus *bus, uint16_t port);
+
+/* What the chips say beforehand about reads (device.h, `known`); returns how many, PC_KNOWN_MAX at most. */
+unsigned bus_known_reads(const struct bus *bus, struct pc_known *known);
 
 uint32_t bus_port_read(struct bus *bus, uint16_t port, unsigned size);
 void bus_port_write(struct bus *bus, uint16_t port, unsigned size, uint32_t value);

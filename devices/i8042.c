@@ -406,15 +406,36 @@ static uint32_t data_read(struct device *dev, uint32_t offset, unsigned size)
     return value;
 }
 
-/* Commands are executed at once, so the input buffer is never full. */
-static uint32_t status_read(struct device *dev, uint32_t offset, unsigned size)
+/* Reading the register again changes nothing, once it has been read. */
+static bool data_known(const struct device *dev, uint32_t offset, uint8_t *value)
 {
-    struct i8042 *kbc = dev->state;
+    const struct i8042 *kbc = dev->state;
 
-    (void)offset, (void)size;
-    catch_up(dev);
+    (void)offset;
+    *value = kbc->output_buffer;
+    return !kbc->full;
+}
+
+/* Commands are executed at once, so the input buffer is never full. */
+static uint8_t status(const struct i8042 *kbc)
+{
     return (kbc->full ? STATUS_OBF : 0) | (kbc->full && kbc->aux_status ? STATUS_AUX_OBF : 0) |
            (kbc->ram[0] & MODE_SYSTEM) | (kbc->command_written ? STATUS_COMMAND : 0) | STATUS_UNLOCKED;
+}
+
+static uint32_t status_read(struct device *dev, uint32_t offset, unsigned size)
+{
+    (void)offset, (void)size;
+    catch_up(dev);
+    return status(dev->state);
+}
+
+/* A byte that is on the cable comes at the deadline. */
+static bool status_known(const struct device *dev, uint32_t offset, uint8_t *value)
+{
+    (void)offset;
+    *value = status(dev->state);
+    return true;
 }
 
 static void i8042_reset(struct device *dev)
@@ -433,8 +454,8 @@ const struct device_type i8042_device = {
     .name = "i8042",
     .state_size = sizeof(struct i8042),
     .ports = {
-        { .count = 1, .read = data_read, .write = data_write },
-        { .count = 1, .read = status_read, .write = command_write },
+        { .count = 1, .read = data_read, .write = data_write, .known = data_known },
+        { .count = 1, .read = status_read, .write = command_write, .known = status_known },
     },
     .line_count = 4,
     .link_count = 2,

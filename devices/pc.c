@@ -115,7 +115,9 @@ struct pc {
     uint8_t leds;
     bool nmi_enabled, ignne, a20;
     bool halted;
-    uint64_t halted_since; /* machine time; valid while halted */
+    uint64_t halted_since;               /* machine time; valid while halted */
+    struct pc_known known[PC_KNOWN_MAX]; /* as last told */
+    unsigned known_count;
     struct near near;
     struct near_state near_state;
     struct bus bus;
@@ -581,6 +583,36 @@ void pc_port_write(struct pc *pc, uint16_t port, unsigned size, uint32_t value)
     bus_port_write(&pc->bus, port, size, value);
 }
 
+unsigned pc_claimed_ports(const struct pc *pc, struct pc_ports *ports)
+{
+    for (unsigned i = 0; i < pc->bus.port_range_count; i++) {
+        const struct bus_ports *range = &pc->bus.port_ranges[i];
+
+        ports[i].first = range->base;
+        ports[i].last = range->base + range->ports->count - 1;
+    }
+    return pc->bus.port_range_count;
+}
+
+unsigned pc_known_reads(struct pc *pc, struct pc_known *known)
+{
+    pc->known_count = bus_known_reads(&pc->bus, pc->known);
+    memcpy(known, pc->known, sizeof(pc->known));
+    return pc->known_count;
+}
+
+/* Something came from outside; the processor may be polling what it changes. */
+static void news_from_outside(struct pc *pc)
+{
+    struct pc_known now[PC_KNOWN_MAX];
+    bool same = bus_known_reads(&pc->bus, now) == pc->known_count;
+
+    for (unsigned i = 0; i < pc->known_count && same; i++)
+        same = now[i].port == pc->known[i].port && now[i].value == pc->known[i].value;
+    if (!same && pc->callbacks.known_changed)
+        pc->callbacks.known_changed(pc->ctx);
+}
+
 uint64_t pc_mmio_read(struct pc *pc, guest_pa pa, unsigned size)
 {
     return bus_mmio_read(&pc->bus, pa, size);
@@ -624,6 +656,7 @@ void pc_set_halted(struct pc *pc, bool halted)
 /* ---- Lending ------------------------------------------------------------------------------------- */
 
 _Static_assert(sizeof(struct near_state) <= PC_LENT_SIZE, "the caller has room for it");
+_Static_assert((int)BUS_MAX_PORT_RANGES <= (int)PC_PORTS_MAX, "the caller has room for all runs");
 
 void pc_lend(struct pc *pc, void *state)
 {
@@ -703,8 +736,10 @@ static struct device *serial_port(struct pc *pc, unsigned com)
 size_t pc_serial_receive(struct pc *pc, unsigned com, const uint8_t *bytes, size_t count)
 {
     struct device *dev = serial_port(pc, com);
+    size_t taken = dev ? uart16550_device.receive(dev, 0, bytes, count) : 0;
 
-    return dev ? uart16550_device.receive(dev, 0, bytes, count) : 0;
+    news_from_outside(pc);
+    return taken;
 }
 
 void pc_serial_break(struct pc *pc, unsigned com)
@@ -715,6 +750,7 @@ void pc_serial_break(struct pc *pc, unsigned com)
         return;
     uart16550_device.input(dev, UART16550_PIN_BREAK, true);
     uart16550_device.input(dev, UART16550_PIN_BREAK, false);
+    news_from_outside(pc);
 }
 
 void pc_serial_set_modem(struct pc *pc, unsigned com, unsigned inputs)
@@ -723,14 +759,17 @@ void pc_serial_set_modem(struct pc *pc, unsigned com, unsigned inputs)
 
     for (unsigned pin = UART16550_PIN_CTS; dev && pin <= UART16550_PIN_DCD; pin++)
         uart16550_device.input(dev, pin, inputs >> pin & 1);
+    news_from_outside(pc);
 }
 
 void pc_key(struct pc *pc, uint16_t code, bool down)
 {
     ps2_keyboard_device.key(&pc->devices[KEYBOARD], code, down);
+    news_from_outside(pc);
 }
 
 void pc_mouse(struct pc *pc, int32_t dx, int32_t dy, int32_t dz, unsigned buttons)
 {
     ps2_mouse_device.pointer(&pc->devices[MOUSE], dx, dy, dz, buttons);
+    news_from_outside(pc);
 }

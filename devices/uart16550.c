@@ -360,16 +360,21 @@ static void uart16550_write(struct device *dev, uint32_t offset, unsigned size, 
     offer_room(dev);
 }
 
-static uint8_t read_iir(struct uart16550 *uart)
+static uint8_t iir(const struct uart16550 *uart)
 {
-    uint8_t id = interrupt_id(uart);
-
-    if (id == IIR_THRE)
-        uart->thre_pending = false;
-    return id | (fifo_mode(uart) ? IIR_FIFOS : 0);
+    return interrupt_id(uart) | (fifo_mode(uart) ? IIR_FIFOS : 0);
 }
 
-static uint8_t read_lsr(struct uart16550 *uart)
+static uint8_t read_iir(struct uart16550 *uart)
+{
+    uint8_t value = iir(uart);
+
+    if (interrupt_id(uart) == IIR_THRE)
+        uart->thre_pending = false;
+    return value;
+}
+
+static uint8_t lsr(const struct uart16550 *uart)
 {
     uint8_t value = LSR_THRE | LSR_TEMT | uart->lsr_errors | (uart->count ? LSR_DR : 0);
 
@@ -379,6 +384,13 @@ static uint8_t read_lsr(struct uart16550 *uart)
                 value |= LSR_FIFO_ERROR;
         }
     }
+    return value;
+}
+
+static uint8_t read_lsr(struct uart16550 *uart)
+{
+    uint8_t value = lsr(uart);
+
     uart->lsr_errors = 0;
     if (uart->count)
         uart->errors[uart->head] = 0; /* reported */
@@ -435,6 +447,40 @@ static uint32_t uart16550_read(struct device *dev, uint32_t offset, unsigned siz
     return value;
 }
 
+/* Reading takes something with it, or does not: a byte, the THRE interrupt, errors, modem deltas. */
+static bool uart16550_known(const struct device *dev, uint32_t offset, uint8_t *value)
+{
+    const struct uart16550 *uart = dev->state;
+    bool dlab = uart->lcr & LCR_DLAB;
+
+    switch (offset) {
+    case REG_DATA:
+        *value = uart->divisor & 0xff;
+        return dlab;
+    case REG_IER:
+        *value = dlab ? uart->divisor >> 8 : uart->ier;
+        return true;
+    case REG_IIR_FCR:
+        *value = iir(uart);
+        return interrupt_id(uart) != IIR_THRE;
+    case REG_LCR:
+        *value = uart->lcr;
+        return true;
+    case REG_MCR:
+        *value = uart->mcr;
+        return true;
+    case REG_LSR:
+        *value = lsr(uart);
+        return !(*value & (LSR_OE | LSR_FE | LSR_BI | LSR_FIFO_ERROR));
+    case REG_MSR:
+        *value = uart->msr;
+        return !(uart->msr & ~MSR_LEVELS);
+    default:
+        *value = uart->scratch;
+        return offset == REG_SCRATCH;
+    }
+}
+
 /* Master reset. The divisor and the scratch register are left alone by hardware; 9600 baud is friendlier than
  * 0. */
 static void uart16550_reset(struct device *dev)
@@ -453,7 +499,7 @@ static void uart16550_reset(struct device *dev)
 const struct device_type uart16550_device = {
     .name = "uart16550",
     .state_size = sizeof(struct uart16550),
-    .ports = { { .count = 8, .read = uart16550_read, .write = uart16550_write } },
+    .ports = { { .count = 8, .read = uart16550_read, .write = uart16550_write, .known = uart16550_known } },
     .line_count = 3,
     .link_count = 1,
     .reset = uart16550_reset,

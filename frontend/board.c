@@ -43,6 +43,14 @@ static void deadline_changed(void *ctx, uint64_t deadline_ns)
         rouse(m);
 }
 
+/* A guest that polls is to see it. */
+static void known_changed(void *ctx)
+{
+    struct machine *m = ctx;
+    if (m->in_guest)
+        d86_vcpu_kick(m->vcpu);
+}
+
 static void intr_changed(void *ctx, bool level)
 {
     if (level)
@@ -117,6 +125,7 @@ const struct pc_callbacks board_callbacks = {
     .wall_clock_ns = wall_clock_ns,
     .run_ns = run_ns,
     .deadline_changed = deadline_changed,
+    .known_changed = known_changed,
     .intr_changed = intr_changed,
     .nmi = nmi,
     .a20_changed = a20_changed,

@@ -102,6 +102,20 @@ static gboolean build_vm(struct machine *m, GError **error)
     return TRUE;
 }
 
+_Static_assert((int)PC_PORTS_MAX <= (int)D86_PORTS_MAX, "the processor takes what the board has");
+
+/* Accesses to all other ports need no exit; but a trace is to have each. */
+static void claim_ports(struct machine *m)
+{
+    struct pc_ports ports[PC_PORTS_MAX];
+    struct d86_ports claimed[PC_PORTS_MAX];
+    unsigned count = pc_claimed_ports(m->pc, ports);
+    for (unsigned i = 0; i < count; i++)
+        claimed[i] = (struct d86_ports){ ports[i].first, ports[i].last };
+    if (!m->trace)
+        d86_vcpu_set_ports(m->vcpu, claimed, count);
+}
+
 gboolean power_build(struct machine *m, GError **error)
 {
     if (!build_vm(m, error))
@@ -114,6 +128,7 @@ gboolean power_build(struct machine *m, GError **error)
     if (ret < 0)
         return fail_errno(error, ret, NULL, "cannot build the PC");
     m->deadline = pc_next_deadline(m->pc);
+    claim_ports(m);
     return TRUE;
 }
 

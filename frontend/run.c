@@ -12,7 +12,8 @@
 
 /* ---- Interrupts ---- */
 
-/* Do the chips next to the processor go with it? But a trace is to have every access. */
+/* Are there accesses that are no exits, to the chips next to the processor above all? But a trace is to have
+ * each. */
 static bool lends(const struct machine *m)
 {
     return !m->trace;
@@ -218,10 +219,23 @@ static void take_chips_back(struct machine *m)
     machine_end(m, STATUS_INTERNAL_ERROR);
 }
 
+_Static_assert((int)PC_KNOWN_MAX <= (int)D86_KNOWN_MAX, "the processor takes what the board knows");
+
+static void tell_known_reads(struct machine *m)
+{
+    struct pc_known known[PC_KNOWN_MAX];
+    m->exit->known_count = lends(m) ? pc_known_reads(m->pc, known) : 0;
+    for (unsigned i = 0; i < m->exit->known_count; i++) {
+        m->exit->known[i].port = known[i].port;
+        m->exit->known[i].value = known[i].value;
+    }
+}
+
 static void run_guest(struct machine *m)
 {
     lend_chips(m); /* first: their deadline goes with them */
     promise_deadline(m);
+    tell_known_reads(m);
     m->in_guest = true;
     statistics_spend(m, SPENT_RUNNING);
     pthread_mutex_unlock(&m->lock);

@@ -41,6 +41,10 @@ struct device_ports {
                         CF8h */
     uint32_t (*read)(struct device *dev, uint32_t offset, unsigned size);
     void (*write)(struct device *dev, uint32_t offset, unsigned size, uint32_t value);
+    /* Would reading this byte change nothing, and give the same until the processor accesses a port, the
+       chip's deadline comes or something reaches it from outside? Then what it gives, so that who polls it
+       need not ask each time. Absent: never. */
+    bool (*known)(const struct device *dev, uint32_t offset, uint8_t *value);
 };
 
 /* A run of guest-physical addresses. Accesses of 1, 2, 4 or 8 bytes arrive whole if they lie inside. */

@@ -95,6 +95,8 @@ struct pc_callbacks {
 
     /* pc_next_deadline() changed: re-arm the host timer. */
     void (*deadline_changed)(void *ctx, uint64_t deadline_ns);
+    /* Something came from outside, and pc_known_reads() would say another thing now than last time. */
+    void (*known_changed)(void *ctx);
     /* The INTR line to the processor changed. May fall again before it is acknowledged. */
     void (*intr_changed)(void *ctx, bool level);
     /* A rising edge on the processor's NMI pin (not masked by port 70h). */
@@ -154,6 +156,29 @@ void pc_firmware_defaults(struct pc *pc);
    what nobody claims reads as all ones. */
 uint32_t pc_port_read(struct pc *pc, uint16_t port, unsigned size);
 void pc_port_write(struct pc *pc, uint16_t port, unsigned size, uint32_t value);
+
+/* A run of ports that some chip answers, and how many there may be. */
+struct pc_ports {
+    uint16_t first, last;
+};
+
+enum { PC_PORTS_MAX = 48, PC_KNOWN_MAX = 32 };
+
+/* Which ports anybody answers; returns how many runs. It does not change. All other reads give all ones, and
+   all other writes do nothing. */
+unsigned pc_claimed_ports(const struct pc *pc, struct pc_ports *ports);
+
+struct pc_known {
+    uint16_t port;
+    uint8_t value;
+};
+
+/*
+ * What a byte read of these ports gives now, and will give until the processor accesses a port, a deadline
+ * has come or known_changed says so; the read would change nothing. Returns how many. For guests that poll:
+ * status registers, mostly.
+ */
+unsigned pc_known_reads(struct pc *pc, struct pc_known *known);
 
 /* size is 1, 2, 4 or 8; unclaimed addresses read as all ones and ignore writes. */
 uint64_t pc_mmio_read(struct pc *pc, guest_pa pa, unsigned size);

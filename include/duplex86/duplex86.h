@@ -217,6 +217,8 @@ enum d86_exit_reason {
 
 enum {
     D86_IO_DATA_MAX = 4096,
+    D86_KNOWN_MAX = 32,
+    D86_PORTS_MAX = 64,
     D86_LENT_WORDS = 32,
 };
 
@@ -246,6 +248,17 @@ struct d86_exit {
      */
     uint8_t lend;
     uint64_t lent[D86_LENT_WORDS];
+    /*
+     * Set by the caller before run, and kept: what an IN of one byte from these ports gives, so that it is no
+     * exit. For registers of which reads change nothing, and which change only when the processor accesses a
+     * port, by the deadline, or by something that the caller kicks for: a status register that guests poll.
+     * Counts above D86_KNOWN_MAX are that many.
+     */
+    uint32_t known_count;
+    struct {
+        uint16_t port;
+        uint8_t value;
+    } known[D86_KNOWN_MAX];
     /* Set by run at every exit: d86_vcpu_interrupt() would be accepted now. */
     uint8_t ready_for_interrupt;
     uint8_t interrupt_flag; /* EFLAGS.IF */
@@ -313,6 +326,18 @@ D86_API void d86_vcpu_nmi(struct d86_vcpu *vcpu);
 
 /* Make a run in progress, or else the next one, return D86_EXIT_KICKED soon. Any thread, any signal. */
 D86_API void d86_vcpu_kick(struct d86_vcpu *vcpu);
+
+/* Ports from `first` to `last`. */
+struct d86_ports {
+    uint16_t first, last;
+};
+
+/*
+ * Which ports anybody answers, at most D86_PORTS_MAX runs of them. IN and OUT of all others are no exits
+ * then: they read as all ones, and nothing is written. Until it is called every access is an exit. -EINVAL:
+ * no such runs.
+ */
+D86_API int d86_vcpu_set_ports(struct d86_vcpu *vcpu, const struct d86_ports *ports, unsigned count);
 
 /* The A20 gate: off, bit 20 of every guest-physical address reads as 0. On at creation; a reset keeps it. */
 D86_API void d86_vcpu_set_a20(struct d86_vcpu *vcpu, bool enabled);

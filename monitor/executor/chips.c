@@ -1,8 +1,10 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The chips next to the processor, lent. Their state is in the exit record, so whatever the exit, the caller
- * finds it there. What they have to say sets PENDING_CHIPS, and the run loop looks. Executor side.
+ * Port accesses for which the executor need not leave. Those to the chips next to the processor, lent: their
+ * state is in the exit record, so whatever the exit, the caller finds it there; what they have to say sets
+ * PENDING_CHIPS, and the run loop looks. Reads the caller has answered beforehand. And those to ports that
+ * nobody answers. Executor side.
  */
 #include "chips.h"
 
@@ -54,26 +56,67 @@ void chips_begin(struct vcpu *v)
 }
 
 /* An access that was sent to the caller has its answer from there. */
-static bool is_ours(const struct vcpu *v, unsigned size)
+static bool is_new(const struct vcpu *v)
 {
-    return v->chips.lent && size == 1 && v->bus.count == 0;
+    return v->bus.count == 0;
 }
 
-bool chips_in(struct vcpu *v, uint16_t port, unsigned size, uint32_t *value)
+static bool is_lent(const struct vcpu *v, unsigned size)
+{
+    return v->chips.lent && size == 1;
+}
+
+/* What the caller said that this reads, or CHIPS_NOT_HERE. */
+static int64_t known_read(const struct vcpu *v, uint16_t port, unsigned size)
+{
+    const struct d86_exit *exit = v->exit;
+    for (unsigned i = 0; size == 1 && i < exit->known_count && i < D86_KNOWN_MAX; i++) {
+        if (exit->known[i].port == port)
+            return exit->known[i].value;
+    }
+    return CHIPS_NOT_HERE;
+}
+
+/* Does nobody answer there, at none of the ports? */
+static bool is_open(const struct vcpu *v, uint16_t port, unsigned size)
+{
+    for (unsigned i = 0; i < v->claimed.count && i < D86_PORTS_MAX; i++) {
+        if (port <= v->claimed.run[i].last && port + size > v->claimed.run[i].first)
+            return false;
+    }
+    return v->claimed.known;
+}
+
+int64_t chips_in(struct vcpu *v, uint16_t port, unsigned size)
 {
     uint8_t byte;
-    if (!is_ours(v, size) || !near_read(&v->chips.near, port, &byte))
-        return false;
-    *value = byte;
-    v->counts.chip_reads++;
-    return true;
+    if (!is_new(v))
+        return CHIPS_NOT_HERE;
+    if (is_lent(v, size) && near_read(&v->chips.near, port, &byte)) {
+        v->counts.chip_reads++;
+        return byte;
+    }
+    int64_t known = known_read(v, port, size);
+    if (known != CHIPS_NOT_HERE) {
+        v->counts.known_reads++;
+        return known;
+    }
+    if (!is_open(v, port, size))
+        return CHIPS_NOT_HERE;
+    v->counts.open_accesses++;
+    return UINT32_MAX >> (32 - 8 * size);
 }
 
 bool chips_out(struct vcpu *v, uint16_t port, unsigned size, uint32_t value)
 {
-    if (!is_ours(v, size) || !near_write(&v->chips.near, port, (uint8_t)value))
+    if (!is_new(v))
         return false;
-    v->counts.chip_writes++;
+    if (is_lent(v, size) && near_write(&v->chips.near, port, (uint8_t)value))
+        v->counts.chip_writes++;
+    else if (is_open(v, port, size))
+        v->counts.open_accesses++;
+    else
+        return false;
     return true;
 }
 

@@ -2,16 +2,19 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The chips next to the processor, while the caller lends them (d86_exit.lend): their ports, their timer and
- * their INTR pin are served here, without an exit. Executor side.
+ * their INTR pin are served here, without an exit. So are reads the caller knew beforehand (d86_exit.known),
+ * and ports nobody answers (d86_vcpu_set_ports()). Executor side.
  */
 #pragma once
 
 #include "cpu.h"
 
+enum { CHIPS_NOT_HERE = -1 };
+
 /* A run begins: the chips work on the state in the exit record, if it is lent. */
 void chips_begin(struct vcpu *v);
-/* Make the access, if it is one of theirs and they are lent. Only for instructions of one access. */
-bool chips_in(struct vcpu *v, uint16_t port, unsigned size, uint32_t *value);
+/* Make the access, if that takes no caller. Only for instructions of one access. */
+int64_t chips_in(struct vcpu *v, uint16_t port, unsigned size); /* or CHIPS_NOT_HERE */
 bool chips_out(struct vcpu *v, uint16_t port, unsigned size, uint32_t value);
 
 /* Is INTR up? */

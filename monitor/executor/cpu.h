@@ -306,6 +306,11 @@ struct vcpu {
     unsigned debug_causes; /* enum d86_debug */
     bool timing;           /* count native_ns, as TSC ticks: the library converts them */
     struct memory_map map;
+    struct {
+        bool known; /* else all have */
+        uint32_t count;
+        struct d86_ports run[D86_PORTS_MAX];
+    } claimed; /* ports that have somebody who answers */
 
     /* The executor's own again. */
     struct d86_exit *exit; /* in the arena */

@@ -16,6 +16,8 @@
     X(chip_reads, "port reads answered by chips lent to the processor")                                      \
     X(chip_writes, "port writes taken by them")                                                              \
     X(chip_interrupts, "interrupts taken from them")                                                         \
+    X(known_reads, "port reads the caller had answered beforehand")                                          \
+    X(open_accesses, "accesses to ports nobody answers, made without the caller")                            \
     X(renewals, "times the block cache was begun anew to have what is in use side by side")                  \
     X(native_entries, "times guest code was entered natively")                                               \
     X(native_ns, "time in native guest code, ns (only while timing is on)")                                  \

@@ -19,12 +19,13 @@ static ALWAYS_INLINE uint16_t port_of(const struct vcpu *v, const struct uop *u)
 HANDLER(in_port)
 {
     uint16_t port = port_of(v, u);
-    uint32_t value;
 
     tss_check_io(v, u, port, u->aux);
-    if (!chips_in(v, port, u->aux, &value))
+    /* No variable whose address is taken: the handler must end in a jump, since a guest may poll for ever. */
+    int64_t value = chips_in(v, port, u->aux);
+    if (value == CHIPS_NOT_HERE)
         value = bus_in(v, u, port, u->aux);
-    gpr_write(v, gpr_index(X86_EAX, u->aux), u->aux, value);
+    gpr_write(v, gpr_index(X86_EAX, u->aux), u->aux, (uint32_t)value);
     NEXT(v, u);
 }
 

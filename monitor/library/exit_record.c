@@ -83,6 +83,8 @@ void exit_give(struct d86_vcpu *vcpu)
     const struct d86_exit *from = &vcpu->exit;
     to->request_interrupt_window = from->request_interrupt_window;
     to->deadline_ns = from->deadline_ns;
+    to->known_count = from->known_count;
+    memcpy(to->known, from->known, sizeof(to->known));
     to->lend = from->lend;
     if (from->lend)
         memcpy(to->lent, from->lent, sizeof(to->lent));

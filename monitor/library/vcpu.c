@@ -205,6 +205,21 @@ void d86_vcpu_set_a20(struct d86_vcpu *vcpu, bool enabled)
     mirror_publish_settings(vcpu, CHANNEL_TRANSLATIONS);
 }
 
+int d86_vcpu_set_ports(struct d86_vcpu *vcpu, const struct d86_ports *ports, unsigned count)
+{
+    if (count > D86_PORTS_MAX)
+        return error_set(-EINVAL, "%u runs of ports are more than %u", count, D86_PORTS_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        if (ports[i].first > ports[i].last)
+            return error_set(-EINVAL, "no ports lie from %#x to %#x", ports[i].first, ports[i].last);
+    }
+    vcpu->cpu.claimed.known = true;
+    vcpu->cpu.claimed.count = count;
+    memcpy(vcpu->cpu.claimed.run, ports, count * sizeof(*ports));
+    mirror_publish_settings(vcpu, 0);
+    return 0;
+}
+
 void d86_vcpu_ignne(struct d86_vcpu *vcpu)
 {
     struct vcpu *v = mirror_change(vcpu, 0);

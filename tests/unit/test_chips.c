@@ -305,6 +305,105 @@ START_TEST(an_answer_on_its_way_counts)
 }
 END_TEST
 
+/* ---- Without chips: what the caller said beforehand ------------------------------------------------------
+ */
+
+/* Code, and what it leaves in EAX; an exit at `port` instead, unless that is 0. */
+static const struct {
+    const char *name;
+    uint8_t code[2], length;
+    uint16_t dx, port;
+    uint32_t eax;
+} told[] = {
+    { "known byte", { 0xe4, 0x64 }, 2, 0, 0, 0x11223314 },
+    { "known byte by DX", { 0xec }, 1, 0x3fd, 0, 0x11223360 },
+    { "dword over it", { 0xe5, 0x63 }, 2, 0, 0x63, 0 },
+    { "write to it", { 0xe6, 0x64 }, 2, 0, 0x64, 0 },
+    { "insb from it", { 0x6c }, 1, 0x64, 0x64, 0 },
+    { "claimed, not known", { 0xe4, 0x60 }, 2, 0, 0x60, 0 },
+    { "last of a run", { 0xec }, 1, 0x3ff, 0x3ff, 0 },
+    { "first of a run", { 0xee }, 1, 0x3f8, 0x3f8, 0 },
+    { "open byte", { 0xe4, 0x65 }, 2, 0, 0, 0x112233ff },
+    { "open word", { 0x66, 0xed }, 2, 0x300, 0, 0x1122ffff },
+    { "open dword", { 0xed }, 1, 0x400, 0, 0xffffffff },
+    { "open byte written", { 0xe6, 0xed }, 2, 0, 0, 0x11223344 },
+    { "open dword written", { 0xef }, 1, 0xcfc, 0, 0x11223344 },
+    { "dword whose last byte is claimed", { 0xed }, 1, 0x3f5, 0x3f5, 0 },
+    { "word whose first byte is claimed", { 0x66, 0xef }, 2, 0x3ff, 0x3ff, 0 },
+    { "the end of the ports", { 0xed }, 1, 0xfffe, 0, 0xffffffff },
+    { "insb from an open port", { 0x6c }, 1, 0x300, 0x300, 0 },
+};
+
+START_TEST(what_is_known_and_what_is_nobodys_is_no_exit)
+{
+    static const struct d86_ports claimed[] = {
+        { 0x60, 0x60 }, { 0x64, 0x64 }, { 0xf4, 0xf5 }, { 0x3f8, 0x3ff }
+    };
+    if (!start((unsigned)_i))
+        return;
+    lent = false;
+    ck_assert_int_eq(d86_vcpu_set_ports(b.cpu, claimed, ARRAY_SIZE(claimed)), 0);
+    b.exit->known_count = 2;
+    b.exit->known[0].port = 0x3fd, b.exit->known[0].value = 0x60;
+    b.exit->known[1].port = 0x64, b.exit->known[1].value = 0x14;
+    for (unsigned i = 0; i < ARRAY_SIZE(told); i++) {
+        const uint8_t mark[] = { 0xe6, PORT_MARK };
+        enter(false, 0);
+        bench_write(&b, BENCH_CODE, told[i].code, told[i].length);
+        bench_write(&b, BENCH_CODE + told[i].length, mark, sizeof(mark));
+        struct d86_regs r = bench_regs(&b);
+        r.eax = 0x11223344, r.edx = told[i].dx;
+        d86_vcpu_set_regs(b.cpu, &r);
+        RUN(D86_EXIT_IO);
+        ck_assert_msg(b.exit->io.port == (told[i].port ? told[i].port : PORT_MARK), "%s: exit at port %#x",
+                      told[i].name, b.exit->io.port);
+        if (!told[i].port)
+            ck_assert_msg(bench_regs(&b).eax == told[i].eax, "%s: EAX is %#x", told[i].name,
+                          bench_regs(&b).eax);
+    }
+    ck_assert_uint_eq(counter("known_reads"), 2);
+    ck_assert_uint_eq(counter("open_accesses"), 6);
+    stop();
+}
+END_TEST
+
+/* A kick reaches who polls, and the next run goes by what is said then. */
+START_TEST(polling_ends_when_the_caller_says_so)
+{
+    if (!start((unsigned)_i))
+        return;
+    lent = false;
+    BENCH_BYTES(&b, BENCH_CODE, 0xe4, 0x64, 0xa8, 0x01, 0x74, 0xfa, 0xe6, PORT_MARK); /* in; test al,1; jz */
+    b.exit->known_count = 1;
+    b.exit->known[0].port = 0x64, b.exit->known[0].value = 0x14;
+    for (unsigned i = 0; i < 3; i++) {
+        b.exit->deadline_ns = now(NULL) + 5 * MS;
+        RUN(D86_EXIT_DEADLINE);
+    }
+    ck_assert_uint_gt(counter("known_reads"), 10);
+    b.exit->deadline_ns = 0;
+    d86_vcpu_kick(b.cpu);
+    RUN(D86_EXIT_KICKED);
+    b.exit->known[0].value = 0x15;
+    RUN_MARK();
+    ck_assert_uint_eq(counter("exits"), 5);
+    stop();
+}
+END_TEST
+
+START_TEST(impossible_runs_of_ports_are_refused)
+{
+    static struct d86_ports many[D86_PORTS_MAX + 1];
+    const struct d86_ports turned = { 0x65, 0x64 };
+    if (!start(0))
+        return;
+    ck_assert_int_eq(d86_vcpu_set_ports(b.cpu, many, D86_PORTS_MAX + 1), -EINVAL);
+    ck_assert_int_eq(d86_vcpu_set_ports(b.cpu, &turned, 1), -EINVAL);
+    ck_assert_int_eq(d86_vcpu_set_ports(b.cpu, many, D86_PORTS_MAX), 0);
+    stop();
+}
+END_TEST
+
 /* SDM 1, "I/O Permission Bit Map". */
 START_TEST(the_guests_permissions_come_first)
 {
@@ -359,6 +458,9 @@ int main(void)
     ADD(not_lent_all_are_exits, 1);
     ADD(an_answer_on_its_way_counts, 1);
     ADD(the_guests_permissions_come_first, 1);
+    ADD(what_is_known_and_what_is_nobodys_is_no_exit, 1);
+    ADD(polling_ends_when_the_caller_says_so, 1);
+    tcase_add_test(tc, impossible_runs_of_ports_are_refused);
     suite_add_tcase(suite, tc);
     return bench_main(suite);
 }
