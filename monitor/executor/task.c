@@ -164,8 +164,8 @@ static void load_registers(struct vcpu *v, const struct task_state *t, bool is_3
     v->next_eip = t->eip;
     flags_set(v, t->eflags);
     for (unsigned i = 0; i < 8; i++)
-        /* What a 16-bit TSS leaves in the upper halves is undefined. */
-        v->gpr.d[i] = is_32 ? t->gpr[i] : (v->gpr.d[i] & 0xffff0000) | t->gpr[i];
+        /* The SDM leaves open what a 16-bit TSS makes of the upper halves; processors set them. */
+        v->gpr.d[i] = is_32 ? t->gpr[i] : 0xffff0000 | t->gpr[i];
     for (unsigned i = 0; i < X86_SREG_COUNT; i++)
         seg_make_null(&v->seg[i], t->sreg[i]);
     seg_make_null(&v->ldt, t->ldt);

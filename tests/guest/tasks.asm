@@ -190,12 +190,22 @@ start:
     mov word [tss_16 + 0x24], CODE32
     mov word [tss_16 + 0x26], DATA16
     mov word [tss_16 + 0x28], DATA32
+    mov ecx, 0x11112222
+    mov edi, ecx
     call TSS_16:0
+    CHECK_EQ ecx, 0x11112222
     CHECK_EQ word [tss_16 + 0x0e], .after_16
     jmp .done_16
 .in_16:
-    CHECK_EQ ax, 0x5678
-    CHECK_EQ sp, 0x4000
+    CHECK_EQ eax, 0xffff5678             ; it has no upper halves: processors set them
+    CHECK_EQ esp, 0xffff4000
+    mov eax, 0xffff0000
+    CHECK_EQ ecx, eax
+    CHECK_EQ edx, eax
+    CHECK_EQ ebx, eax
+    CHECK_EQ ebp, eax
+    CHECK_EQ esi, eax
+    CHECK_EQ edi, eax
     mov ax, fs
     CHECK_EQ ax, 0
     CHECK_EQ word [tss_16], TSS_MAIN
