@@ -7,6 +7,7 @@
  * Executor side. SDM 3A, "Priority Among Concurrent Events".
  */
 #include "block.h"
+#include "breakpoint.h"
 #include "channel.h"
 #include "chips.h"
 #include "deadline.h"
@@ -185,19 +186,6 @@ static bool must_step(const struct vcpu *v)
            (v->debug_causes & D86_DEBUG_SINGLE_STEP);
 }
 
-/* Instruction breakpoints at CS:EIP: DR6 bits (SDM 3B, "Debug Registers", R/W 00). */
-static uint32_t breakpoints_here(const struct vcpu *v)
-{
-    guest_la la = v->seg[X86_CS].base + v->eip;
-    uint32_t hit = 0;
-    for (unsigned i = 0; i < 4; i++) {
-        bool enabled = v->debug.dr[7] >> (2 * i) & 3, fetch = (v->debug.dr[7] >> (16 + 4 * i) & 3) == 0;
-        if (enabled && fetch && v->debug.dr[i] == la)
-            hit |= 1u << i;
-    }
-    return hit;
-}
-
 static void set_pending(struct vcpu *v, uint32_t bit, bool on)
 {
     if (on)
@@ -210,7 +198,7 @@ void exec_step(struct vcpu *v)
 {
     bool trap = v->eflags & X86_TF, resume = v->eflags & X86_RF;
     if (v->debug.active && !resume) {
-        uint32_t hit = breakpoints_here(v);
+        uint32_t hit = breakpoint_fetch(v);
         if (hit) {
             v->debug.dr[6] |= hit;
             raise_exception(v, NULL, X86_DB);

@@ -7,6 +7,7 @@
  * set and no code is cached from the frame.
  */
 #include "mem.h"
+#include "breakpoint.h"
 #include "lockstep.h"
 #include "paging.h"
 #include "sbe.h"
@@ -203,20 +204,6 @@ static void write_in(struct vcpu *v, const struct uop *u, guest_la la, unsigned 
 /* ---- Watchpoints and alignment
  * -------------------------------------------------------------------------------------- */
 
-/* Data breakpoints: SDM 3B, "Debug Registers" (R/W 01: writes, 11: both; LEN masks the address). */
-static void watch(struct vcpu *v, guest_la la, unsigned size, bool write)
-{
-    static const uint8_t length[] = { 1, 2, 8, 4 };
-    for (unsigned i = 0; i < 4; i++) {
-        unsigned rw = v->debug.dr[7] >> (16 + 4 * i) & 3, len = length[v->debug.dr[7] >> (18 + 4 * i) & 3];
-        if (!(v->debug.dr[7] >> (2 * i) & 3) || !(rw == 3 || (rw == 1 && write)))
-            continue;
-        guest_la start = v->debug.dr[i] & ~(len - 1u);
-        if (la < start + len && start < la + size)
-            v->debug.hit |= 1u << i;
-    }
-}
-
 /* What must be looked at besides the translation. */
 static void check_access(struct vcpu *v, const struct uop *u, guest_la la, unsigned size, bool write)
 {
@@ -224,7 +211,7 @@ static void check_access(struct vcpu *v, const struct uop *u, guest_la la, unsig
     if (aligned_only && (la & (size - 1)))
         raise_error(v, u, X86_VEC_AC, 0);
     if (v->debug.active)
-        watch(v, la, size, write);
+        breakpoint_data(v, la, size, write);
 }
 
 uint64_t mem_read_slow(struct vcpu *v, const struct uop *u, guest_la la, unsigned size)
@@ -285,7 +272,7 @@ void mem_read_bytes(struct vcpu *v, const struct uop *u, guest_la la, void *to, 
         unsigned n = piece_size(la, size);
         const uint8_t *p = mem_hit_read(v, la, n);
         if (!p && v->debug.active)
-            watch(v, la, n, false);
+            breakpoint_data(v, la, n, false);
         mem_store(out, n, p ? mem_load(p, n) : read_in(v, u, la, n, cpl_access(v), v->tlb));
         la += n, out += n, size -= n;
     }
@@ -308,7 +295,7 @@ void mem_write_bytes(struct vcpu *v, const struct uop *u, guest_la la, const voi
             mem_store(p, n, mem_load(in, n));
         } else {
             if (v->debug.active)
-                watch(v, la, n, true);
+                breakpoint_data(v, la, n, true);
             write_in(v, u, la, n, mem_load(in, n), cpl_access(v), v->tlb);
         }
         la += n, in += n, size -= n;

@@ -5,6 +5,7 @@
  * RAM that is known to be accessible: one exit for up to a page of elements.
  * SDM 2A, "IN", "INS"; SDM 2B, "OUT", "OUTS"; SDM 1, "Input/Output". Executor side.
  */
+#include "breakpoint.h"
 #include "chips.h"
 #include "system.h"
 
@@ -16,6 +17,14 @@ static ALWAYS_INLINE uint16_t port_of(const struct vcpu *v, const struct uop *u)
     return u->src ? v->gpr.w[X86_EDX * 2] : (uint16_t)(u->imm & 0xff);
 }
 
+/* I/O breakpoints; with any enabled each access comes alone, batches and their like are not for the stepped.
+ */
+static ALWAYS_INLINE void port_accessed(struct vcpu *v, uint16_t port, unsigned size)
+{
+    if (unlikely(v->debug.active))
+        breakpoint_port(v, port, size);
+}
+
 HANDLER(in_port)
 {
     uint16_t port = port_of(v, u);
@@ -25,6 +34,7 @@ HANDLER(in_port)
     int64_t value = chips_in(v, port, u->aux);
     if (value == CHIPS_NOT_HERE)
         value = bus_in(v, u, port, u->aux);
+    port_accessed(v, port, u->aux);
     gpr_write(v, gpr_index(X86_EAX, u->aux), u->aux, (uint32_t)value);
     NEXT(v, u);
 }
@@ -37,6 +47,7 @@ HANDLER(out_port)
     uint32_t value = gpr_read(v, gpr_index(X86_EAX, u->aux), u->aux);
     if (!chips_out(v, port, u->aux, value))
         bus_out(v, u, port, u->aux, value);
+    port_accessed(v, port, u->aux);
     NEXT(v, u);
 }
 
@@ -69,6 +80,7 @@ static void ins_once(struct vcpu *v, const struct uop *u, uint16_t port, unsigne
 
     mem_probe_write(v, u, la, size);
     uint32_t value = bus_in(v, u, port, size);
+    port_accessed(v, port, size);
     mem_write_slow(v, u, la, size, value);
     advance(v, u, X86_EDI, stride(v, size));
 }
@@ -79,6 +91,7 @@ static void outs_once(struct vcpu *v, const struct uop *u, uint16_t port, unsign
     guest_la la = seg_linear(v, u, u->seg, offset, size, false);
 
     bus_out(v, u, port, size, (uint32_t)mem_read_slow(v, u, la, size));
+    port_accessed(v, port, size);
     advance(v, u, X86_ESI, stride(v, size));
 }
 

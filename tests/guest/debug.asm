@@ -1,23 +1,7 @@
 ; SPDX-License-Identifier: GPL-2.0-or-later
 ; Debug exceptions: TF, instruction and data breakpoints, RF, general detect, INT1, shadows, DR4/DR5 and CR4.DE.
 ; SDM 3B, "Debugging, Branch Profiling, TSC".
-%include "guest.inc"
-
-%macro TRAP_AT 2                        ; the last exception was #DB at this address with these DR6 bits
-    CHECK_EQ dword [got_vector], DB
-    CHECK_EQ dword [got_eip], %1
-    mov eax, dr6
-    and eax, 0xe00f
-    CHECK_EQ eax, %2
-    xor eax, eax
-    mov dr6, eax
-%endmacro
-
-%macro ARM 1                            ; where to go on after the next exception
-    mov dword [resume], %1
-    mov [resume_esp], esp
-    mov dword [got_vector], NOTHING
-%endmacro
+%include "debug.inc"
 
 start:
     ENTER_PROTECTED
@@ -201,6 +185,16 @@ start:
     nop
 .db4_done:
     TRAP_AT .db4, 0x4004
+    ; the last bytes of the address space
+    ADDRESS 2, 0xfffffffc
+    WATCH_FOR WATCH(2, ACCESS, 4)
+    ARM .db5_done
+    mov al, [0xffffffff]
+.db5:
+    nop
+.db5_done:
+    TRAP_AT .db5, 4
+    RUNS mov eax, [0]
     xor eax, eax
     mov dr7, eax
 

@@ -443,6 +443,46 @@ START_TEST(the_guests_permissions_come_first)
 }
 END_TEST
 
+/* An I/O breakpoint: a trap behind the access, which was made and needed no exit. */
+START_TEST(io_breakpoints_stop_behind_the_access)
+{
+    static const struct {
+        uint8_t code[2];
+        uint16_t port;
+    } rows[] = { { { 0xe6, 0x80 }, 0x80 }, { { 0xe4, 0x21 }, 0x21 }, { { 0xec }, 0xa1 }, { { 0xee }, 0x80 } };
+    enum { STUB = STUBS + STUB_SIZE * (VECTORS_END - VECTORS), CR4_DE = X86_CR4_DE, VALUE = 0x5a };
+    unsigned processor = (unsigned)_i / 2;
+    bool user = _i % 2;
+    struct d86_sregs s;
+    if (!start(processor))
+        return;
+    bench_write64(&b, IDT + 8 * X86_DB, (uint64_t)0x8e00 << 32 | (uint64_t)CODE0 << 16 | STUB);
+    BENCH_BYTES(&b, STUB, 0x50, 0xb0, X86_DB, 0xe6, PORT_HANDLER, 0x58, 0xcf);
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        uint32_t code = user ? USER_CODE : BENCH_CODE, size = rows[i].code[1] ? 2 : 1;
+        enter(user, user ? X86_IOPL : 0);
+        d86_vcpu_get_sregs(b.cpu, &s);
+        s.cr4 |= CR4_DE;
+        s.dr[0] = rows[i].port;
+        s.dr[7] = 0x20001; /* L0, I/O, a byte */
+        ck_assert_int_eq(d86_vcpu_set_sregs(b.cpu, &s), 0);
+        struct d86_regs r = bench_regs(&b);
+        r.eax = VALUE;
+        r.edx = rows[i].port;
+        d86_vcpu_set_regs(b.cpu, &r);
+        bench_write(&b, code, rows[i].code, size);
+        RUN_HANDLER(X86_DB);
+        ck_assert_uint_eq(interrupted_at(), code + size);
+        d86_vcpu_get_sregs(b.cpu, &s);
+        ck_assert_uint_eq(s.dr[6] & 0xe00f, 1);
+    }
+    ck_assert_uint_eq(chip_read(0x80), VALUE);
+    ck_assert_uint_eq(counter("chip_reads"), 2);
+    ck_assert_uint_eq(counter("chip_writes"), 2);
+    stop();
+}
+END_TEST
+
 /* On each of the processors, with all rows if there are any. */
 #define ADD(test, rows) tcase_add_loop_test(tc, test, 0, PROCESSORS *(int)(rows))
 
@@ -461,6 +501,7 @@ int main(void)
     ADD(what_is_known_and_what_is_nobodys_is_no_exit, 1);
     ADD(polling_ends_when_the_caller_says_so, 1);
     tcase_add_test(tc, impossible_runs_of_ports_are_refused);
+    ADD(io_breakpoints_stop_behind_the_access, 2);
     suite_add_tcase(suite, tc);
     return bench_main(suite);
 }
