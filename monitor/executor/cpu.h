@@ -243,6 +243,12 @@ struct step_state {
     bool resume, shadow, shadow_is_ss;
 };
 
+/* The same of a block that began between two iterations of a REP: `icount` tells whether it came further. */
+struct repeat_state {
+    bool amid;
+    uint64_t icount;
+};
+
 /*
  * By whose they are, there are three kinds of members; the library has a copy of the state and of the
  * settings in memory of its own, a struct vcpu too (library/mirror.c), and of the rest it reads counters
@@ -276,6 +282,8 @@ struct vcpu {
     bool nmi_pending, nmi_blocked;
     bool int_shadow;   /* set by STI or MOV/POP SS: no interrupt before the next instruction is done */
     bool shadow_is_ss; /* ... by MOV/POP SS: no debug trap either */
+    bool repeating; /* the instruction at CS:EIP is a REP with iterations behind it: RF is set. In eflags it
+                       is not, since nobody need step for its sake */
     int16_t interrupt; /* injected vector, or -1 */
 
     struct segment ldt, tr;
@@ -323,6 +331,7 @@ struct vcpu {
     uint8_t mode;      /* MODE_* without MODE_STEP */
     bool no_trap;      /* the instruction entered a handler: no single-step trap after it */
     struct step_state step_state;
+    struct repeat_state repeat;
     uint64_t poll_until; /* PENDING_POLL: the deadline, a tick of the host's time stamp counter */
     struct d86_stats stats;
 

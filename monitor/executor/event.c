@@ -84,7 +84,7 @@ static void deliver_as(struct vcpu *v, enum event_kind kind, const struct delive
     v->delivering = (struct event){ (uint8_t)kind, d->vector, d->has_error, d->error };
     deliver(v, d);
     v->delivering.kind = EVENT_NONE;
-    v->int_shadow = v->shadow_is_ss = false;
+    v->int_shadow = v->shadow_is_ss = v->repeating = false;
     v->no_trap = true;
     v->halted = false;
 }
@@ -109,7 +109,8 @@ void event_deliver_exception(struct vcpu *v)
 
     /*
      * Faults resume at their instruction; RF keeps its breakpoint from striking again. An instruction
-     * breakpoint itself pushes the RF there is (SDM 3B, "Instruction-Breakpoint Exception Condition").
+     * breakpoint itself pushes the RF there is (SDM 3B, "Instruction-Breakpoint Exception Condition"), and so
+     * does whatever comes between instructions, or between the iterations of one.
      */
     if (d.vector != X86_DB && d.vector != X86_DOUBLE_FAULT && d.vector != X86_MC)
         d.flags |= X86_RF;

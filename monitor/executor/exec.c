@@ -196,7 +196,7 @@ static void set_pending(struct vcpu *v, uint32_t bit, bool on)
 
 void exec_step(struct vcpu *v)
 {
-    bool trap = v->eflags & X86_TF, resume = v->eflags & X86_RF;
+    bool trap = v->eflags & X86_TF, resume = v->eflags & X86_RF || v->repeating;
     if (v->debug.active && !resume) {
         uint32_t hit = breakpoint_fetch(v);
         if (hit) {
@@ -208,6 +208,7 @@ void exec_step(struct vcpu *v)
     /* RF and the shadow last for this instruction; it may set them anew. A device access repeats it: keep. */
     bool shadow = v->int_shadow, shadow_is_ss = v->shadow_is_ss;
     v->eflags &= ~X86_RF;
+    v->repeating = false;
     v->int_shadow = v->shadow_is_ss = false;
     v->no_trap = false;
     v->debug.hit = 0;
@@ -242,6 +243,23 @@ static void restore_step(struct vcpu *v)
     set_pending(v, PENDING_STEP, false);
 }
 
+/* Of a block, nothing but the middle of a REP is kept that way. */
+static void run_block(struct vcpu *v)
+{
+    const struct uop *u = block_lookup(v, false);
+    v->repeat = (struct repeat_state){ .amid = v->repeating, .icount = v->icount };
+    v->repeating = false; /* whoever still is says so */
+    run_uops(v, u);
+}
+
+/* Left for a device in the next iteration, which was the first since. */
+static void restore_repeat(struct vcpu *v)
+{
+    if (v->repeat.amid && v->icount == v->repeat.icount)
+        v->repeating = true;
+    v->repeat.amid = false;
+}
+
 /* CPL 3 under the engine sbe. */
 static void run_sbe(struct vcpu *v)
 {
@@ -257,7 +275,7 @@ static void run_sbe(struct vcpu *v)
         /* Come back after each block: the next may be worth running natively. */
         before = v->icount;
         set_pending(v, PENDING_SBE, true);
-        run_uops(v, block_lookup(v, false));
+        run_block(v);
         set_pending(v, PENDING_SBE, false);
         sbe_interpreted(v, v->icount - before);
         break;
@@ -277,7 +295,7 @@ static void run_once(struct vcpu *v)
     else if (v->engine != D86_ENGINE_INTERP && sbe_possible(v))
         run_sbe(v);
     else
-        run_uops(v, block_lookup(v, false));
+        run_block(v);
 }
 
 static void take_writes(struct vcpu *v, struct channel *c)
@@ -315,6 +333,8 @@ void exec_run(struct vcpu *v)
     int why = unwind_save(&v->unwind);
     if (why != UNWIND_NONE && v->pending & PENDING_STEP)
         restore_step(v);
+    else if (why == UNWIND_EXIT)
+        restore_repeat(v);
     if (why != UNWIND_NONE && v->engine != D86_ENGINE_INTERP) {
         set_pending(v, PENDING_SBE, false);
         v->lockstep->recording = false;
@@ -322,7 +342,7 @@ void exec_run(struct vcpu *v)
     if (why == UNWIND_EXCEPTION) {
         /* What was under way is over: the exception takes its place. */
         bus_commit(v);
-        v->exception_shown = false;
+        v->exception_shown = v->repeating = false;
         v->debug.trap = 0;
     }
     if (why != UNWIND_EXIT) {

@@ -10,11 +10,14 @@
 
 uint32_t flags_get(const struct vcpu *v)
 {
-    return v->eflags | (v->arith >> 8 & AH_FLAGS) | (v->arith & ARITH_OF ? X86_OF : 0);
+    uint32_t rf = v->repeating ? X86_RF : 0;
+
+    return v->eflags | rf | (v->arith >> 8 & AH_FLAGS) | (v->arith & ARITH_OF ? X86_OF : 0);
 }
 
 void flags_set(struct vcpu *v, uint32_t eflags)
 {
+    v->repeating = false;
     v->eflags = (eflags & X86_FLAGS_ALL & ~X86_ARITH) | X86_FLAGS_ONE;
     v->arith = (uint16_t)((eflags & AH_FLAGS) << 8 | (eflags & X86_OF ? ARITH_OF : 0));
 }

@@ -18,6 +18,7 @@ struct state {
     union gpr_file gpr;
     uint32_t eip, eflags;
     uint16_t arith;
+    bool repeating;
     uint64_t icount;
     struct fpu fpu;
 };
@@ -29,6 +30,7 @@ static void state_save(struct vcpu *v, struct state *s)
     s->eip = v->eip;
     s->eflags = v->eflags;
     s->arith = v->arith;
+    s->repeating = v->repeating;
     s->icount = v->icount;
     fpu_copy(&s->fpu, &v->fpu, sizeof(s->fpu));
 }
@@ -39,6 +41,7 @@ static void state_restore(struct vcpu *v, const struct state *s)
     v->eip = s->eip;
     v->eflags = s->eflags;
     v->arith = s->arith;
+    v->repeating = s->repeating;
     v->icount = s->icount;
     fpu_copy(&v->fpu, &s->fpu, sizeof(v->fpu));
     fpu_load(v);
@@ -330,6 +333,7 @@ enum lockstep_answer lockstep_run(struct vcpu *v, const struct native_segments *
         return LOCKSTEP_TRAP;
     }
     v->icount++;
+    v->repeating = done.repeating; /* processors differ in what RF they show there */
     state_see(v, &native);
     v->counts.lockstep_checks++;
     const char *what = differ(&interp, &native, &insn, stores_differ(l));

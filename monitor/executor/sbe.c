@@ -88,6 +88,67 @@ void sbe_flags_in(struct vcpu *v, uint32_t native)
         exec_mode_changed(v);
 }
 
+/* ---- REP ------------------------------------------------------------------------------------------- */
+
+/* Where a repeated instruction stands: its address and its counter. */
+struct progress {
+    uint32_t eip, count;
+    bool repeating;
+};
+
+static struct progress progress(const struct vcpu *v)
+{
+    return (struct progress){ v->eip, v->gpr.d[X86_ECX], v->repeating };
+}
+
+/* The guest's bytes at la, as far as private pages are mapped. */
+static unsigned fetch(struct vcpu *v, guest_la la, uint8_t *bytes)
+{
+    unsigned n = 0;
+    const struct code_page *p = code_page_at(v, la);
+    while (p && n < X86_INSN_MAX) {
+        bytes[n++] = v->map.ram[(p->frame << 12) + (la++ & 0xfff)];
+        if ((la & 0xfff) == 0)
+            p = code_page_at(v, la);
+    }
+    return n;
+}
+
+static bool is_at_repeat(struct vcpu *v)
+{
+    uint8_t bytes[X86_INSN_MAX];
+    struct insn insn;
+    unsigned size = fetch(v, v->seg[X86_CS].base + v->eip, bytes);
+    if (x86_decode(bytes, size, true, &insn) != X86_DECODE_OK ||
+        !(insn.prefixes & (X86_PFX_REP | X86_PFX_REPNE)))
+        return false;
+    switch (insn.op) {
+    case X86_MOVS:
+    case X86_CMPS:
+    case X86_STOS:
+    case X86_LODS:
+    case X86_SCAS:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/*
+ * Native code was stopped between instructions, perhaps between the iterations of one, where an event has to
+ * find RF set. The processor does not tell: Intel's set RF there, AMD's keep what it was, and may stop
+ * between the last iteration and the end (ECX is 0 then). So a repeat counts as begun, unless it stands where
+ * it stood when we entered. If that is wrong, a breakpoint which somebody enables on it before it goes on
+ * strikes one time too few.
+ */
+static void note_repeat(struct vcpu *v, const struct progress *before)
+{
+    if (v->eip == before->eip && v->gpr.d[X86_ECX] == before->count)
+        v->repeating = before->repeating;
+    else
+        v->repeating = is_at_repeat(v);
+}
+
 /* ---- What a trap needs ----------------------------------------------------------------------------- */
 
 /* What to do next. */
@@ -327,11 +388,15 @@ enum sbe_answer sbe_run(struct vcpu *v)
     if (v->icount < v->sbe.interpret_until)
         return SBE_INTERPRET;
     settle(v);
+    const struct progress before = progress(v);
     enum next next = prepare(v);
     while (next == NEXT_ENTER) {
         if (unlikely(audit_due(v)) && (next = audit(v)) != NEXT_ENTER)
             break;
         next = v->engine == D86_ENGINE_LOCKSTEP ? run_lockstep(v) : run(v);
     }
+    /* What is interpreted now keeps account itself, and so does lockstep. */
+    if (next == NEXT_LOOP && v->engine == D86_ENGINE_SBE && sbe_possible(v))
+        note_repeat(v, &before);
     return next == NEXT_LOOP ? SBE_LOOP : next == NEXT_STEP ? SBE_STEP : SBE_INTERPRET;
 }

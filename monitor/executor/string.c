@@ -167,7 +167,11 @@ static ALWAYS_INLINE bool found(const struct vcpu *v, const struct uop *u, enum 
     return !!(v->arith & ARITH_ZF) == !!(u->flags & UOP_REPNE);
 }
 
-/* An interrupt, a kick or single-stepping between iterations: come back to this instruction later. */
+/*
+ * An interrupt, a kick or single-stepping between iterations: come back to this instruction later. Whatever
+ * is delivered meanwhile pushes RF, so that its return does not meet the instruction's breakpoint again (SDM
+ * 3B, "Instruction-Breakpoint Exception Condition").
+ */
 static const struct uop *interrupted(struct vcpu *v, const struct uop *u)
 {
     cpu_sync(v, u);
@@ -201,9 +205,11 @@ static ALWAYS_INLINE const struct uop *string_template(struct vcpu *v, const str
         count -= n;
         if (count == 0 || found(v, u, op))
             break;
+        v->repeating = true;
         if (unlikely(v->pending & ~(uint32_t)PENDING_SBE))
             return interrupted(v, u);
     }
+    v->repeating = false;
     v->icount--; /* the end of the block counts one for this instruction */
     NEXT(v, u);
 }

@@ -182,6 +182,7 @@ static void outs_batch(struct vcpu *v, const struct uop *u, uint16_t port, unsig
     advance(v, u, X86_ESI, n * size);
     advance(v, u, X86_ECX, 0u - n);
     v->icount += n;
+    v->repeating = n < count;
     if (n == count)
         v->eip = v->next_eip;
     exec_exit(v);
@@ -206,16 +207,10 @@ static uint32_t string_step(struct vcpu *v, const struct uop *u, bool is_in, uin
     return 1;
 }
 
-/*
- * Between iterations: come back to this instruction. An event that comes now finds RF set, so that its
- * return does not meet the instruction's breakpoint again (SDM 3B, "Instruction-Breakpoint Exception
- * Condition").
- */
+/* Between iterations: come back to this instruction. */
 static const struct uop *interrupted(struct vcpu *v, const struct uop *u)
 {
     cpu_sync(v, u);
-    if (v->debug.active)
-        v->eflags |= X86_RF;
     return NULL;
 }
 
@@ -244,9 +239,11 @@ static ALWAYS_INLINE const struct uop *io_string(struct vcpu *v, const struct uo
         count -= n;
         if (count == 0)
             break;
+        v->repeating = true;
         if (v->pending)
             return interrupted(v, u);
     }
+    v->repeating = false;
     v->icount--; /* the end of the block counts one for this instruction */
     NEXT(v, u);
 }

@@ -42,10 +42,21 @@ static void normalize_segment(struct segment *s)
  */
 static void make_sane(struct vcpu *v)
 {
-    bool *flags[] = { &v->halted,       &v->shutdown,         &v->nmi_pending,          &v->nmi_blocked,
-                      &v->int_shadow,   &v->shadow_is_ss,     &v->debug.active,         &v->event.has_error,
-                      &v->fpu.unmasked, &v->fpu.ignne,        &v->delivering.has_error, &v->exception_shown,
-                      &v->bus.waiting,  &v->fpu.simd_unmasked };
+    bool *flags[] = { &v->halted,
+                      &v->shutdown,
+                      &v->nmi_pending,
+                      &v->nmi_blocked,
+                      &v->int_shadow,
+                      &v->shadow_is_ss,
+                      &v->debug.active,
+                      &v->event.has_error,
+                      &v->fpu.unmasked,
+                      &v->fpu.ignne,
+                      &v->delivering.has_error,
+                      &v->exception_shown,
+                      &v->bus.waiting,
+                      &v->fpu.simd_unmasked,
+                      &v->repeating };
     for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
         normalize(flags[i]);
     for (unsigned i = 0; i < X86_SREG_COUNT; i++)

@@ -60,7 +60,7 @@ void state_reset(struct vcpu *v)
 
     v->halted = v->shutdown = false;
     v->nmi_pending = v->nmi_blocked = false;
-    v->int_shadow = v->shadow_is_ss = false;
+    v->int_shadow = v->shadow_is_ss = v->repeating = false;
     v->interrupt = -1;
     v->event = v->delivering = (struct event){ .kind = EVENT_NONE };
     v->exception_shown = false;
@@ -93,6 +93,9 @@ static void abandon_instruction(struct vcpu *v)
 {
     v->event.kind = v->delivering.kind = EVENT_NONE;
     v->debug.trap = 0;
+    if (v->repeating)
+        v->eflags |= X86_RF;
+    v->repeating = false;
     v->exception_shown = false;
     v->bus.count = v->bus.cursor = 0;
     v->bus.waiting = false;

@@ -157,6 +157,34 @@ start:
     iretd
 .int_done:
 
+    ; ---- an interrupt in the middle of a REP: RF in the image, so that its breakpoint does not strike anew ------------
+    mov dword [IDT_AT + 8 * 0x60], TSS_B << 16
+    mov dword [IDT_AT + 8 * 0x60 + 4], 0x8500
+    PREPARE tss_b, .rep_handler
+    mov al, 0x60
+    out PORT_INTERRUPT, al
+    mov esi, SCRATCH + 0x800
+    mov edi, SCRATCH + 0x900
+    mov ecx, 4
+    sti                                  ; lets one iteration pass
+.rep_at:
+    rep movsb
+    cli
+    CHECK_EQ dword [handler_eip], .rep_at
+    CHECK_EQ dword [tss_main + T_EAX + 4], 3 ; ECX
+    test dword [handler_flags], 0x10000
+    CHECK nz
+    CHECK_EQ ecx, 0
+    jmp .rep_done
+.rep_handler:
+    mov eax, [tss_main + T_EIP]
+    mov [handler_eip], eax
+    mov eax, [tss_main + T_EFLAGS]
+    mov [handler_flags], eax
+    iretd
+.rep_done:
+    call build_idt
+
     ; ---- the T flag -----------------------------------------------------------------------------------------------------
     PREPARE tss_b, .trapped
     mov word [tss_b + T_TRAP], 1

@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: GPL-2.0-or-later
 ; Interrupts that come by themselves while CPL 3 runs: they arrive in loops that do nothing else, between
-; instructions only, in both halves of a REP, and leave every register and flag as it was; not while IF is clear.
+; instructions only, in both halves of a REP (RF is set there), and leave every register and flag as it was; not while IF is clear.
 ; Each computation is done with interrupts and without, and must give the same. SDM 3A, "Maskable Hardware
 ; Interrupts", "Masking Exceptions and Interrupts When Switching Stacks".
 %include "user.inc"
@@ -8,6 +8,9 @@
 %define TICK 0x50
 %define ENOUGH 20              ; interrupts each test waits for
 %define IF 0x200
+%define RF 0x10000
+%define STOS_COUNT 0x20000
+%define MOVS_COUNT 0x8000
 ; Rounds of a computation: many enough for interrupts to come; -D SHORT for engines that take long for each.
 %ifdef SHORT
 %define ROUNDS(n) ((n) / 100)
@@ -66,6 +69,7 @@ tick:
     mov [tick_eflags], eax
     test eax, IF
     jz .bad
+    call check_rf
     fxsave [tick_fpu]
     fninit
     fldpi
@@ -86,6 +90,29 @@ tick:
 .bad:
     FAIL_HERE "an interrupt where none may be"
 
+; RF is pushed clear, but set in the middle of a REP, where ECX is no more what a round begins with.
+check_rf:
+    mov ebx, [esp + 4 + 36]              ; EIP
+    mov ecx, [esp + 4 + 28]              ; ECX
+    cmp dword [in_strings], 0
+    je .clear
+    cmp byte [ebx], 0xf3                 ; in that test, all these are REP
+    jne .clear
+    cmp ecx, STOS_COUNT
+    je .either
+    cmp ecx, MOVS_COUNT
+    je .either
+    inc dword [amid]
+    test eax, RF
+    jnz .either
+    FAIL_HERE "RF is clear in the middle of a REP"
+.clear:
+    test eax, RF
+    jz .either
+    FAIL_HERE "RF is set between instructions"
+.either:
+    ret
+
 align 16
 tick_fpu: times 512 db 0
 ticks: dd 0
@@ -93,6 +120,8 @@ tick_eip: dd 0
 tick_eflags: dd 0
 low_eip: dd 0
 eip_range: dd -1
+in_strings: dd 0
+amid: dd 0                     ; interrupts in the middle of a REP
 leave_to: dd 0                 ; where the handler returns to after ENOUGH interrupts
 
 ; WITHIN first, end: interrupts must come at addresses from first to end - 1
@@ -370,23 +399,27 @@ test_strings:
     xor edx, edx
 .round:
     mov edi, U_FREE + 0x1000
-    mov ecx, 0x20000
+    mov ecx, STOS_COUNT
     mov al, bl
     rep stosb
     mov esi, U_FREE + 0x1000
     mov edi, U_FREE + 0x41003
-    mov ecx, 0x8000
+    mov ecx, MOVS_COUNT
     rep movsd
     mov esi, U_FREE + 0x1000
     mov edi, U_FREE + 0x41003
-    mov ecx, 0x20000
+    mov ecx, STOS_COUNT
     repe cmpsb
     lea edx, [edx + ecx + 1]
     setne dh
     dec ebx
     jnz .round
     END_USER
+    mov dword [in_strings], 1
     TWICE .code, .code, .code + 0x100, eax, ecx, edx, esi, edi
+    mov dword [in_strings], 0
+    cmp dword [amid], 0
+    CHECK ne
     ret
 
 ; ---- Instructions an engine looks after ----------------------------------------------------------------------

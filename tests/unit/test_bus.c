@@ -360,6 +360,46 @@ START_TEST(rep_outs_comes_in_batches)
 }
 END_TEST
 
+/* RF as an event would find it now: set once an iteration is done, as long as one is to come. */
+static void check_rf(uint32_t count)
+{
+    struct d86_regs r = bench_regs(&b);
+    bool amid = r.eip == BENCH_CODE && r.ecx != count;
+    ck_assert_msg(!!(r.eflags & X86_RF) == amid, "ECX %u, EIP %#x, EFLAGS %#x", r.ecx, r.eip, r.eflags);
+}
+
+enum { REPEATS = 7 };
+
+START_TEST(rf_is_set_where_a_repeat_leaves_in_the_middle)
+{
+    static const struct {
+        uint8_t code[3], size;
+        uint32_t from, to, count;
+    } repeats[] = {
+        { { 0xf3, 0x6e }, 2, 0x20ffe, 0, 9000 },    /* rep outsb, in batches */
+        { { 0xf3, 0x6c }, 2, 0, 0x20ffe, 9000 },    /* rep insb */
+        { { 0xf3, 0x6e }, 2, DEV, 0, 5 },           /* rep outsb from a device */
+        { { 0xf3, 0xa4 }, 2, 0x20ffe, DEV, 5 },     /* rep movsb to a device */
+        { { 0xf3, 0xa4 }, 2, DEV, DEV + 0x100, 5 }, /* ... between two */
+        { { 0xf3, 0xa4 }, 2, 0x30000, DEV - 3, 6 }, /* ... that begins in RAM */
+        { { 0xf3, 0xa6 }, 2, DEV, DEV, 4 },         /* repe cmpsb */
+    };
+    _Static_assert(ARRAY_SIZE(repeats) == REPEATS, "the loop's end");
+    string_setup(repeats[_i].code, repeats[_i].size, repeats[_i].from, repeats[_i].to, repeats[_i].count);
+    unsigned exits = 0, amid = 0;
+    do {
+        ck_assert_int_eq(d86_vcpu_run(b.cpu), 0);
+        check_rf(repeats[_i].count);
+        amid += !!(bench_regs(&b).eflags & X86_RF);
+        exits++;
+    } while (bench_answer(&b));
+    ck_assert_uint_eq(b.exit->reason, D86_EXIT_DEBUG);
+    ck_assert_uint_eq(bench_regs(&b).ecx, 0);
+    ck_assert_uint_gt(amid, 0);
+    ck_assert_uint_gt(exits, 2);
+}
+END_TEST
+
 START_TEST(rep_ins_backwards)
 {
     static const uint8_t code[] = { 0xf3, 0x6c };
@@ -748,6 +788,7 @@ int main(void)
     tcase_add_test(tc, repne_scas_stops_at_the_device_byte);
     tcase_add_test(tc, rep_ins_comes_in_batches);
     tcase_add_test(tc, rep_outs_comes_in_batches);
+    tcase_add_loop_test(tc, rf_is_set_where_a_repeat_leaves_in_the_middle, 0, REPEATS);
     tcase_add_test(tc, rep_ins_backwards);
     tcase_add_test(tc, rep_ins_faults_in_the_middle);
     tcase_add_test(tc, rep_outs_faults_in_the_middle);
