@@ -234,7 +234,8 @@ struct return_entry {
 struct debug_state {
     uint32_t dr[8];
     bool active;   /* some breakpoint is enabled in DR7 */
-    uint32_t hit;  /* DR6 bits collected by the current instruction */
+    uint32_t hit;  /* DR6 bits collected by the current instruction, while it is stepped; else 0 */
+    uint32_t held; /* ... by one that loads SS: their trap comes after the instruction that follows */
     uint32_t trap; /* DR6 bits of the #DB trap being delivered, else 0 */
 };
 
@@ -281,7 +282,7 @@ struct vcpu {
     bool halted, shutdown;
     bool nmi_pending, nmi_blocked;
     bool int_shadow;   /* set by STI or MOV/POP SS: no interrupt before the next instruction is done */
-    bool shadow_is_ss; /* ... by MOV/POP SS: no debug trap either */
+    bool shadow_is_ss; /* ... by MOV/POP SS: no breakpoint and no debug trap either */
     bool repeating; /* the instruction at CS:EIP is a REP with iterations behind it: RF is set. In eflags it
                        is not, since nobody need step for its sake */
     int16_t interrupt; /* injected vector, or -1 */

@@ -149,6 +149,7 @@ void event_icebp(struct vcpu *v)
 {
     const struct delivery d = { .vector = X86_DB, .return_eip = v->next_eip, .flags = flags_get(v) };
 
+    v->debug.hit = 0; /* what MOV SS held back is lost, as with any exception but INT n, INT3 and INTO */
     deliver_as(v, EVENT_EXCEPTION, &d);
     enter_debug_exception(v);
     v->stats.exceptions++;

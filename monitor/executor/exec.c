@@ -194,10 +194,26 @@ static void set_pending(struct vcpu *v, uint32_t bit, bool on)
         __atomic_and_fetch(&v->pending, ~bit, __ATOMIC_RELAXED);
 }
 
+/*
+ * The traps after an instruction. One that loaded SS holds them back: single-stepping skips it, the
+ * breakpoints of its data wait for the next one (SDM 3A, "Masking Exceptions and Interrupts When Switching
+ * Stacks").
+ */
+static void take_traps(struct vcpu *v, bool single_step)
+{
+    uint32_t dr6 = v->debug.hit | (single_step ? X86_DR6_BS : 0);
+    v->debug.held = v->shadow_is_ss ? v->debug.hit : 0;
+    v->debug.hit = 0;
+    if (dr6 && !v->shadow_is_ss) {
+        v->debug.trap = dr6;
+        (void)resume_delivery(v);
+    }
+}
+
 void exec_step(struct vcpu *v)
 {
     bool trap = v->eflags & X86_TF, resume = v->eflags & X86_RF || v->repeating;
-    if (v->debug.active && !resume) {
+    if (v->debug.active && !resume && !v->shadow_is_ss) {
         uint32_t hit = breakpoint_fetch(v);
         if (hit) {
             v->debug.dr[6] |= hit;
@@ -211,7 +227,7 @@ void exec_step(struct vcpu *v)
     v->repeating = false;
     v->int_shadow = v->shadow_is_ss = false;
     v->no_trap = false;
-    v->debug.hit = 0;
+    v->debug.hit = v->debug.held;
     v->bus.cursor = 0;
     v->step_state = (struct step_state){ .resume = resume, .shadow = shadow, .shadow_is_ss = shadow_is_ss };
     set_pending(v, PENDING_STEP, true);
@@ -220,11 +236,7 @@ void exec_step(struct vcpu *v)
     v->step_state = (struct step_state){ 0 };
     bus_commit(v);
 
-    uint32_t dr6 = v->debug.hit | (trap && !v->no_trap ? X86_DR6_BS : 0);
-    if (dr6 && !v->shadow_is_ss) {
-        v->debug.trap = dr6;
-        (void)resume_delivery(v);
-    }
+    take_traps(v, trap && !v->no_trap);
     if (v->debug_causes & D86_DEBUG_SINGLE_STEP)
         exit_debug(v, D86_DEBUG_SINGLE_STEP);
 }
@@ -239,6 +251,7 @@ static void restore_step(struct vcpu *v)
         v->shadow_is_ss = v->step_state.shadow_is_ss;
     }
     v->step_state = (struct step_state){ 0 };
+    v->debug.hit = 0;
     v->bus.cursor = 0;
     set_pending(v, PENDING_STEP, false);
 }
@@ -343,7 +356,7 @@ void exec_run(struct vcpu *v)
         /* What was under way is over: the exception takes its place. */
         bus_commit(v);
         v->exception_shown = v->repeating = false;
-        v->debug.trap = 0;
+        v->debug.trap = v->debug.held = 0;
     }
     if (why != UNWIND_EXIT) {
         for (;;)

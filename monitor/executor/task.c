@@ -283,6 +283,8 @@ void task_switch(struct vcpu *v, uint16_t selector, enum task_source source, boo
     transfer_check_eip(v, &v->seg[X86_CS], v->eip);
     if (t.trap) {
         v->delivering.kind = EVENT_NONE; /* done with it: the trap is an event of its own */
-        event_debug_trap(v, X86_DR6_BT);
+        uint32_t hit = v->debug.hit;     /* by the instruction that switched: the same #DB tells */
+        v->debug.hit = 0;
+        event_debug_trap(v, X86_DR6_BT | hit);
     }
 }

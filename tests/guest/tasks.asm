@@ -204,6 +204,57 @@ start:
     mov dword [tss_main + T_EIP], .t_done
     jmp TSS_MAIN:0
 .t_done:
+    ; one debug exception for it and for a breakpoint on the way
+    mov eax, far_pointer
+    mov dr0, eax
+    mov eax, 0xf0002                     ; G0: reads and writes of four bytes
+    mov dr7, eax
+    PREPARE tss_b, .trapped2
+    mov word [tss_b + T_TRAP], 1
+    xor eax, eax
+    mov dr6, eax
+    mov dword [got_count], 0
+    mov dword [resume], .trap2_seen
+    jmp far [far_pointer]
+.trapped2:
+    FAIL_HERE "no trap by the T flag, with a breakpoint"
+.trap2_seen:
+    CHECK_EQ dword [got_vector], DB
+    CHECK_EQ dword [got_eip], .trapped2
+    CHECK_EQ dword [got_count], 1
+    mov eax, dr6
+    and eax, 0xe00f
+    CHECK_EQ eax, 0x8001
+    mov dword [tss_main + T_EIP], .t2_done
+    jmp TSS_MAIN:0
+.t2_done:
+    ; the trap which MOV SS held back comes in the new task
+    xor eax, eax
+    mov dr7, eax
+    mov word [far_pointer], DATA32
+    mov eax, 0xf0002
+    mov dr7, eax
+    PREPARE tss_b, .held
+    xor eax, eax
+    mov dr6, eax
+    mov dword [got_count], 0
+    mov dword [resume], .held_seen
+    mov ss, [far_pointer]
+    jmp TSS_B:0
+.held:
+    FAIL_HERE "no trap held back by MOV SS"
+.held_seen:
+    CHECK_EQ dword [got_vector], DB
+    CHECK_EQ dword [got_eip], .held
+    CHECK_EQ dword [got_count], 1
+    mov eax, dr6
+    and eax, 0xe00f
+    CHECK_EQ eax, 1
+    xor eax, eax
+    mov dr7, eax
+    mov dword [tss_main + T_EIP], .held_done
+    jmp TSS_MAIN:0
+.held_done:
 
     ; ---- 16-bit TSS ---------------------------------------------------------------------------------------------------------
     mov edi, tss_16
@@ -308,6 +359,9 @@ start:
     jb .row
     PASS
 
+align 4
+far_pointer: dd 0
+    dw TSS_B
 align 4
 called: dd 0
 handler_error: dd 0

@@ -54,3 +54,11 @@ oracle_test(random.sbe oracle 300 --count=100000 --engine=sbe)
 oracle_test(random.sbe-none oracle 300 --count=20000 --engine=sbe --split=none)
 oracle_test(long "oracle;long" 7200 --count=10000000 --seed=1000000)
 oracle_test(long.sbe "oracle;long" 7200 --count=2000000 --seed=2000000 --engine=sbe)
+
+# Debug exceptions: the host's debug registers, by ptrace.
+add_executable(oracle_debug oracle/debug.c)
+target_compile_options(oracle_debug PRIVATE -fPIE)
+target_link_options(oracle_debug PRIVATE -pie)
+target_link_libraries(oracle_debug PRIVATE d86-warnings d86-library)
+add_test(NAME oracle.debug COMMAND oracle_debug)
+set_tests_properties(oracle.debug PROPERTIES LABELS oracle TIMEOUT 60 SKIP_RETURN_CODE 77)
