@@ -216,7 +216,7 @@ HANDLER(call_ind)
     return jump_to_checked(v, u, eip);
 }
 
-static __attribute__((noinline)) const struct uop *call_ind_slow(struct vcpu *v, const struct uop *u)
+SLOW_HANDLER(call_ind_slow)
 {
     return call_ind(v, u);
 }

@@ -87,7 +87,8 @@ static bool is_open(const struct vcpu *v, uint16_t port, unsigned size)
     return v->claimed.known;
 }
 
-int64_t chips_in(struct vcpu *v, uint16_t port, unsigned size)
+/* Not to be inlined into handlers, by optimisation of the whole program: see DISPATCH. */
+NOINLINE int64_t chips_in(struct vcpu *v, uint16_t port, unsigned size)
 {
     uint8_t byte;
     if (!is_new(v))
@@ -107,7 +108,7 @@ int64_t chips_in(struct vcpu *v, uint16_t port, unsigned size)
     return UINT32_MAX >> (32 - 8 * size);
 }
 
-bool chips_out(struct vcpu *v, uint16_t port, unsigned size, uint32_t value)
+NOINLINE bool chips_out(struct vcpu *v, uint16_t port, unsigned size, uint32_t value)
 {
     if (!is_new(v))
         return false;

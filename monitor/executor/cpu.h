@@ -23,6 +23,7 @@
 #define likely(x)     __builtin_expect(!!(x), 1)
 #define unlikely(x)   __builtin_expect(!!(x), 0)
 #define ALWAYS_INLINE inline __attribute__((always_inline))
+#define NOINLINE      __attribute__((noinline))
 #define NORETURN      __attribute__((noreturn))
 
 struct vcpu;
@@ -329,8 +330,10 @@ struct vcpu {
     } chips;
     struct unwind_buffer unwind;
     uint32_t next_eip; /* of the instruction after the current one, in handlers that sync */
-    uint8_t mode;      /* MODE_* without MODE_STEP */
-    bool no_trap;      /* the instruction entered a handler: no single-step trap after it */
+    uint32_t
+        fpu_word; /* FCW, FSW or MXCSR between a handler and its stub: a local's address must not leave */
+    uint8_t mode; /* MODE_* without MODE_STEP */
+    bool no_trap; /* the instruction entered a handler: no single-step trap after it */
     struct step_state step_state;
     struct repeat_state repeat;
     uint64_t poll_until; /* PENDING_POLL: the deadline, a tick of the host's time stamp counter */
@@ -429,15 +432,24 @@ struct uop {
 
 _Static_assert(sizeof(struct uop) == 40, "uop layout");
 
-#if defined(__OPTIMIZE__) && !defined(D86_SANITIZED)
-#define D86_THREADED 1 /* GCC turns calls in tail position into jumps */
-#else
+/* Are calls in tail position jumps? cmake/D86TailCalls.cmake has tried. */
+#ifndef D86_THREADED
 #define D86_THREADED 0
 #endif
 
-#define DISPATCH(v, u) return D86_THREADED ? (u)->run((v), (u)) : (u)
-#define NEXT(v, u)     DISPATCH((v), (u) + 1)
-#define HANDLER(name)  static const struct uop *name(struct vcpu *v, const struct uop *u)
+/*
+ * A call stays one where the callee might use a local variable of the caller's. So a handler, with all that
+ * is inlined into it, gives no local's address away: a NOINLINE function does what needs one, and is over
+ * before the handler goes on. Beside handlers only their templates dispatch, which are ALWAYS_INLINE.
+ * tests/tools/check_handlers.py looks at what the compiler made of them; it knows them by their symbols.
+ */
+#define DISPATCH(v, u)    return D86_THREADED ? (u)->run((v), (u)) : (u)
+#define NEXT(v, u)        DISPATCH((v), (u) + 1)
+#define UOP_SYMBOL(name)  __asm__("uop_" #name)
+#define DECLARE_UOP(name) uop_fn name UOP_SYMBOL(name)
+#define HANDLER(name)                                                                                        \
+    static DECLARE_UOP(name);                                                                                \
+    static const struct uop *name(struct vcpu *v, const struct uop *u)
 
 /* ---- Small accessors
  * --------------------------------------------------------------------------------------- */

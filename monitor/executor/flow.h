@@ -43,10 +43,10 @@ static ALWAYS_INLINE const struct uop *flow_goto_checked(struct vcpu *v)
 }
 
 /* Slow half of flow_link(): find the block and remember it if it lies in the same page. block.c */
-const struct uop *flow_link_slow(struct vcpu *v, const struct uop *u);
+DECLARE_UOP(flow_link_slow);
 
 /* Slow half of flow_far(). block.c */
-const struct uop *flow_far_slow(struct vcpu *v, const struct uop *u);
+DECLARE_UOP(flow_far_slow);
 
 /*
  * Continue at v->eip, which is where uop u's taken path leads, to another page; CS is flat. The page may have

@@ -164,7 +164,7 @@ void fpu_probe_write(struct vcpu *v, const struct uop *u, guest_la la, unsigned 
 void fpu_store(struct vcpu *v, const struct uop *u, guest_la la, unsigned size, const uint8_t *buffer);
 /* #AC(0) if alignment checking is on and la is not a multiple of align. */
 void fpu_check_alignment(struct vcpu *v, const struct uop *u, guest_la la, unsigned align);
-const struct uop *fpu_undefined(struct vcpu *v, const struct uop *u); /* handler: #UD */
+DECLARE_UOP(fpu_undefined); /* handler: #UD */
 
 /* ---- fpu_x87.c, fpu_env.c, simd.c, simd_misc.c: binding ------------------------------------------------ */
 

@@ -113,7 +113,7 @@ static void pointers_set(struct vcpu *v, const struct environment *e)
  * Both change the state after storing it (FNSTENV masks all exceptions, FNSAVE initialises), and the store
  * may fault or make the instruction run twice: so execute, take the FPU back, store, execute for good.
  */
-static void store_state(struct vcpu *v, const struct uop *u, unsigned stack)
+static NOINLINE void store_state(struct vcpu *v, const struct uop *u, unsigned stack)
 {
     _Alignas(16) uint8_t before[FX_SIZE];
     uint8_t host[ENV32_SIZE + STACK_SIZE], guest[ENV32_SIZE + STACK_SIZE];
@@ -157,7 +157,7 @@ HANDLER(env_fnsave)
     NEXT(v, u);
 }
 
-static void load_state(struct vcpu *v, const struct uop *u, unsigned stack)
+static NOINLINE void load_state(struct vcpu *v, const struct uop *u, unsigned stack)
 {
     uint8_t host[ENV32_SIZE + STACK_SIZE], guest[ENV32_SIZE + STACK_SIZE];
     struct environment e;
@@ -208,7 +208,7 @@ static guest_la fxsave_area(struct vcpu *v, const struct uop *u, bool write)
  * With CR4.OSFXSR clear the XMM registers and MXCSR take no part. Bytes from FX_USED on are left alone, but
  * must be writable all the same.
  */
-HANDLER(env_fxsave)
+static NOINLINE void save_image(struct vcpu *v, const struct uop *u)
 {
     uint8_t image[FX_SIZE];
     guest_la la = fxsave_area(v, u, true);
@@ -221,10 +221,15 @@ HANDLER(env_fxsave)
         mem_write_bytes(v, u, la, image, FX_MXCSR);
         mem_write_bytes(v, u, la + FX_ST, image + FX_ST, FX_XMM - FX_ST);
     }
+}
+
+HANDLER(env_fxsave)
+{
+    save_image(v, u);
     NEXT(v, u);
 }
 
-HANDLER(env_fxrstor)
+static NOINLINE void restore_image(struct vcpu *v, const struct uop *u)
 {
     uint8_t image[FX_SIZE];
     guest_la la = fxsave_area(v, u, false);
@@ -238,6 +243,11 @@ HANDLER(env_fxrstor)
         raise_error(v, u, X86_GP, 0);
     fpu_load(v);
     fpu_controls_changed(v);
+}
+
+HANDLER(env_fxrstor)
+{
+    restore_image(v, u);
     NEXT(v, u);
 }
 
@@ -250,7 +260,8 @@ HANDLER(env_ldmxcsr)
     uint32_t mxcsr = (uint32_t)mem_read(v, u, ea_checked(v, u, 4, false), 4);
     if (mxcsr & ~v->fpu.mxcsr_mask)
         raise_error(v, u, X86_GP, 0);
-    fpu_call(v, u->native, &mxcsr, 0);
+    v->fpu_word = mxcsr;
+    fpu_call(v, u->native, &v->fpu_word, 0);
     bool unmasked = (mxcsr & MXCSR_MASKS) != MXCSR_MASKS;
     if (unlikely(unmasked != v->fpu.simd_unmasked))
         fpu_controls_changed(v);
@@ -259,12 +270,11 @@ HANDLER(env_ldmxcsr)
 
 HANDLER(env_stmxcsr)
 {
-    uint32_t mxcsr;
     if (unlikely(v->fpu.guard & FPU_SSE))
         fpu_admit(v, u, FPU_SSE);
     guest_la la = ea_checked(v, u, 4, true);
-    fpu_call(v, u->native, &mxcsr, 0);
-    mem_write(v, u, la, 4, mxcsr);
+    fpu_call(v, u->native, &v->fpu_word, 0);
+    mem_write(v, u, la, 4, v->fpu_word);
     NEXT(v, u);
 }
 

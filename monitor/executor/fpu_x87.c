@@ -49,30 +49,44 @@ HANDLER_PAIR(x87_reg_arith, x87_register(v, u, true, slow)) /* FCMOVcc, FCOMI an
 
 /* ---- Memory operands ----------------------------------------------------------------------------------- */
 
+static ALWAYS_INLINE uint32_t operand_offset(const struct vcpu *v, const struct uop *u, enum ea_form form)
+{
+    return form == EA_FLAT ? ea_offset32(v, u) : ea_offset(v, u);
+}
+
+static ALWAYS_INLINE guest_la operand_linear(struct vcpu *v, const struct uop *u, enum ea_form form,
+                                             uint32_t offset, unsigned size, bool write)
+{
+    return form == EA_FLAT ? offset : seg_linear(v, u, u->seg, offset, size, write);
+}
+
 static ALWAYS_INLINE const struct uop *x87_load(struct vcpu *v, const struct uop *u, enum ea_form form,
                                                 unsigned size, uop_fn *slow)
 {
-    if (unlikely(v->fpu.guard & FPU_X87)) {
-        if (slow)
-            return slow(v, u);
-        fpu_admit(v, u, FPU_X87);
-    }
-    uint32_t offset = form == EA_FLAT ? ea_offset32(v, u) : ea_offset(v, u);
-    guest_la la = form == EA_FLAT ? offset : seg_linear(v, u, u->seg, offset, size, false);
-    const void *p = mem_hit_read(v, la, size);
-    if (slow) {
-        if (unlikely(!p))
-            return slow(v, u);
-        note_operand(v, u, offset);
-        fpu_call(v, u->native, p, 0);
-    } else {
-        uint8_t buffer[16];
-        if (!p)
-            p = fpu_fetch(v, u, la, size, buffer);
-        note_operand(v, u, offset);
-        fpu_call(v, u->native, p, 0);
-    }
+    if (unlikely(v->fpu.guard & FPU_X87))
+        return slow(v, u);
+    uint32_t offset = operand_offset(v, u, form);
+    const void *p = mem_hit_read(v, operand_linear(v, u, form, offset, size, false), size);
+    if (unlikely(!p))
+        return slow(v, u);
+    note_operand(v, u, offset);
+    fpu_call(v, u->native, p, 0);
     NEXT(v, u);
+}
+
+static ALWAYS_INLINE void x87_load_anywhere(struct vcpu *v, const struct uop *u, enum ea_form form,
+                                            unsigned size)
+{
+    uint8_t buffer[16];
+    if (v->fpu.guard & FPU_X87)
+        fpu_admit(v, u, FPU_X87);
+    uint32_t offset = operand_offset(v, u, form);
+    guest_la la = operand_linear(v, u, form, offset, size, false);
+    const void *p = mem_hit_read(v, la, size);
+    if (!p)
+        p = fpu_fetch(v, u, la, size, buffer);
+    note_operand(v, u, offset);
+    fpu_call(v, u->native, p, 0);
 }
 
 /* After a store with unmasked exceptions: any but #P kept the operand from memory and on the stack. */
@@ -87,7 +101,7 @@ static bool store_suppressed(struct vcpu *v)
  * A store whose destination may fault, or be a device that makes the instruction run twice: find the value,
  * take the FPU back to where it was, store, and only then execute for good.
  */
-static void x87_store_twice(struct vcpu *v, const struct uop *u, guest_la la, unsigned size)
+static NOINLINE void x87_store_twice(struct vcpu *v, const struct uop *u, guest_la la, unsigned size)
 {
     _Alignas(16) uint8_t before[FX_SIZE];
     uint8_t buffer[16];
@@ -112,8 +126,8 @@ static ALWAYS_INLINE const struct uop *x87_store(struct vcpu *v, const struct uo
             return slow(v, u);
         fpu_admit(v, u, FPU_X87);
     }
-    uint32_t offset = form == EA_FLAT ? ea_offset32(v, u) : ea_offset(v, u);
-    guest_la la = form == EA_FLAT ? offset : seg_linear(v, u, u->seg, offset, size, true);
+    uint32_t offset = operand_offset(v, u, form);
+    guest_la la = operand_linear(v, u, form, offset, size, true);
     void *p = mem_hit_write(v, la, size);
     if (likely(p))
         fpu_call(v, u->native, p, 0);
@@ -125,18 +139,23 @@ static ALWAYS_INLINE const struct uop *x87_store(struct vcpu *v, const struct uo
     NEXT(v, u);
 }
 
-#define X87_MEMORY(direction, size)                                                                          \
-    HANDLER_PAIR(x87_##direction##size##_flat, x87_##direction(v, u, EA_FLAT, size, slow))                   \
-    HANDLER_PAIR(x87_##direction##size##_checked, x87_##direction(v, u, EA_CHECKED, size, slow))
+#define X87_LOAD(size)                                                                                       \
+    HANDLER_PAIR_APART(x87_load##size##_flat, x87_load(v, u, EA_FLAT, size, slow),                           \
+                       x87_load_anywhere(v, u, EA_FLAT, size))                                               \
+    HANDLER_PAIR_APART(x87_load##size##_checked, x87_load(v, u, EA_CHECKED, size, slow),                     \
+                       x87_load_anywhere(v, u, EA_CHECKED, size))
+#define X87_STORE(size)                                                                                      \
+    HANDLER_PAIR(x87_store##size##_flat, x87_store(v, u, EA_FLAT, size, slow))                               \
+    HANDLER_PAIR(x87_store##size##_checked, x87_store(v, u, EA_CHECKED, size, slow))
 
-X87_MEMORY(load, 2)
-X87_MEMORY(load, 4)
-X87_MEMORY(load, 8)
-X87_MEMORY(load, 10)
-X87_MEMORY(store, 2)
-X87_MEMORY(store, 4)
-X87_MEMORY(store, 8)
-X87_MEMORY(store, 10)
+X87_LOAD(2)
+X87_LOAD(4)
+X87_LOAD(8)
+X87_LOAD(10)
+X87_STORE(2)
+X87_STORE(4)
+X87_STORE(8)
+X87_STORE(10)
 
 /* ---- Control instructions ------------------------------------------------------------------------------ */
 
@@ -152,7 +171,8 @@ HANDLER(x87_fldcw)
     if (unlikely(v->fpu.guard & FPU_X87))
         fpu_admit(v, u, FPU_X87);
     uint16_t fcw = (uint16_t)mem_read(v, u, ea_checked(v, u, 2, false), 2);
-    fpu_call(v, u->native, &fcw, 0);
+    v->fpu_word = fcw;
+    fpu_call(v, u->native, &v->fpu_word, 0);
     bool unmasked = (fcw & FCW_MASKS) != FCW_MASKS;
     if (unlikely(unmasked != v->fpu.unmasked))
         fpu_controls_changed(v);
@@ -162,11 +182,10 @@ HANDLER(x87_fldcw)
 /* FNSTCW m16, FNSTSW m16 */
 HANDLER(x87_store_word)
 {
-    uint16_t value;
     enter_control(v, u);
     guest_la la = ea_checked(v, u, 2, true);
-    fpu_call(v, u->native, &value, 0);
-    mem_write(v, u, la, 2, value);
+    fpu_call(v, u->native, &v->fpu_word, 0);
+    mem_write(v, u, la, 2, (uint16_t)v->fpu_word);
     NEXT(v, u);
 }
 

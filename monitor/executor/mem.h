@@ -124,13 +124,33 @@ static ALWAYS_INLINE bool mem_try_write(struct vcpu *v, const struct uop *u, gue
     return true;
 }
 
+#define SLOW_HANDLER(name)                                                                                   \
+    static DECLARE_UOP(name);                                                                                \
+    static __attribute__((noinline, cold)) const struct uop *name(struct vcpu *v, const struct uop *u)
+
 /* Defines handler `name` and its slow twin from `call`, an expression in v, u and slow. */
 #define HANDLER_PAIR(name, call)                                                                             \
-    static __attribute__((noinline, cold))                                                                   \
-    const struct uop *name##_slow(struct vcpu *v, const struct uop *u)                                       \
+    SLOW_HANDLER(name##_slow)                                                                                \
     {                                                                                                        \
         uop_fn *const slow = NULL;                                                                           \
         return call;                                                                                         \
+    }                                                                                                        \
+    HANDLER(name)                                                                                            \
+    {                                                                                                        \
+        uop_fn *const slow = name##_slow;                                                                    \
+        return call;                                                                                         \
+    }
+
+/* The same with a slow twin of another kind: it needs locals in memory, and `work` is what it does. */
+#define HANDLER_PAIR_APART(name, call, work)                                                                 \
+    static __attribute__((noinline, cold)) void name##_work(struct vcpu *v, const struct uop *u)             \
+    {                                                                                                        \
+        work;                                                                                                \
+    }                                                                                                        \
+    SLOW_HANDLER(name##_slow)                                                                                \
+    {                                                                                                        \
+        name##_work(v, u);                                                                                   \
+        NEXT(v, u);                                                                                          \
     }                                                                                                        \
     HANDLER(name)                                                                                            \
     {                                                                                                        \

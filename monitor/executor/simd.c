@@ -15,15 +15,22 @@ enum target { DST_NONE, DST_GPR, DST_FLAGS }; /* likewise */
  */
 
 static ALWAYS_INLINE void simd_execute(struct vcpu *v, const struct uop *u, enum target to,
-                                       const void *operand, uint32_t eax, bool careful)
+                                       const void *operand, uint32_t eax)
+{
+    if (to == DST_FLAGS)
+        v->arith = fpu_call_arith(v, u->native, operand, v->arith);
+    else if (to == DST_GPR)
+        v->gpr.d[u->dst] = fpu_call(v, u->native, operand, eax);
+    else
+        fpu_call(v, u->native, operand, eax);
+}
+
+/* With MXCSR leaving exceptions unmasked. */
+static ALWAYS_INLINE void simd_execute_carefully(struct vcpu *v, const struct uop *u, enum target to,
+                                                 const void *operand, uint32_t eax)
 {
     struct simd_result r = { .eax = eax, .arith = v->arith };
-    if (careful)
-        simd_careful(v, u, operand, to == DST_FLAGS, &r);
-    else if (to == DST_FLAGS)
-        r.arith = fpu_call_arith(v, u->native, operand, r.arith);
-    else
-        r.eax = fpu_call(v, u->native, operand, eax);
+    simd_careful(v, u, operand, to == DST_FLAGS, &r);
     if (to == DST_FLAGS)
         v->arith = r.arith;
     if (to == DST_GPR)
@@ -35,76 +42,92 @@ static ALWAYS_INLINE const struct uop *simd_compute(struct vcpu *v, const struct
                                                     enum target to, enum ea_form form, unsigned size,
                                                     bool aligned, uop_fn *slow)
 {
-    bool careful = false;
-    if (unlikely(v->fpu.guard & u->aux)) {
-        if (slow)
-            return slow(v, u);
-        careful = fpu_admit(v, u, u->aux);
-    }
-    if (from != SRC_MEM) {
-        simd_execute(v, u, to, NULL, from == SRC_GPR ? v->gpr.d[u->src] : 0, careful);
-        NEXT(v, u);
-    }
-    guest_la la = ea_linear(v, u, form, size, false);
-    const void *p = aligned && unlikely(la & 15) ? NULL : mem_hit_read(v, la, size);
-    if (slow) {
+    const void *p = NULL;
+    if (unlikely(v->fpu.guard & u->aux))
+        return slow(v, u);
+    if (from == SRC_MEM) {
+        guest_la la = ea_linear(v, u, form, size, false);
+        p = aligned && unlikely(la & 15) ? NULL : mem_hit_read(v, la, size);
         if (unlikely(!p))
             return slow(v, u);
-        simd_execute(v, u, to, p, 0, false);
-    } else {
-        uint8_t buffer[16];
+    }
+    simd_execute(v, u, to, p, from == SRC_GPR ? v->gpr.d[u->src] : 0);
+    NEXT(v, u);
+}
+
+static ALWAYS_INLINE void simd_compute_anywhere(struct vcpu *v, const struct uop *u, enum source from,
+                                                enum target to, enum ea_form form, unsigned size,
+                                                bool aligned)
+{
+    uint8_t buffer[16];
+    const void *p = NULL;
+    uint32_t eax = from == SRC_GPR ? v->gpr.d[u->src] : 0;
+    bool careful = v->fpu.guard & u->aux && fpu_admit(v, u, u->aux);
+    if (from == SRC_MEM) {
+        guest_la la = ea_linear(v, u, form, size, false);
         if (aligned && (la & 15))
             raise_error(v, u, X86_GP, 0);
+        p = mem_hit_read(v, la, size);
         if (!p)
             p = fpu_fetch(v, u, la, size, buffer);
-        simd_execute(v, u, to, p, 0, careful);
     }
-    NEXT(v, u);
+    if (careful)
+        simd_execute_carefully(v, u, to, p, eax);
+    else
+        simd_execute(v, u, to, p, eax);
 }
 
 /* Stores raise no SIMD exceptions and change nothing but memory, so a store may run twice. */
 static ALWAYS_INLINE const struct uop *simd_store(struct vcpu *v, const struct uop *u, enum ea_form form,
                                                   unsigned size, bool aligned, uop_fn *slow)
 {
-    if (unlikely(v->fpu.guard & u->aux)) {
-        if (slow)
-            return slow(v, u);
-        fpu_admit(v, u, u->aux);
-    }
+    if (unlikely(v->fpu.guard & u->aux))
+        return slow(v, u);
     guest_la la = ea_linear(v, u, form, size, true);
     void *p = aligned && unlikely(la & 15) ? NULL : mem_hit_write(v, la, size);
-    if (slow) {
-        if (unlikely(!p))
-            return slow(v, u);
-        fpu_call(v, u->native, p, 0);
-    } else {
-        uint8_t buffer[16];
-        if (aligned && (la & 15))
-            raise_error(v, u, X86_GP, 0);
-        if (!p) {
-            fpu_check_alignment(v, u, la, size == 16 ? 4 : size);
-            fpu_probe_write(v, u, la, size);
-        }
-        fpu_call(v, u->native, p ? p : buffer, 0);
-        if (!p)
-            fpu_store(v, u, la, size, buffer);
-    }
+    if (unlikely(!p))
+        return slow(v, u);
+    fpu_call(v, u->native, p, 0);
     NEXT(v, u);
+}
+
+static ALWAYS_INLINE void simd_store_anywhere(struct vcpu *v, const struct uop *u, enum ea_form form,
+                                              unsigned size, bool aligned)
+{
+    uint8_t buffer[16];
+    if (v->fpu.guard & u->aux)
+        fpu_admit(v, u, u->aux);
+    guest_la la = ea_linear(v, u, form, size, true);
+    if (aligned && (la & 15))
+        raise_error(v, u, X86_GP, 0);
+    void *p = mem_hit_write(v, la, size);
+    if (!p) {
+        fpu_check_alignment(v, u, la, size == 16 ? 4 : size);
+        fpu_probe_write(v, u, la, size);
+    }
+    fpu_call(v, u->native, p ? p : buffer, 0);
+    if (!p)
+        fpu_store(v, u, la, size, buffer);
 }
 
 /* ---- The handlers -------------------------------------------------------------------------------------- */
 
-HANDLER_PAIR(simd_reg, simd_compute(v, u, SRC_NONE, DST_NONE, EA_FLAT, 0, false, slow))
-HANDLER_PAIR(simd_reg_to_gpr, simd_compute(v, u, SRC_NONE, DST_GPR, EA_FLAT, 0, false, slow))
-HANDLER_PAIR(simd_reg_to_flags, simd_compute(v, u, SRC_NONE, DST_FLAGS, EA_FLAT, 0, false, slow))
-HANDLER_PAIR(simd_gpr_to_reg, simd_compute(v, u, SRC_GPR, DST_NONE, EA_FLAT, 0, false, slow))
-
+#define SIMD_COMPUTE(name, from, to, form, size, aligned)                                                    \
+    HANDLER_PAIR_APART(name, simd_compute(v, u, from, to, form, size, aligned, slow),                        \
+                       simd_compute_anywhere(v, u, from, to, form, size, aligned))
 #define SIMD_LOAD(name, to, size, aligned)                                                                   \
-    HANDLER_PAIR(name##_flat, simd_compute(v, u, SRC_MEM, to, EA_FLAT, size, aligned, slow))                 \
-    HANDLER_PAIR(name##_checked, simd_compute(v, u, SRC_MEM, to, EA_CHECKED, size, aligned, slow))
+    SIMD_COMPUTE(name##_flat, SRC_MEM, to, EA_FLAT, size, aligned)                                           \
+    SIMD_COMPUTE(name##_checked, SRC_MEM, to, EA_CHECKED, size, aligned)
 #define SIMD_STORE(name, size, aligned)                                                                      \
-    HANDLER_PAIR(name##_flat, simd_store(v, u, EA_FLAT, size, aligned, slow))                                \
-    HANDLER_PAIR(name##_checked, simd_store(v, u, EA_CHECKED, size, aligned, slow))
+    HANDLER_PAIR_APART(name##_flat, simd_store(v, u, EA_FLAT, size, aligned, slow),                          \
+                       simd_store_anywhere(v, u, EA_FLAT, size, aligned))                                    \
+    HANDLER_PAIR_APART(name##_checked, simd_store(v, u, EA_CHECKED, size, aligned, slow),                    \
+                       simd_store_anywhere(v, u, EA_CHECKED, size, aligned))
+
+SIMD_COMPUTE(simd_reg, SRC_NONE, DST_NONE, EA_FLAT, 0, false)
+SIMD_COMPUTE(simd_reg_to_gpr, SRC_NONE, DST_GPR, EA_FLAT, 0, false)
+SIMD_COMPUTE(simd_reg_to_flags, SRC_NONE, DST_FLAGS, EA_FLAT, 0, false)
+SIMD_COMPUTE(simd_gpr_to_reg, SRC_GPR, DST_NONE, EA_FLAT, 0, false)
 
 SIMD_LOAD(simd_load1, DST_NONE, 1, false)
 SIMD_LOAD(simd_load2, DST_NONE, 2, false)

@@ -20,7 +20,7 @@ static void mask_move(struct vcpu *v, const void *native, uint8_t *to)
  * Which bytes are selected shows when the instruction runs over two different backgrounds. Only pages with
  * selected bytes are touched; all are checked before the first byte is stored.
  */
-static const struct uop *mask_move_template(struct vcpu *v, const struct uop *u, unsigned size)
+static NOINLINE void store_selected(struct vcpu *v, const struct uop *u, unsigned size)
 {
     uint8_t zeros[16], ones[16];
     unsigned selected = 0;
@@ -41,22 +41,23 @@ static const struct uop *mask_move_template(struct vcpu *v, const struct uop *u,
     for (unsigned i = 0; i < size; i++)
         if (selected >> i & 1)
             mem_write(v, u, la + i, 1, zeros[i]);
-    NEXT(v, u);
 }
 
 HANDLER(simd_maskmovq)
 {
-    return mask_move_template(v, u, 8);
+    store_selected(v, u, 8);
+    NEXT(v, u);
 }
 
 HANDLER(simd_maskmovdqu)
 {
-    return mask_move_template(v, u, 16);
+    store_selected(v, u, 16);
+    NEXT(v, u);
 }
 
 /* ---- PCMPESTRI, PCMPESTRM, PCMPISTRI, PCMPISTRM: lengths in EAX and EDX, index to ECX ------------------ */
 
-HANDLER(simd_string_compare)
+static NOINLINE void compare_strings(struct vcpu *v, const struct uop *u)
 {
     uint8_t buffer[16];
     const void *operand = NULL;
@@ -76,6 +77,11 @@ HANDLER(simd_string_compare)
                      : "memory", "cc");
     v->gpr.d[X86_ECX] = ecx;
     v->arith = (uint16_t)eax;
+}
+
+HANDLER(simd_string_compare)
+{
+    compare_strings(v, u);
     NEXT(v, u);
 }
 

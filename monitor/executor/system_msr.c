@@ -13,7 +13,7 @@ static void write_edx_eax(struct vcpu *v, uint64_t value)
     v->gpr.d[X86_EDX] = (uint32_t)(value >> 32);
 }
 
-HANDLER(rdmsr)
+static NOINLINE void read_msr(struct vcpu *v, const struct uop *u)
 {
     uint64_t value;
 
@@ -21,6 +21,11 @@ HANDLER(rdmsr)
     if (!msr_read(v, v->gpr.d[X86_ECX], &value))
         raise_error(v, u, X86_GP, 0);
     write_edx_eax(v, value);
+}
+
+HANDLER(rdmsr)
+{
+    read_msr(v, u);
     NEXT(v, u);
 }
 

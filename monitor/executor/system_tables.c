@@ -12,6 +12,7 @@
 
 static void load_table(struct vcpu *v, const struct uop *u, struct d86_table *table)
 {
+    require_cpl0(v, u);
     guest_la la = ea_checked(v, u, 6, false);
     uint16_t limit = (uint16_t)mem_read(v, u, la, 2);
     uint32_t base = (uint32_t)mem_read(v, u, la + 2, 4);
@@ -20,21 +21,16 @@ static void load_table(struct vcpu *v, const struct uop *u, struct d86_table *ta
     table->base = operand_size(u) == 2 ? base & 0xffffff : base;
 }
 
-static const struct uop *load_table_privileged(struct vcpu *v, const struct uop *u, struct d86_table *table)
-{
-    require_cpl0(v, u);
-    load_table(v, u, table);
-    NEXT(v, u);
-}
-
 HANDLER(lgdt)
 {
-    return load_table_privileged(v, u, &v->gdt);
+    load_table(v, u, &v->gdt);
+    NEXT(v, u);
 }
 
 HANDLER(lidt)
 {
-    return load_table_privileged(v, u, &v->idt);
+    load_table(v, u, &v->idt);
+    NEXT(v, u);
 }
 
 /* All 32 bits of the base, whatever the operand size: what processors since the 386 do. */
@@ -84,7 +80,7 @@ static void fetch_gdt_entry(struct vcpu *v, uint16_t selector, struct descriptor
     desc_fetch(v, selector, X86_GP, d);
 }
 
-HANDLER(lldt)
+static NOINLINE void load_ldtr(struct vcpu *v, const struct uop *u)
 {
     struct descriptor d;
 
@@ -93,7 +89,7 @@ HANDLER(lldt)
     uint16_t selector = read_rm16(v, u, u->dst);
     if (selector_is_null(selector)) {
         seg_make_null(&v->ldt, selector);
-        NEXT(v, u);
+        return;
     }
     cpu_sync(v, u);
     fetch_gdt_entry(v, selector, &d);
@@ -103,10 +99,15 @@ HANDLER(lldt)
         raise_selector(v, X86_NP, selector);
     seg_fill(v, &v->ldt, selector, &d);
     cpu_unsync(v, u);
+}
+
+HANDLER(lldt)
+{
+    load_ldtr(v, u);
     NEXT(v, u);
 }
 
-HANDLER(ltr)
+static NOINLINE void load_tr(struct vcpu *v, const struct uop *u)
 {
     struct descriptor d;
 
@@ -125,6 +126,11 @@ HANDLER(ltr)
     mem_system_write(v, d.la + 5, 1, d.high >> 8 & 0xff);
     seg_fill(v, &v->tr, selector, &d);
     cpu_unsync(v, u);
+}
+
+HANDLER(ltr)
+{
+    load_tr(v, u);
     NEXT(v, u);
 }
 
@@ -180,7 +186,7 @@ static void write_gpr(struct vcpu *v, const struct uop *u, uint32_t value)
         v->gpr.w[u->dst * 2] = (uint16_t)value;
 }
 
-HANDLER(lar)
+static NOINLINE void ask_rights(struct vcpu *v, const struct uop *u)
 {
     struct descriptor d;
 
@@ -189,10 +195,15 @@ HANDLER(lar)
     if (ok)
         write_gpr(v, u, d.high & 0x00ffff00); /* the limit's bits are undefined there; processors show them */
     set_zf(v, ok);
+}
+
+HANDLER(lar)
+{
+    ask_rights(v, u);
     NEXT(v, u);
 }
 
-HANDLER(lsl)
+static NOINLINE void ask_limit(struct vcpu *v, const struct uop *u)
 {
     struct descriptor d;
 
@@ -201,26 +212,41 @@ HANDLER(lsl)
     if (ok)
         write_gpr(v, u, desc_limit(&d));
     set_zf(v, ok);
+}
+
+HANDLER(lsl)
+{
+    ask_limit(v, u);
     NEXT(v, u);
 }
 
-HANDLER(verr)
+static NOINLINE void ask_readable(struct vcpu *v, const struct uop *u)
 {
     struct descriptor d;
 
     require_protected(v, u);
     uint16_t selector = read_rm16(v, u, u->dst);
     set_zf(v, ask(v, u, selector, &d) && desc_is_readable(&d) && is_visible(v, selector, &d));
+}
+
+HANDLER(verr)
+{
+    ask_readable(v, u);
     NEXT(v, u);
 }
 
-HANDLER(verw)
+static NOINLINE void ask_writable(struct vcpu *v, const struct uop *u)
 {
     struct descriptor d;
 
     require_protected(v, u);
     uint16_t selector = read_rm16(v, u, u->dst);
     set_zf(v, ask(v, u, selector, &d) && desc_is_writable_data(&d) && is_visible(v, selector, &d));
+}
+
+HANDLER(verw)
+{
+    ask_writable(v, u);
     NEXT(v, u);
 }
 

@@ -18,3 +18,21 @@ if(NOT D86_SANITIZE)
              COMMAND_EXPAND_LISTS)
     set_tests_properties(executor_needs_no_libc PROPERTIES LABELS unit)
 endif()
+
+# Only where handlers are to jump to each other at all (cmake/D86TailCalls.cmake).
+if(D86_THREADED)
+    set(check_handlers "${CMAKE_COMMAND}" -E env "OBJDUMP=${CMAKE_OBJDUMP}"
+        "${Python3_EXECUTABLE}" "${PROJECT_SOURCE_DIR}/tests/tools/check_handlers.py")
+    add_test(NAME handlers_jump
+             COMMAND ${check_handlers} --at-least 900
+                 $<TARGET_FILE:d86-executor-image> $<TARGET_FILE:d86-library>)
+    # The check finds what it is for.
+    add_library(handlers-that-call MODULE tools/handlers_that_call.c)
+    target_include_directories(handlers-that-call PRIVATE "${PROJECT_SOURCE_DIR}/monitor/executor")
+    target_link_libraries(handlers-that-call PRIVATE d86-warnings)
+    d86_freestanding(handlers-that-call)
+    add_test(NAME handlers_jump_finds_calls COMMAND ${check_handlers} $<TARGET_FILE:handlers-that-call>)
+    set_tests_properties(handlers_jump_finds_calls PROPERTIES PASS_REGULAR_EXPRESSION
+        "uop_calls_another calls the handler uop_keeps_a_local.*uop_keeps_a_local ends in a call.*4 handlers")
+    set_tests_properties(handlers_jump handlers_jump_finds_calls PROPERTIES LABELS unit)
+endif()
