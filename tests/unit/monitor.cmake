@@ -6,6 +6,6 @@ foreach(suite IN ITEMS vm vcpu bus deadline block flow paging interp_integer)
     d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES d86-library Threads::Threads)
 endforeach()
 # With chips lent to the processor.
-foreach(suite IN ITEMS chips chips_timer chips_interrupts)
+foreach(suite IN ITEMS chips chips_timer chips_interrupts loops)
     d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES d86-library d86-near Threads::Threads TIMEOUT 120)
 endforeach()
