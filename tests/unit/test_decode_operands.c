@@ -1,16 +1,16 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What the decoder says of an instruction besides its length, against capstone 4: mnemonic and condition,
- * address and size of the memory operand, immediates. 32-bit code (capstone loses mandatory prefixes in
- * 16-bit code), 16- and 32-bit addresses. What capstone names or sizes otherwise is listed.
+ * What the decoder says of an instruction besides its length, against capstone, versions 4 and 5: mnemonic
+ * and condition, address and size of the memory operand, immediates. 32-bit code (capstone loses mandatory
+ * prefixes in 16-bit code), 16- and 32-bit addresses. What capstone names or sizes otherwise is listed.
  */
 #include "decode_cases.h"
 #include "translator/decode.h"
 
 /* capstone and translator/decode.h each have an enum of this name; it is not used here. */
 #define x86_prefix capstone_x86_prefix
-#include <capstone/capstone.h>
+#include "capstone_oracle.h"
 #undef x86_prefix
 
 #include <check.h>
@@ -79,7 +79,7 @@ static void walk_all(pair_check_fn *check)
 /* Names under which capstone knows an instruction. */
 static const struct {
     unsigned op;
-    const char *names[4];
+    const char *names[10];
 } aliases[] = {
     { X86_BSF, { "tzcnt" } }, /* with F3, on processors that have BMI1 */
     { X86_BSR, { "lzcnt" } },
@@ -100,9 +100,16 @@ static const struct {
     { X86_JCXZ, { "jecxz" } },
     { X86_XLAT, { "xlatb" } },
     { X86_SHL, { "sal" } },
-    { X86_NOP, { "endbr32", "endbr64" } }, /* reserved hints to older processors */
+    /* Reserved hints to processors that do not have these. */
+    { X86_NOP,
+      { "endbr32", "endbr64", "rdsspd", "cldemote", "bndcl", "bndcn", "bndcu", "bndldx", "bndmk",
+        "bndmov" } },
+    { X86_NOP, { "bndstx" } },
+    { X86_PREFETCH, { "prefetchwt1" } },
+    { X86_WBINVD, { "wbnoinvd" } }, /* with F3, likewise */
     { X86_XCHG, { "xacquire xchg", "xrelease xchg" } },
-    { X86_FCOMI, { "fcomi" } },
+    { X86_FCOMIP, { "fcompi" } },
+    { X86_FUCOMIP, { "fucompi" } },
     { X86_FSTP, { "fstpnce" } },
     { X86_FNENI, { "feni8087_nop" } },
     { X86_FNDISI, { "fdisi8087_nop" } },
@@ -142,17 +149,26 @@ static bool conditional_name_agrees(const struct insn *insn, const char *theirs)
            strcmp(theirs + strlen(stem), condition) == 0;
 }
 
+/* "lcall" and "ljmp" where capstone 5 has "call" and "jmp". */
+static const char *far_mnemonic(const char *mnemonic)
+{
+    return !strcmp(mnemonic, "call") ? "lcall" : !strcmp(mnemonic, "jmp") ? "ljmp" : mnemonic;
+}
+
 static bool mnemonic_agrees(const struct pair *pair)
 {
     const struct insn *insn = &pair->insn;
     const char *theirs = bare_mnemonic(pair->theirs->mnemonic);
 
+    if (is_far_through_memory(pair->theirs))
+        theirs = far_mnemonic(theirs);
     if (insn->op == X86_JCC || insn->op == X86_SETCC || insn->op == X86_CMOVCC || insn->op == X86_FCMOVCC)
         return conditional_name_agrees(insn, theirs);
     if (strcmp(x86_op_name(insn->op), theirs) == 0)
         return true;
     for (size_t i = 0; i < ARRAY_SIZE(aliases); i++) {
-        for (unsigned j = 0; aliases[i].op == insn->op && j < 4 && aliases[i].names[j]; j++) {
+        for (unsigned j = 0;
+             aliases[i].op == insn->op && j < ARRAY_SIZE(aliases[i].names) && aliases[i].names[j]; j++) {
             if (strcmp(theirs, aliases[i].names[j]) == 0)
                 return true;
         }
@@ -249,28 +265,32 @@ static const struct {
     unsigned op;
     unsigned size;
     const char *reason;
+    enum capstone_versions versions;
 } sizes[] = {
-    { X86_LEA, 0, "no access, so no size" },
-    { X86_FXSAVE, 0, "a 512-byte image: by its name" },
-    { X86_FXRSTOR, 0, "as FXSAVE" },
-    { X86_FLDENV, 0, "14 or 28 bytes, by operand size" },
-    { X86_FNSTENV, 0, "as FLDENV" },
-    { X86_FRSTOR, 0, "94 or 108 bytes, by operand size" },
-    { X86_FNSAVE, 0, "as FRSTOR" },
-    { X86_FNSTSW, 2, "m2byte" },
-    { X86_LSL, 2, "r32/m16" },
-    { X86_COMISS, 4, "xmm/m32" },
-    { X86_COMISD, 8, "xmm/m64" },
-    { X86_PUNPCKLBW, 4, "mm/m32" },
-    { X86_PUNPCKLWD, 4, "mm/m32" },
-    { X86_PUNPCKLDQ, 4, "mm/m32" },
-    { X86_LES, 6, "m16:32" },
-    { X86_LDS, 6, "m16:32" },
-    { X86_LSS, 6, "m16:32" },
-    { X86_LFS, 6, "m16:32" },
-    { X86_LGS, 6, "m16:32" },
-    { X86_CALL_FAR_IND, 4, "m16:16" },
-    { X86_JMP_FAR_IND, 4, "m16:16" },
+    { X86_LEA, 0, "no access, so no size", EVERY_CAPSTONE },
+    { X86_FXSAVE, 0, "a 512-byte image: by its name", EVERY_CAPSTONE },
+    { X86_FXRSTOR, 0, "as FXSAVE", EVERY_CAPSTONE },
+    { X86_FLDENV, 0, "14 or 28 bytes, by operand size", EVERY_CAPSTONE },
+    { X86_FNSTENV, 0, "as FLDENV", EVERY_CAPSTONE },
+    { X86_FRSTOR, 0, "94 or 108 bytes, by operand size", EVERY_CAPSTONE },
+    { X86_FNSAVE, 0, "as FRSTOR", EVERY_CAPSTONE },
+    { X86_FNSTSW, 2, "m2byte", EVERY_CAPSTONE },
+    { X86_LSL, 2, "r32/m16", EVERY_CAPSTONE },
+    { X86_COMISS, 4, "xmm/m32", EVERY_CAPSTONE },
+    { X86_COMISD, 8, "xmm/m64", EVERY_CAPSTONE },
+    { X86_PUNPCKLBW, 4, "mm/m32", EVERY_CAPSTONE },
+    { X86_PUNPCKLWD, 4, "mm/m32", EVERY_CAPSTONE },
+    { X86_PUNPCKLDQ, 4, "mm/m32", EVERY_CAPSTONE },
+    { X86_LES, 6, "m16:32", EVERY_CAPSTONE },
+    { X86_LDS, 6, "m16:32", EVERY_CAPSTONE },
+    { X86_LSS, 6, "m16:32", EVERY_CAPSTONE },
+    { X86_LFS, 6, "m16:32", EVERY_CAPSTONE },
+    { X86_LGS, 6, "m16:32", EVERY_CAPSTONE },
+    { X86_CALL_FAR_IND, 4, "m16:16", EVERY_CAPSTONE },
+    { X86_JMP_FAR_IND, 4, "m16:16", EVERY_CAPSTONE },
+    { X86_CALL_FAR_IND, 6, "m16:32", SINCE_CAPSTONE_5 },
+    { X86_NOP, 2, "Ev, where capstone has an instruction of MPX or CLDEMOTE", SINCE_CAPSTONE_5 },
+    { X86_NOP, 4, "Ev, likewise", SINCE_CAPSTONE_5 },
 };
 
 static bool size_agrees(const struct pair *pair)
@@ -282,7 +302,7 @@ static bool size_agrees(const struct pair *pair)
     if (!ours || !theirs || implied_memory(&pair->insn) || ours->size == theirs->size)
         return true;
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-        if (sizes[i].op == pair->insn.op && sizes[i].size == ours->size)
+        if (sizes[i].op == pair->insn.op && sizes[i].size == ours->size && capstone_is(sizes[i].versions))
             return true;
     }
     return false;

@@ -3,11 +3,13 @@
  *
  * The guard with capstone as its oracle: whatever bytes a kept instruction holds, capstone finds no way out
  * of 32-bit code at any offset of the private page, in either code size; nor across the end of the page,
- * whatever follows. Capstone is asked by mnemonic, so it shares nothing with the guard's patterns.
+ * whatever follows. Capstone is asked by mnemonic, so it shares nothing with the guard's patterns; far
+ * transfers through memory alone are known by their opcode, since capstone 5 names them as it does the near
+ * ones.
  */
+#include "capstone_oracle.h"
 #include "translator/scan.h"
 
-#include <capstone/capstone.h>
 #include <check.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -58,8 +60,8 @@ static bool is_one_of(const char *const *names, size_t count, const char *name)
     return false;
 }
 
-/* Does this mnemonic leave 32-bit guest code, or load a segment? */
-static bool is_way_out(const char *name, const char *operands, enum scan_guard guard)
+/* Does this instruction leave 32-bit guest code, or load a segment? */
+static bool is_way_out(const cs_insn *insn, enum scan_guard guard)
 {
     static const char *const always[] = {
         "retf",   "retfq",    "iret",   "iretd",  "iretq",   "sysenter", "syscall", "wrpkru",
@@ -67,17 +69,17 @@ static bool is_way_out(const char *name, const char *operands, enum scan_guard g
     };
     static const char *const loads[] = { "les", "lds", "lss", "lfs", "lgs" };
     static const char *const segments[] = { "es", "ss", "ds", "fs", "gs" };
+    const char *name = insn->mnemonic, *operands = insn->op_str;
 
+    if (is_far_through_memory(insn))
+        return true;
     if (is_one_of(always, ARRAY_SIZE(always), name))
         return true;
     if (!strcmp(name, "int"))
         return !strcmp(operands, "0x80");
     if (!strcmp(name, "ljmp") || !strcmp(name, "lcall")) {
-        const char *colon = strchr(operands, ':');
         unsigned selector = (unsigned)strtoul(operands, NULL, 0);
 
-        if (!colon || strchr(operands, '['))
-            return true; /* through memory */
         return (selector | 3) == 0x33 || (selector | 3) == 0xe033 ||
                (guard >= SCAN_GUARD_STATE && selector > 3);
     }
@@ -101,7 +103,7 @@ static const char *way_out(const uint8_t *bytes, size_t count)
         uint64_t pc = 0x10000;
 
         if (cs_disasm_iter(handles[i], &at, &left, &pc, reference) &&
-            is_way_out(reference->mnemonic, reference->op_str, scan_mode_guard(&page.mode)))
+            is_way_out(reference, scan_mode_guard(&page.mode)))
             return reference->mnemonic;
     }
     return NULL;
@@ -195,9 +197,7 @@ END_TEST
 
 static bool is_prefix(uint8_t byte)
 {
-    static const uint8_t prefixes[] = { 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3 };
-
-    return memchr(prefixes, byte, sizeof(prefixes)) != NULL;
+    return prefix_bytes(&byte, 1) == 1;
 }
 
 /* The last two bytes of the page, one of the next page, and more of it. */
