@@ -5,15 +5,16 @@
  */
 #include "machine_private.h"
 
+#include "disassembler.h"
 #include "linear.h"
 
-#include <capstone/capstone.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 enum {
     SHOWN_BYTES = 32,
     SHOWN_INSTRUCTIONS = 4,
+    SHOWN_TEXT = 192, /* of an instruction */
     ATTR_D = 1 << 14, /* struct d86_segment */
 };
 
@@ -47,18 +48,21 @@ static void show_registers(const struct d86_regs *r, const struct d86_sregs *s)
 static void show_code(const uint8_t *bytes, size_t count, const struct d86_sregs *s, uint32_t at,
                       size_t limit)
 {
-    csh handle;
-    cs_insn *insns;
-    cs_mode mode = s->seg[D86_CS].attr & ATTR_D ? CS_MODE_32 : CS_MODE_16;
-    if (cs_open(CS_ARCH_X86, mode, &handle) != CS_ERR_OK)
+    struct disassembler *disassembler = disassembler_new(s->seg[D86_CS].attr & ATTR_D, true);
+    char text[SHOWN_TEXT];
+    size_t done = 0;
+    if (!disassembler)
         return;
-    size_t n = cs_disasm(handle, bytes, count, at, limit, &insns);
-    for (size_t i = 0; i < n; i++)
-        fprintf(stderr, "  %04x:%08" PRIx64 "  %s %s\n", s->seg[D86_CS].selector, insns[i].address,
-                insns[i].mnemonic, insns[i].op_str);
-    if (n)
-        cs_free(insns, n);
-    cs_close(&handle);
+    for (size_t i = 0; i < limit; i++) {
+        uint32_t eip = at + (uint32_t)done;
+        unsigned length =
+            disassembler_print(disassembler, bytes + done, count - done, eip, text, sizeof text);
+        if (length == 0)
+            break;
+        fprintf(stderr, "  %04x:%08" PRIx32 "  %s\n", s->seg[D86_CS].selector, eip, text);
+        done += length;
+    }
+    disassembler_free(disassembler);
 }
 
 static void show_bytes(const char *label, const uint8_t *bytes, size_t count)

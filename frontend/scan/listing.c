@@ -7,6 +7,7 @@
 #include "listing.h"
 
 #include "disassembler.h"
+#include "error.h"
 
 #include "translator/decode.h"
 
@@ -235,11 +236,13 @@ static gboolean print_page(gpointer key, gpointer value, gpointer context)
 gboolean listing_print(struct program *program, const struct options *options, GError **error)
 {
     struct listing listing = { .options = options, .program = program };
+    bool code32 = options->mode.bits & SCAN_CODE32;
     char *mode;
 
-    listing.disassembler = disassembler_new(options->mode.bits & SCAN_CODE32, error);
+    /* Addresses are linear, which is the same as offsets in the flat segments 32-bit code has. */
+    listing.disassembler = disassembler_new(code32, code32);
     if (!listing.disassembler)
-        return FALSE;
+        return fail_with(error, FRONTEND_ERROR_HOST, "cannot disassemble: capstone does not start");
     if (options->format == FORMAT_TSV) {
         printf("address\tlength\tform\treason\toriginal\tprivate\tinstruction\tprivate_instruction\twhy\n");
     } else {

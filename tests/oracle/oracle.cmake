@@ -37,7 +37,7 @@ set_source_files_properties(oracle/native_child.c PROPERTIES COMPILE_OPTIONS -fn
 set_target_properties(oracle PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
 target_compile_options(oracle PRIVATE -fPIE)
 target_link_options(oracle PRIVATE -pie -Wl,-z,now)
-target_link_libraries(oracle PRIVATE d86-warnings d86-library d86-translator PkgConfig::CAPSTONE)
+target_link_libraries(oracle PRIVATE d86-warnings d86-library d86-translator d86-disassembler PkgConfig::CAPSTONE)
 
 function(oracle_test name labels timeout)
     add_test(NAME oracle.${name} COMMAND oracle ${ARGN})

@@ -3,10 +3,10 @@
  *
  * Printing of cases and differences: everything a reader needs to repeat the case by hand.
  */
-#include <capstone/capstone.h>
 #include <inttypes.h>
 #include <string.h>
 
+#include "disassembler.h"
 #include "image.h"
 #include "oracle.h"
 #include "segments.h"
@@ -41,29 +41,28 @@ static unsigned next_piece(const struct test_case *c, unsigned at)
 
 static void print_code(FILE *out, const struct test_case *c)
 {
-    csh handle;
-    cs_insn *insn;
+    struct disassembler *disassembler = disassembler_new(selector_big(c->regs.cs), true);
+    uint32_t first = c->code_la - selector_base(c->regs.cs);
+    char text[192];
 
-    if (cs_open(CS_ARCH_X86, selector_big(c->regs.cs) ? CS_MODE_32 : CS_MODE_16, &handle) != CS_ERR_OK) {
+    if (!disassembler) {
         print_bytes(out, c->code, c->code_len);
         fputc('\n', out);
         return;
     }
     for (unsigned at = 0; at < c->code_len;) {
-        size_t n = cs_disasm(handle, c->code + at, c->code_len - at, c->code_la + at, 1, &insn);
-        unsigned length = n ? insn->size : next_piece(c, at) - at;
-        bool dropped = n && length == 1 && c->code[at] == 0x90;
+        unsigned length =
+            disassembler_print(disassembler, c->code + at, c->code_len - at, first + at, text, sizeof text);
+        bool dropped = length == 1 && c->code[at] == 0x90;
+        length = length ? length : next_piece(c, at) - at;
         if (!dropped) {
-            fprintf(out, "  %08" PRIx32 "  %-8s %-28s ;", c->code_la + at, n ? insn->mnemonic : "(bytes)",
-                    n ? insn->op_str : "");
+            fprintf(out, "  %08" PRIx32 "  %-37s ;", c->code_la + at, text);
             print_bytes(out, c->code + at, length);
             fputc('\n', out);
         }
-        if (n)
-            cs_free(insn, n);
         at += length;
     }
-    cs_close(&handle);
+    disassembler_free(disassembler);
 }
 
 static void print_flags(FILE *out, uint32_t eflags)

@@ -412,6 +412,9 @@ bool unspecified_fault(const struct test_case *c, const struct outcome *native, 
             continue;
         if ((insn->id == X86_INS_MOVSD || insn->id == X86_INS_CMPSD) && insn->detail->x86.opcode[0] == 0x0f)
             continue; /* the SSE2 namesakes */
+        if (insn->id == X86_INS_CALL && insn->detail->x86.opcode[0] == 0xff &&
+            (insn->detail->x86.modrm >> 3 & 7) == 3)
+            continue; /* a far call through memory, which capstone 5 gives the same number */
         found = access_fault(native->vector) && access_fault(guest->vector);
     }
     cs_free(insn, 1);

@@ -7,6 +7,7 @@ d86_unit_test(test_loader_multiboot2 SOURCES unit/test_loader_multiboot2.c LIBRA
 d86_unit_test(test_loader_malformed SOURCES unit/test_loader_malformed.c LIBRARIES d86-loaders)
 d86_unit_test(test_firmware SOURCES unit/test_firmware.c LIBRARIES d86-loaders)
 d86_unit_test(test_escape SOURCES unit/test_escape.c LIBRARIES d86-host)
+d86_unit_test(test_disassembler SOURCES unit/test_disassembler.c LIBRARIES d86-disassembler)
 d86_unit_test(test_backend SOURCES unit/test_backend.c LIBRARIES d86-host)
 target_compile_definitions(test_backend PRIVATE _GNU_SOURCE)
 
