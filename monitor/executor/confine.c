@@ -169,11 +169,11 @@ int confine(bool native)
     rule_allow(&f, __NR_exit_group);
     verdict(&f, SECCOMP_RET_KILL_PROCESS);
     const struct sock_fprog program = { (unsigned short)f.count, f.insn };
-    long result = host_call(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
+    int result = host_call_int(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
     if (result == 0)
-        result = host_call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
-                           (long)&program, 0, 0, 0);
-    return (int)result;
+        result = host_call_int(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+                               (long)&program, 0, 0, 0);
+    return result;
 }
 
 /* ---- Breaking it on purpose ---------------------------------------------------------------------------- */

@@ -34,7 +34,7 @@ int deadline_init(struct vcpu *v)
 {
     deadline.pending = &v->pending;
     /* Without a sigevent a timer sends SIGALRM (timer_create(2)). */
-    return (int)host_call(__NR_timer_create, CLOCK_MONOTONIC, 0, (long)&deadline.timer, 0, 0, 0);
+    return host_call_int(__NR_timer_create, CLOCK_MONOTONIC, 0, (long)&deadline.timer, 0, 0, 0);
 }
 
 /* How many ticks of the time stamp counter that takes; a guess makes the deadline come early. */

@@ -1,27 +1,15 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The host's system calls as the executor makes them: raw, returning -errno. Executor side.
+ * The host as the executor sees it: system calls, clocks. Executor side.
  */
 #pragma once
 
-#include <asm/unistd.h>
+#include "host_call.h"
+
 #include <linux/time.h>
 #include <stddef.h>
 #include <stdint.h>
-
-static inline long host_call(long number, long a, long b, long c, long d, long e, long f)
-{
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    long result;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    return result;
-}
 
 static inline uint64_t host_clock(int clock)
 {

@@ -47,7 +47,7 @@ static bool ldt_write(struct vcpu *v, unsigned entry, const struct ldt_entry *e)
         .useable = 1,
     };
     v->counts.ldt_loads++;
-    if (host_call(__NR_modify_ldt, LDT_READ_WRITE, (long)&d, sizeof(d), 0, 0, 0) != 0)
+    if (host_call_int(__NR_modify_ldt, LDT_READ_WRITE, (long)&d, sizeof(d), 0, 0, 0) != 0)
         return false;
     ldt.entry[entry] = *e;
     return true;

@@ -54,9 +54,9 @@ static struct arena *map_everything(uint64_t slot)
  */
 static void tie_to_library(void)
 {
-    long pid = host_call(__NR_getpid, 0, 0, 0, 0, 0, 0);
-    if (host_call(__NR_fcntl, CHANNEL_FD_LIFELINE, F_SETOWN, pid, 0, 0, 0) < 0 ||
-        host_call(__NR_fcntl, CHANNEL_FD_LIFELINE, F_SETFL, FASYNC | O_NONBLOCK, 0, 0, 0) < 0)
+    int pid = host_call_int(__NR_getpid, 0, 0, 0, 0, 0, 0);
+    if (host_call_int(__NR_fcntl, CHANNEL_FD_LIFELINE, F_SETOWN, pid, 0, 0, 0) < 0 ||
+        host_call_int(__NR_fcntl, CHANNEL_FD_LIFELINE, F_SETFL, FASYNC | O_NONBLOCK, 0, 0, 0) < 0)
         quit(CHANNEL_STATUS_SIGNALS);
     /* It may have died before this took effect: then there is end-of-file already. */
     char byte;

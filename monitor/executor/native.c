@@ -150,7 +150,7 @@ int native_handle(int signal)
                                                  SA_SIGINFO | SA_ONSTACK | 0x04000000ul /* SA_RESTORER */,
                                              .restorer = native_restorer,
                                              .mask = ~0ull };
-    return (int)host_call(__NR_rt_sigaction, signal, (long)&action, 0, sizeof(action.mask), 0, 0);
+    return host_call_int(__NR_rt_sigaction, signal, (long)&action, 0, sizeof(action.mask), 0, 0);
 }
 
 int native_init(uint32_t *native)
@@ -159,7 +159,7 @@ int native_init(uint32_t *native)
         SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, CHANNEL_KICK_SIGNAL
     };
     const stack_t stack = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
-    int result = (int)host_call(__NR_sigaltstack, (long)&stack, 0, 0, 0, 0, 0);
+    int result = host_call_int(__NR_sigaltstack, (long)&stack, 0, 0, 0, 0, 0);
     for (unsigned i = 0; result == 0 && i < sizeof(signals); i++)
         result = native_handle(signals[i]);
     run.running = native;

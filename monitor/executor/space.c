@@ -29,12 +29,13 @@ int space_map(struct vcpu *v, uint32_t at, uint64_t size, unsigned rights, enum 
         host_call(__NR_mmap, (long)at, (long)size, protection(rights), flags, fd, (long)(start + offset));
     if (result < 0)
         return (int)result;
+    int error = 0;
     if (key) {
-        result = host_call(__NR_pkey_mprotect, (long)at, (long)size, protection(rights), key, 0, 0);
-        if (result < 0)
+        error = host_call_int(__NR_pkey_mprotect, (long)at, (long)size, protection(rights), key, 0, 0);
+        if (error)
             space_unmap(v, at, size);
     }
-    return result < 0 ? (int)result : 0;
+    return error;
 }
 
 void space_unmap(struct vcpu *v, uint32_t at, uint64_t size)

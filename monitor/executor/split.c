@@ -36,9 +36,9 @@ static bool host_has_keys(void)
 /* A key under which pages can be fetched only; false: there is none. */
 static bool take_key(struct split *s)
 {
-    long key = host_has_keys() ? host_call(__NR_pkey_alloc, 0, PKEY_DISABLE_ACCESS, 0, 0, 0, 0) : -ENOSYS;
+    int key = host_has_keys() ? host_call_int(__NR_pkey_alloc, 0, PKEY_DISABLE_ACCESS, 0, 0, 0, 0) : -ENOSYS;
     if (key > 0) {
-        s->code_key = (int)key;
+        s->code_key = key;
         s->code_key_used = true;
     }
     return s->code_key_used;
@@ -60,8 +60,8 @@ static bool test_page(uint32_t at, const uint8_t *bytes, unsigned size, int prot
         return false;
     for (unsigned i = 0; i < size; i++)
         p[i] = bytes[i];
-    return host_call(__NR_pkey_mprotect, (long)at, 4096, protection, key, 0, 0) == 0 ||
-           (key <= 0 && host_call(__NR_mprotect, (long)at, 4096, protection, 0, 0, 0) == 0);
+    return host_call_int(__NR_pkey_mprotect, (long)at, 4096, protection, key, 0, 0) == 0 ||
+           (key <= 0 && host_call_int(__NR_mprotect, (long)at, 4096, protection, 0, 0, 0) == 0);
 }
 
 static void test_unmap(const struct split *s)

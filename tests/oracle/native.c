@@ -6,6 +6,8 @@
 #define _GNU_SOURCE
 #include "native.h"
 
+#include "host_call.h"
+
 #include <asm/ldt.h>
 #include <cpuid.h>
 #include <errno.h>
@@ -104,8 +106,9 @@ int native_load_ldt(void)
             .limit_in_pages = e->pages,
             .seg_not_present = e->absent,
         };
-        if (syscall(SYS_modify_ldt, WRITE_LDT, &d, sizeof d))
-            return errno;
+        int result = host_call_int(__NR_modify_ldt, WRITE_LDT, (long)&d, sizeof d, 0, 0, 0);
+        if (result)
+            return -result;
     }
     return 0;
 }

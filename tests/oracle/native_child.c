@@ -11,7 +11,8 @@
 #define _GNU_SOURCE
 #include "native_child.h"
 
-#include <asm/unistd.h>
+#include "host_call.h"
+
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/futex.h>
@@ -53,18 +54,6 @@ static struct {
     bool running; /* ring->next is in 32-bit code */
     int image;    /* in memory now */
 } child;
-
-static long raw_syscall4(long number, long a, long b, long c, long d)
-{
-    long result;
-    register long r10 __asm__("r10") = d;
-
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
-                     : "rcx", "r11", "memory");
-    return result;
-}
 
 static void *la(uint32_t linear)
 {
@@ -185,7 +174,7 @@ static void wait_for_batch(void)
             child.batch = go;
             return;
         }
-        raw_syscall4(__NR_futex, (long)&ring->go, FUTEX_WAIT, go, 0);
+        host_call(__NR_futex, (long)&ring->go, FUTEX_WAIT, go, 0, 0, 0);
     }
 }
 
@@ -196,7 +185,7 @@ static uint64_t next_case(ucontext_t *uc)
 
     while (ring->next == ring->count || child.batch != ring->go) {
         __atomic_store_n(&ring->done, child.batch, __ATOMIC_RELEASE);
-        raw_syscall4(__NR_futex, (long)&ring->done, FUTEX_WAKE, 1, 0);
+        host_call(__NR_futex, (long)&ring->done, FUTEX_WAKE, 1, 0, 0, 0);
         wait_for_batch();
     }
     const struct test_case *c = &ring->test[ring->next];
