@@ -118,8 +118,8 @@ static bool ignores_mandatory_prefix(const struct comparison *c)
 
 /*
  * capstone's tables lack the combination of a mandatory prefix with 16-bit code or with another of 66, 67,
- * F2, F3 (it fails, or sees 66 only as operand size). Version 5 has no two-byte opcode at all with 67 and one
- * of F2, F3.
+ * F2, F3 (it fails, or sees 66 only as operand size). Version 5 has no two-byte opcode at all with 67
+ * behind F2 or F3.
  */
 static bool is_lacking_combination(const struct comparison *c)
 {
