@@ -118,17 +118,18 @@ static bool ignores_mandatory_prefix(const struct comparison *c)
 
 /*
  * capstone's tables lack the combination of a mandatory prefix with 16-bit code or with another of 66, 67,
- * F2, F3 (it fails, or sees 66 only as operand size). Version 5 has no two-byte opcode at all with 67
- * behind F2 or F3.
+ * F2, F3 (it fails, or sees 66 only as operand size). Version 5 has no two-byte opcode at all where another
+ * prefix stands behind F2 or F3: 67, or a segment with a 66 before.
  */
 static bool is_lacking_combination(const struct comparison *c)
 {
     const struct insn *i = &c->insn;
-    bool sizes_and_repeats =
-        (i->prefixes & X86_PFX_ADDRSIZE) && (i->prefixes & (X86_PFX_REP | X86_PFX_REPNE));
+    unsigned prefixes = prefix_bytes(c->bytes, X86_INSN_MAX);
+    uint8_t last = prefixes ? c->bytes[prefixes - 1] : 0;
+    bool repeat_before = (i->prefixes & (X86_PFX_REP | X86_PFX_REPNE)) && last != 0xf2 && last != 0xf3;
 
     return c->theirs == 0 && i->map > 0 &&
-           (has_cells[i->map][i->opcode] || (sizes_and_repeats && capstone_is(SINCE_CAPSTONE_5)));
+           (has_cells[i->map][i->opcode] || (repeat_before && capstone_is(SINCE_CAPSTONE_5)));
 }
 
 static bool has_memory(const struct insn *insn)
