@@ -1,0 +1,128 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Translation: guest code in, 64-bit host code with its tables out. Unlike a private page (scan.h), which the
+ * guest runs in place, translated code stands anywhere, is seen by nobody, and may do for a sensitive
+ * instruction whatever that should do for the guest. What is translated at a time is a *stretch*:
+ * instructions of one page, in the order in which they stand there. Pure: it knows no virtual machine, and
+ * what is outside of the code it reaches by the pointers and offsets it is given.
+ *
+ * The host's registers while translated code runs:
+ *   EAX ECX EDX EBX EBP ESI EDI  the guest's, upper halves zero
+ *   R14                          the guest's ESP, upper half zero
+ *   arithmetic flags             the guest's; DF is clear, as is the guest's
+ *   R15                          the context, an address: see struct gen_layout
+ *   R13                          the window: guest linear address 0 is there. A multiple of 4 GiB; GS has
+ *                                it as its base
+ *   R12                          the window for accesses by FS: R13, or where nothing is mapped, if FS
+ *                                cannot be used
+ *   R8 to R11                    of no meaning between two instructions of the guest
+ *   RSP                          a stack of return addresses in translated code; no data of the guest's
+ *
+ * Addresses are cut to 32 bits, but an operand across the end of the window, and a string that runs over it,
+ * reach for the page behind: nothing may be mapped there.
+ *
+ * Only 32-bit protected mode, with CS, DS, ES and SS flat, and not at CPL 3. The forms and their reasons:
+ * docs/translated-code.md.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    GEN_PAGE_SIZE = 4096,
+    GEN_INSNS_MAX = 256, /* guest instructions in a stretch */
+    GEN_EXITS_MAX = 256,
+    GEN_CALL_OUTS_MAX = 256,
+    GEN_CODE_MAX = 16 << 10, /* host bytes of a stretch, at most */
+};
+
+/*
+ * Displacements from R15. fs_base: a dword, the linear base of FS. The others are pointers to code, which
+ * translated code reaches by CALL or JMP through them:
+ *   exit_direct   CALL, with R8D the linear address to go on at. The return address says which exit it is;
+ *                 it does not belong to the guest's calls
+ *   exit_indirect JMP, with R8D the linear address to go on at
+ *   call_out      CALL, with R8D the number that was put at gen_call_out.number. Returns with the guest's
+ *                 registers as the instruction left them, if execution goes on behind it; else not at all
+ * Flags are the guest's at all of them, but where a return site went to exit_indirect: see struct gen_result.
+ */
+struct gen_layout {
+    int32_t fs_base, exit_direct, exit_indirect, call_out;
+};
+
+struct gen_request {
+    const uint8_t *page; /* GEN_PAGE_SIZE bytes of guest code */
+    uint32_t address;    /* linear, of the page */
+    unsigned start;      /* offset in it of the first instruction */
+    struct gen_layout layout;
+    uint32_t isa; /* bit n: the guest's processor has enum x86_isa n, and so has the host's */
+    /*
+     * Offsets that have been translated before, bit n % 64 of word n / 64: the stretch does not run into
+     * them, it jumps there. The start is not asked for. NULL: none.
+     */
+    const uint64_t *known;
+};
+
+/* A guest instruction of the stretch. */
+struct gen_insn {
+    uint16_t guest; /* offset in the page */
+    uint8_t length; /* in bytes */
+    /* Offset of its first host instruction. To begin there, the guest's state is all that is needed. */
+    uint16_t host;
+    /*
+     * While the host's instruction pointer is at most here, no register of the guest's has changed as far as
+     * it matters: the instruction may begin anew from the registers there are, with their upper halves
+     * cleared (a repeated string instruction then goes on). A fault never comes later. From there on it is a
+     * few instructions without a loop to the next instruction's `host`, to an exit, or by CALL or RET to
+     * other code.
+     */
+    uint16_t restart;
+};
+
+enum gen_exit_kind { GEN_EXIT_JUMP, GEN_EXIT_BRANCH, GEN_EXIT_CALL };
+
+/*
+ * A direct branch out of the stretch: a rel32 which leads to `stub` at first. With GEN_EXIT_CALL the branch
+ * is a host CALL: exit_direct finds the return site's address on the stack, above the stub's own.
+ */
+struct gen_exit {
+    uint32_t target; /* linear address */
+    uint16_t rel32;  /* offset of the field, which counts from its end */
+    uint16_t stub;   /* offset of the code that goes to exit_direct */
+    uint16_t after;  /* offset of the return address that CALL pushes there */
+    uint8_t kind;    /* enum gen_exit_kind */
+};
+
+/* An instruction that is executed by somebody else. */
+struct gen_call_out {
+    uint16_t insn;   /* index of it */
+    uint16_t number; /* offset of a field of 32 bits, zero now: what call_out gets in R8D */
+};
+
+/*
+ * A stretch. Instructions are sorted by `guest` and by `host`; the first one's `host` is 0. A branch that
+ * leads to one of them goes there and is no exit. Behind the last instruction stand the stubs.
+ *
+ * Behind a CALL is its return site, a part of the same instruction. It compares R8D, which RET got from the
+ * guest's stack, with the address it stands for, and goes to exit_indirect if they differ. Where the guest is
+ * going to write all arithmetic flags before it reads one, CMP does that, and the flags are not the guest's
+ * from there until it has.
+ */
+struct gen_result {
+    uint8_t code[GEN_CODE_MAX]; /* position independent, but for what is reached by exits */
+    uint32_t code_size;
+    uint16_t insn_count, exit_count, call_out_count;
+    uint16_t guest_end; /* offset behind the last byte of the page that was looked at */
+    struct gen_insn insn[GEN_INSNS_MAX];
+    struct gen_exit exit[GEN_EXITS_MAX];
+    struct gen_call_out call_out[GEN_CALL_OUTS_MAX];
+};
+
+/*
+ * Translate the stretch that begins at request->start. False: not even its first instruction lies in the
+ * page. Every instruction can be translated: those without a form of their own become call-outs, and so does
+ * what is no instruction.
+ */
+bool gen_stretch(const struct gen_request *request, struct gen_result *result);

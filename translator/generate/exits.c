@@ -1,0 +1,107 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Ways out of a stretch, and where its branches lead. Behind the stretch's last instruction stand its stubs:
+ *
+ *     jmp [r15 + exit_indirect]        for all indirect branches, with the target in R8D
+ *
+ *     mov r8d, target                  for each direct exit
+ *     call [r15 + exit_direct]
+ */
+#include "gen.h"
+
+struct host_memory gen_context(int32_t disp)
+{
+    return (struct host_memory){ .base = R15, .index = HOST_NO_REG, .disp = (uint32_t)disp };
+}
+
+void gen_note_exit(struct gen *g, enum gen_exit_kind kind, unsigned rel32, uint32_t target)
+{
+    struct gen_result *result = g->result;
+
+    if (result->exit_count == GEN_EXITS_MAX) {
+        g->code.overflow = true;
+        return;
+    }
+    result->exit[result->exit_count++] =
+        (struct gen_exit){ .target = target, .rel32 = (uint16_t)rel32, .kind = (uint8_t)kind };
+}
+
+/* The instruction of the stretch at an offset; NULL: none begins there. */
+static const struct gen_insn *find_insn(const struct gen_result *result, unsigned offset)
+{
+    unsigned low = 0, high = result->insn_count;
+
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+
+        if (result->insn[middle].guest < offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == result->insn_count || result->insn[low].guest != offset)
+        return NULL;
+    return &result->insn[low];
+}
+
+static void write_stub(struct gen *g, struct gen_exit *exit)
+{
+    struct host_memory way = gen_context(g->request->layout.exit_direct);
+
+    exit->stub = (uint16_t)g->code.size;
+    host_aim(&g->code, exit->rel32, exit->stub);
+    host_mov_r32_imm32(&g->code, R8, exit->target);
+    host_call_m64(&g->code, &way);
+    exit->after = (uint16_t)g->code.size;
+}
+
+static void write_indirect(struct gen *g)
+{
+    struct host_memory way = gen_context(g->request->layout.exit_indirect);
+
+    if (!g->indirect.uses)
+        return;
+    host_bind(&g->code, &g->indirect);
+    host_jmp_m64(&g->code, &way);
+}
+
+void gen_resolve(struct gen *g)
+{
+    struct gen_result *result = g->result;
+    unsigned kept = 0;
+
+    write_indirect(g);
+    for (unsigned i = 0; i < result->exit_count; i++) {
+        struct gen_exit exit = result->exit[i];
+        const struct gen_insn *inside = NULL;
+
+        if (gen_in_page(g, exit.target))
+            inside = find_insn(result, exit.target - g->request->address);
+        if (inside) {
+            host_aim(&g->code, exit.rel32, inside->host);
+        } else {
+            write_stub(g, &exit);
+            result->exit[kept++] = exit;
+        }
+    }
+    result->exit_count = (uint16_t)kept;
+}
+
+/*
+ *     mov r8d, number
+ *     call [r15 + call_out]
+ */
+void gen_call_out(struct gen *g)
+{
+    struct gen_result *result = g->result;
+    struct host_memory way = gen_context(g->request->layout.call_out);
+
+    host_mov_r32_imm32(&g->code, R8, 0);
+    result->call_out[result->call_out_count++] = (struct gen_call_out){
+        .insn = (uint16_t)(g->entry - result->insn),
+        .number = (uint16_t)(g->code.size - 4),
+    };
+    gen_commit(g);
+    host_call_m64(&g->code, &way);
+}

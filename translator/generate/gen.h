@@ -1,0 +1,116 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The generator's own contents page: a stretch under way, and who writes which forms.
+ *
+ * Every form follows one rule: what may fault comes before anything of the guest's is changed, and
+ * gen_commit() stands between the two. Helpers are R8 to R11, and none of the instructions that help changes
+ * a flag (LEA, MOV, JRCXZ; never ADD or CMP), except where gen_flags_dead() has said that nobody minds.
+ */
+#pragma once
+
+#include "translator/decode.h"
+#include "translator/generate.h"
+
+#include "host.h"
+
+struct gen {
+    const struct gen_request *request;
+    struct gen_result *result;
+    struct host_code code;
+    struct host_label indirect;           /* where exit_indirect is jumped to */
+    uint64_t targets[GEN_PAGE_SIZE / 64]; /* offsets that jumps and conditional branches lead to */
+
+    /* The instruction being translated. */
+    struct insn insn;
+    const uint8_t *bytes;
+    unsigned offset, next; /* in the page: of it, and behind it */
+    struct gen_insn *entry;
+    bool ends_line; /* what stands behind it is not reached from it */
+};
+
+enum guest_registers {
+    GUEST_ESP = 4, /* in the guest's numbering; in the host's, R14 */
+};
+
+/* Nothing of the guest's has changed so far, and nothing will fault from the next instruction's end on. */
+static inline void gen_commit(struct gen *g)
+{
+    g->entry->restart = (uint16_t)g->code.size;
+}
+
+static inline uint32_t gen_address(const struct gen *g, unsigned offset)
+{
+    return g->request->address + offset;
+}
+
+/* A guest's register of 16 or 32 bits. */
+static inline unsigned gen_register(unsigned reg)
+{
+    return reg == GUEST_ESP ? R14 : reg;
+}
+
+/*
+ * Forms. False: there is none for this instruction after all, and what was written is void.
+ */
+typedef bool gen_form(struct gen *g);
+
+/* ---- recode.c: the same instruction, with other operands ----------------------------------------- */
+
+gen_form gen_recode;
+gen_form gen_nop, gen_pause, gen_fence;
+
+/* The memory operand's place, with instructions that compute it where needed. False: it has no form. */
+bool gen_memory(struct gen *g, struct host_memory *memory);
+
+/* ---- stack.c ------------------------------------------------------------------------------------- */
+
+gen_form gen_push, gen_pop, gen_leave;
+
+/* [ESP + disp] of the guest's */
+struct host_memory gen_stack(uint32_t disp);
+void gen_move_stack(struct gen *g, uint32_t by);
+
+/* ---- flow.c -------------------------------------------------------------------------------------- */
+
+gen_form gen_jmp, gen_jcc, gen_loop, gen_loopcc, gen_jecxz;
+gen_form gen_jmp_indirect, gen_call, gen_call_indirect, gen_ret;
+
+/* Go on at a linear address. */
+void gen_jump(struct gen *g, uint32_t target);
+
+/* ---- string.c ------------------------------------------------------------------------------------ */
+
+gen_form gen_string;
+
+/* ---- flags.c ------------------------------------------------------------------------------------- */
+
+/* Does the guest's code from this offset on write all arithmetic flags before it reads one? */
+bool gen_flags_dead(struct gen *g, unsigned offset);
+
+/* ---- exits.c ------------------------------------------------------------------------------------- */
+
+/* [R15 + disp] */
+struct host_memory gen_context(int32_t disp);
+void gen_note_exit(struct gen *g, enum gen_exit_kind kind, unsigned rel32, uint32_t target);
+/* Lead branches to where they go: into the stretch, or out of it by a stub behind it. */
+void gen_resolve(struct gen *g);
+/* Have somebody else execute the instruction. */
+void gen_call_out(struct gen *g);
+
+/* ---- stretch.c ----------------------------------------------------------------------------------- */
+
+/* Has the processor the instruction, in the form it has here? */
+bool gen_exists(const struct gen *g, const struct insn *insn);
+
+/* These bytes of the page were looked at. */
+static inline void gen_looked_at(struct gen *g, unsigned end)
+{
+    if (end > g->result->guest_end)
+        g->result->guest_end = (uint16_t)end;
+}
+
+static inline bool gen_in_page(const struct gen *g, uint32_t target)
+{
+    return target - g->request->address < GEN_PAGE_SIZE;
+}
