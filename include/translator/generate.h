@@ -17,7 +17,9 @@
  *   R12                          the window for accesses by FS: R13, or where nothing is mapped, if FS
  *                                cannot be used
  *   R8 to R11                    of no meaning between two instructions of the guest
- *   RSP                          a stack of return addresses in translated code; no data of the guest's
+ *   RSP                          a stack of return addresses in translated code; no data of the guest's. RET
+ *                                may find return sites there, as CALLs left them, and behind the oldest
+ *                                something that leads to exit_indirect; nothing that a CALL of a stub left
  *
  * Addresses are cut to 32 bits, but an operand across the end of the window, and a string that runs over it,
  * reach for the page behind: nothing may be mapped there.
@@ -46,7 +48,7 @@ enum {
  *   exit_indirect JMP, with R8D the linear address to go on at
  *   call_out      CALL, with R8D the number that was put at gen_call_out.number. Returns with the guest's
  *                 registers as the instruction left them, if execution goes on behind it; else not at all
- * Flags are the guest's at all of them, but where a return site went to exit_indirect: see struct gen_result.
+ * The guest's state is in the registers at all of them.
  */
 struct gen_layout {
     int32_t fs_base, exit_direct, exit_indirect, call_out;
@@ -63,6 +65,12 @@ struct gen_request {
      * them, it jumps there. The start is not asked for. NULL: none.
      */
     const uint64_t *known;
+    /*
+     * A guest's RET that goes elsewhere than behind the CALL which the host's RET goes to may lose the
+     * arithmetic flags, if they are dead behind that CALL. They hardly ever mean anything then, and a return
+     * costs less.
+     */
+    bool loose_returns;
 };
 
 /* A guest instruction of the stretch. */
@@ -105,10 +113,9 @@ struct gen_call_out {
  * A stretch. Instructions are sorted by `guest` and by `host`; the first one's `host` is 0. A branch that
  * leads to one of them goes there and is no exit. Behind the last instruction stand the stubs.
  *
- * Behind a CALL is its return site, a part of the same instruction. It compares R8D, which RET got from the
- * guest's stack, with the address it stands for, and goes to exit_indirect if they differ. Where the guest is
- * going to write all arithmetic flags before it reads one, CMP does that, and the flags are not the guest's
- * from there until it has.
+ * Behind a CALL is its return site, a part of the same instruction: with R8D the address that the guest's RET
+ * took and R9D the guest's ECX, it goes on if the address is the one it stands for, and to exit_indirect if
+ * not.
  */
 struct gen_result {
     uint8_t code[GEN_CODE_MAX]; /* position independent, but for what is reached by exits */

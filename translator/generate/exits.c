@@ -3,7 +3,10 @@
  *
  * Ways out of a stretch, and where its branches lead. Behind the stretch's last instruction stand its stubs:
  *
- *     jmp [r15 + exit_indirect]        for all indirect branches, with the target in R8D
+ * elsewhere:
+ *     mov ecx, r9d                     for returns that go elsewhere
+ * indirect:
+ *     jmp [r15 + exit_indirect]        for indirect calls, with the target in R8D
  *
  *     mov r8d, target                  for each direct exit
  *     call [r15 + exit_direct]
@@ -60,8 +63,12 @@ static void write_indirect(struct gen *g)
 {
     struct host_memory way = gen_context(g->request->layout.exit_indirect);
 
-    if (!g->indirect.uses)
+    if (g->elsewhere.uses) {
+        host_bind(&g->code, &g->elsewhere);
+        host_mov_r32_r32(&g->code, RCX, R9);
+    } else if (!g->indirect.uses) {
         return;
+    }
     host_bind(&g->code, &g->indirect);
     host_jmp_m64(&g->code, &way);
 }

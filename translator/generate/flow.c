@@ -172,43 +172,41 @@ static void store_return_address(struct gen *g)
 /*
  *     cmp r8d, expected
  *     jne indirect
+ *
+ * For a RET that goes elsewhere the flags are lost, whether they are dead there or not.
  */
-static void check_return(struct gen *g)
+static void check_return_by_flags(struct gen *g)
 {
     host_cmp_r32_imm32(&g->code, R8, next_address(g));
     host_await(&g->code, host_jcc_rel32(&g->code, HOST_NE), &g->indirect);
 }
 
 /*
- *     mov r9d, ecx
  *     lea ecx, [r8 - expected]
  *     jrcxz same
- *     mov ecx, r9d
- *     jmp indirect
+ *     jmp elsewhere
  * same:
  *     mov ecx, r9d
  */
-static void check_return_without_flags(struct gen *g)
+static void check_return(struct gen *g)
 {
     struct host_memory difference = { .base = R8, .index = HOST_NO_REG, .disp = -next_address(g) };
     struct host_short same;
 
-    host_mov_r32_r32(&g->code, R9, RCX);
     host_lea_r32_m(&g->code, RCX, &difference);
     same = host_jrcxz(&g->code);
-    host_mov_r32_r32(&g->code, RCX, R9);
-    host_await(&g->code, host_jmp_rel32(&g->code), &g->indirect);
+    host_await(&g->code, host_jmp_rel32(&g->code), &g->elsewhere);
     host_land(&g->code, same);
     host_mov_r32_r32(&g->code, RCX, R9);
 }
 
-/* Behind a host CALL: R8D is the address that the guest's RET took. */
+/* Behind a host CALL: R8D is the address that the guest's RET took, R9D is ECX. */
 static void return_site(struct gen *g)
 {
-    if (gen_flags_dead(g, g->next))
-        check_return(g);
+    if (g->request->loose_returns && gen_flags_dead(g, g->next))
+        check_return_by_flags(g);
     else
-        check_return_without_flags(g);
+        check_return(g);
 }
 
 /* A call to what follows it only wants to know its own address, and will not return. */
@@ -241,13 +239,21 @@ bool gen_call_indirect(struct gen *g)
     return true;
 }
 
-/* RET and RET n: n is in `imm`, or that is zero. */
+/*
+ * RET and RET n: n is in `imm`, or that is zero.
+ *
+ *     mov r9d, ecx
+ *     mov r8d, gs:[r14d]
+ *     lea r14d, [r14 + 4 + n]
+ *     ret
+ */
 bool gen_ret(struct gen *g)
 {
     struct host_memory top = gen_stack(0);
 
     if (g->insn.op_size != 4)
         return false;
+    host_mov_r32_r32(&g->code, R9, RCX);
     host_mov_r32_m32(&g->code, R8, &top);
     gen_commit(g);
     gen_move_stack(g, 4 + g->insn.imm);

@@ -19,6 +19,7 @@ struct gen {
     struct gen_result *result;
     struct host_code code;
     struct host_label indirect;           /* where exit_indirect is jumped to */
+    struct host_label elsewhere;          /* ... from a return site, with R9D the guest's ECX */
     uint64_t targets[GEN_PAGE_SIZE / 64]; /* offsets that jumps and conditional branches lead to */
 
     /* The instruction being translated. */
