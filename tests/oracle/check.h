@@ -9,11 +9,20 @@
 #include "native.h"
 #include "oracle.h"
 
-/* The two sides. Without a guest the native side is compared with itself. */
+/* The two sides. Without a guest the native side is compared with itself ... */
 struct sides {
     struct native_ring *native;
-    struct guest *guest; /* or NULL */
+    struct guest *guest; /* or NULL: see above */
+    bool translate;      /* ... with itself as translated code */
 };
+
+/* Run ring->test[0..count-1] natively a second time, as translated code if so asked; returns when all is
+ * there. */
+void check_run_again(struct sides *s, unsigned count);
+
+/* How two outcomes differ (enum difference), but for what the way of running loses. */
+unsigned check_compare(const struct sides *s, const struct test_case *c, const struct outcome *native,
+                       struct outcome *guest);
 
 /* Both outcomes of a case; returns how they differ (enum difference). */
 unsigned check_run(struct sides *s, const struct test_case *c, struct outcome *native, struct outcome *guest);

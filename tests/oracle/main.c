@@ -24,7 +24,7 @@ struct options {
     uint64_t seed, count, seconds;
     uint32_t groups; /* a bit for each */
     unsigned failures_max;
-    bool native_only, list, one, minimise, coverage;
+    bool native_only, translate, list, one, minimise, coverage;
     struct d86_vcpu_config config; /* of the virtual machines */
 };
 
@@ -61,10 +61,10 @@ static void report(struct sides *s, const struct options *opt, const struct test
 
 /* Count a case; true if it may go on. */
 static bool account(struct sides *s, const struct options *opt, const struct test_case *c,
-                    const struct outcome *native, const struct outcome *guest)
+                    const struct outcome *native, struct outcome *guest)
 {
     struct tally *t = &tallies[c->group];
-    unsigned difference = compare_outcomes(c, native, guest);
+    unsigned difference = check_compare(s, c, native, guest);
 
     t->run++;
     if (native->kind == OUTCOME_EXCEPTION)
@@ -106,8 +106,7 @@ static bool run_batch(struct sides *s, const struct options *opt, unsigned group
     native_wait(ring);
     memcpy(native, ring->outcome, count * sizeof native[0]);
     if (!s->guest) {
-        native_start(ring, count);
-        native_wait(ring);
+        check_run_again(s, count);
         memcpy(guest_outcome, ring->outcome, count * sizeof native[0]);
     }
     bool go_on = true;
@@ -183,7 +182,8 @@ static void usage(FILE *out)
           "  -n, --native-only     compare the host with itself and with the directed cases' expectations\n"
           "  -C, --coverage        only generate, and say which forms of the decoder's tables never came up\n"
           "      --cpu=MODEL       CPU model of the virtual machine\n"
-          "      --engine=NAME     what runs it: interp (default), sbe, lockstep\n"
+          "      --engine=NAME     what runs it: interp (default), sbe, lockstep; or translated:\n"
+          "                        no virtual CPU, but the native side's own translated code\n"
           "      --split=NAME      of the engine sbe: auto (default), segment, pku, none\n"
           "  -l, --list            list groups and directed cases\n"
           "  -h, --help            this text\n\n"
@@ -317,7 +317,8 @@ static bool parse(int argc, char **argv, struct options *opt)
             opt->config.cpu = optarg;
             break;
         case 'e':
-            ok = parse_name(optarg, engines, ARRAY_SIZE(engines), &value);
+            opt->translate = opt->native_only = !strcmp(optarg, "translated");
+            ok = opt->translate || parse_name(optarg, engines, ARRAY_SIZE(engines), &value);
             opt->config.engine = value;
             break;
         case 'S':
@@ -349,6 +350,13 @@ static int run_one(struct sides *s, const struct options *opt)
     unsigned difference = check_run(s, &c, &native, &guest);
     report(s, opt, &c, &native, &guest, difference);
     return difference != 0;
+}
+
+static void print_translated(const struct translated_stats *t)
+{
+    printf("translated: %" PRIu64 " stretches of %" PRIu64 " instructions; %" PRIu64 " exits, %" PRIu64
+           " call-outs, %" PRIu64 " faults, %" PRIu64 " cases broken off\n",
+           t->stretches, t->instructions, t->exits, t->call_outs, t->faults, t->breaks);
 }
 
 static int summary(bool native_only)
@@ -389,6 +397,8 @@ int main(int argc, char **argv)
         return coverage_check(opt.seed, opt.count / GROUP_SEG16, stdout) ? 0 : 1;
     if (!opt.groups)
         opt.groups = (1u << (GROUP_DIRECTED + 1)) - 1;
+    if (opt.translate)
+        opt.groups &= ~(1u << GROUP_SEG16); /* only flat segments are translated */
     const char *missing = native_unavailable();
     if (missing) {
         printf("oracle: skipped: %s\n", missing);
@@ -405,6 +415,7 @@ int main(int argc, char **argv)
     sides.native = native_create();
     if (!sides.native)
         return 1;
+    sides.translate = opt.translate;
     opt.config.eager = true;                                       /* all of a case, however short it is */
     opt.config.in_caller = opt.config.engine == D86_ENGINE_INTERP; /* cheap exits */
     if (!opt.native_only && !(sides.guest = guest_create(&opt.config, &missing))) {
@@ -423,6 +434,8 @@ int main(int argc, char **argv)
         if (opt.groups & ~(1u << GROUP_DIRECTED))
             run_random(&sides, &opt);
         status = summary(opt.native_only);
+        if (opt.translate)
+            print_translated(&sides.native->stats);
     }
     if (sides.guest)
         guest_destroy(sides.guest);

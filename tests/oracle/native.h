@@ -8,6 +8,7 @@
 #pragma once
 
 #include "oracle.h"
+#include "translated.h"
 
 enum { BATCH_MAX = 64 };
 
@@ -17,6 +18,8 @@ struct native_ring {
     uint32_t done;  /* child: number of the batch finished last */
     uint32_t next;  /* child: the case it runs now */
     uint32_t count; /* cases in the batch */
+    bool translate; /* run them as translated code */
+    struct translated_stats stats;
     struct test_case test[BATCH_MAX];
     struct outcome outcome[BATCH_MAX];
 };

@@ -178,6 +178,12 @@ static void wait_for_batch(void)
     }
 }
 
+/* A case that single-steps itself is the processor's alone. */
+static bool translates(const struct test_case *c)
+{
+    return child.ring->translate && !c->stepping;
+}
+
 /* Rewrite the frame for the next case, waiting for a batch if this one is through. */
 static uint64_t next_case(ucontext_t *uc)
 {
@@ -194,6 +200,8 @@ static uint64_t next_case(ucontext_t *uc)
     load_segments(c->sreg);
     ring->outcome[ring->next].step_count = 0;
     child.running = true;
+    if (translates(c))
+        translated_start(c, uc);
     return c->regs.eflags & FL_BY_ENTRY;
 }
 
@@ -206,6 +214,9 @@ uint64_t native_trap(int sig, siginfo_t *info, ucontext_t *uc)
     (void)info;
     if (!child.running) /* the INT3 of enter_cases() */
         return next_case(uc);
+    enum translated_next next = translates(c) ? translated_trap(uc) : TRANSLATED_OVER;
+    if (next == TRANSLATED_GOES_ON)
+        return uc->uc_mcontext.gregs[REG_EFL] & FL_BY_ENTRY;
     bool step = single_step(c, uc);
     if (step) {
         save_regs(next_step(o->step, &o->step_count, uc->uc_mcontext.gregs[REG_RIP]), uc->uc_mcontext.gregs);
@@ -219,6 +230,10 @@ uint64_t native_trap(int sig, siginfo_t *info, ucontext_t *uc)
     save_outcome(o, sig, uc);
     if (step)
         o->kind = OUTCOME_STEPS;
+    if (next == TRANSLATED_BROKEN) {
+        o->kind = OUTCOME_BROKEN;
+        o->detail = translated_fault();
+    }
     save_memory(o, image(c->image));
     memset(child.code + (c->code_la - CODE_LA), 0xcc, c->code_len);
     __atomic_store_n(&ring->next, ring->next + 1, __ATOMIC_RELEASE);
@@ -344,6 +359,8 @@ _Noreturn void native_child(struct native_ring *ring, int memory)
     clear_low_memory();
     map_memory(memory);
     (void)native_load_ldt(); /* without it no case uses it: native_no_ldt() */
+    if (!translated_open(memory, child.code, &ring->stats))
+        give_up("cannot map the window of translated code");
     catch_signals();
     forbid_system_calls();
     __asm__ volatile("int3");

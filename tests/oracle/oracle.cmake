@@ -30,10 +30,11 @@ add_executable(oracle
     oracle/native_entry.S
     oracle/report.c
     oracle/segments.c
+    oracle/translated.c
     oracle/unspecified.c)
 # The child runs with FS and GS of the cases: no canary through FS, no lazy binding through TLS, and the
 # program itself above 4 GiB.
-set_source_files_properties(oracle/native_child.c PROPERTIES COMPILE_OPTIONS -fno-stack-protector)
+set_source_files_properties(oracle/native_child.c oracle/translated.c PROPERTIES COMPILE_OPTIONS -fno-stack-protector)
 set_source_files_properties(oracle/native.c oracle/native_child.c PROPERTIES
     INCLUDE_DIRECTORIES "${PROJECT_SOURCE_DIR}/monitor/executor") # host_call.h
 set_target_properties(oracle PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
@@ -54,8 +55,10 @@ oracle_test(random oracle 300 --count=200000)
 oracle_test(directed.sbe oracle 60 --group=directed --engine=sbe)
 oracle_test(random.sbe oracle 300 --count=100000 --engine=sbe)
 oracle_test(random.sbe-none oracle 300 --count=20000 --engine=sbe --split=none)
+oracle_test(translated oracle 300 --count=20000 --engine=translated)
 oracle_test(long "oracle;long" 7200 --count=10000000 --seed=1000000)
 oracle_test(long.sbe "oracle;long" 7200 --count=2000000 --seed=2000000 --engine=sbe)
+oracle_test(long.translated "oracle;long" 7200 --count=1000000 --seed=3000000 --engine=translated)
 
 # Debug exceptions: the host's debug registers, by ptrace.
 add_executable(oracle_debug oracle/debug.c)

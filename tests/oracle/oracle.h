@@ -124,7 +124,8 @@ enum outcome_kind {
     OUTCOME_STEPS,     /* STEPS_MAX single steps were taken */
     OUTCOME_SYSCALL,   /* the sequence reached the host kernel: a mistake in the generator */
     OUTCOME_HUNG,
-    OUTCOME_DIED, /* child process ended, or the VM left with something else than an exception */
+    OUTCOME_BROKEN, /* translated code broke a rule; detail: the line of translated.c that says which */
+    OUTCOME_DIED,   /* child process ended, or the VM left with something else than an exception */
 };
 
 struct outcome {

@@ -134,13 +134,14 @@ void report_case(FILE *out, const struct test_case *c)
 
 static void print_end(FILE *out, const struct test_case *c, const struct outcome *o)
 {
-    static const char *const kind[] = { "exception", "steps exhausted", "SYSTEM CALL", "hung", "died" };
+    static const char *const kind[] = { "exception", "steps exhausted", "SYSTEM CALL",
+                                        "hung",      "broke a rule",    "died" };
 
     fprintf(out, "    %s", kind[o->kind]);
     if (o->kind == OUTCOME_EXCEPTION)
         fprintf(out, " %s error code %" PRIx32 " cr2 %08" PRIx32, vector_name(o->vector), o->error_code,
                 o->cr2);
-    if (o->kind == OUTCOME_DIED)
+    if (o->kind == OUTCOME_DIED || o->kind == OUTCOME_BROKEN)
         fprintf(out, " (%" PRIu32 ")", o->detail);
     if (c->stepping)
         fprintf(out, ", %u steps", o->step_count);

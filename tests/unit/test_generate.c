@@ -4,6 +4,7 @@
  * The forms translated code is made of: guest bytes, and capstone's listing of the host code they become.
  * Then the tables beside the code, and where a stretch begins, goes on and ends.
  */
+#define _GNU_SOURCE
 #include "translator/decode.h"
 #include "translator/generate.h"
 
@@ -12,10 +13,14 @@
 #include <capstone/capstone.h>
 #undef x86_prefix
 
+#include <asm/prctl.h>
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -179,6 +184,28 @@ START_TEST(return_site_keeps_flags)
 }
 END_TEST
 
+/* ---- What the forms rely on ---------------------------------------------------------------------- */
+
+/*
+ * A bit's number in a register moves the address, and the sum wraps at 4 GiB as in 32-bit code: not only the
+ * address in the instruction is cut by 67.
+ */
+START_TEST(bit_number_wraps_with_the_address)
+{
+    const uintptr_t window = (uintptr_t)1 << 45, top = window + 0xfffff000u;
+    const int rights = PROT_READ | PROT_WRITE, kind = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+    uint32_t high = 0xfffffff0, low = 0x10, forward = 0x20 * 8 + 3, back = -0x20u * 8 + 3;
+
+    ck_assert_ptr_ne(mmap((void *)window, GEN_PAGE_SIZE, rights, kind, -1, 0), MAP_FAILED);
+    ck_assert_ptr_ne(mmap((void *)top, GEN_PAGE_SIZE, rights, kind, -1, 0), MAP_FAILED);
+    ck_assert_int_eq(syscall(SYS_arch_prctl, ARCH_SET_GS, window), 0);
+    __asm__ volatile("bts %1, %%gs:(%0)" ::"r"(high), "r"(forward) : "memory", "cc");
+    __asm__ volatile("bts %1, %%gs:(%0)" ::"r"(low), "r"(back) : "memory", "cc");
+    ck_assert_uint_eq(*(uint8_t *)(window + 0x10), 1 << 3);
+    ck_assert_uint_eq(*(uint8_t *)(top + 0xff0), 1 << 3);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("generate");
@@ -189,6 +216,7 @@ int main(void)
     tcase_add_loop_test(tc, form_is_written, 0, ARRAY_SIZE(forms));
     tcase_add_loop_test(tc, loose_return_site_needs_dead_flags, 0, ARRAY_SIZE(behind_calls));
     tcase_add_loop_test(tc, return_site_keeps_flags, 0, ARRAY_SIZE(behind_calls));
+    tcase_add_test(tc, bit_number_wraps_with_the_address);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

@@ -175,7 +175,7 @@ static bool take_memory(struct gen *g, struct host_op *op)
 
 /*
  * A bit's number in a register moves the address by up to 256 MiB either way. By GS the sum is cut to 32
- * bits, as in 32-bit code (test_generate_native has it from the processor); by R12 it would leave the window.
+ * bits, as in 32-bit code (test_generate asks the processor); by R12 it would leave the window.
  */
 static bool bit_leaves_window(const struct insn *insn)
 {
