@@ -34,8 +34,9 @@ static void take_opcode(struct shape *shape, const struct insn *insn, const uint
     *at += shape->opcode_count;
 }
 
-/* How many bytes SIB and displacement have. */
-static unsigned address_bytes(uint8_t modrm, uint8_t sib)
+/* How many bytes SIB and displacement have, which stand behind ModRM; if there are none, nothing may be
+ * readable there. */
+static unsigned address_bytes(uint8_t modrm, const uint8_t *behind)
 {
     unsigned mod = modrm >> 6, rm = modrm & 7, count = 0;
 
@@ -43,7 +44,7 @@ static unsigned address_bytes(uint8_t modrm, uint8_t sib)
         return 0;
     if (rm == MODRM_SIB) {
         count = 1;
-        rm = sib & 7;
+        rm = *behind & 7;
     }
     if (mod == 0)
         return count + (rm == MODRM_DISP32 ? 4 : 0);
@@ -93,7 +94,7 @@ bool shape_read(struct shape *shape, const struct insn *insn, const uint8_t *byt
         shape->reg = insn->modrm >> 3 & 7;
         shape->rm = insn->modrm & 7;
         shape->memory = shape_memory(insn);
-        at += 1 + address_bytes(insn->modrm, at[1]);
+        at += 1 + address_bytes(insn->modrm, at + 1);
     }
     left = insn->length - (unsigned)(at - bytes);
     if (left > sizeof(shape->imm))
