@@ -184,6 +184,280 @@ START_TEST(return_site_keeps_flags)
 }
 END_TEST
 
+/* ---- Beginning anew ------------------------------------------------------------------------------ */
+
+/* Up to which host instruction an instruction may begin anew. */
+static const struct {
+    const char *name;
+    uint8_t size, bytes[8];
+    unsigned restart;
+} restarts[] = {
+    { "add to memory: there is but one", 2, { 0x01, 0x03 }, 0 },
+    { "by FS: the access", 3, { 0x64, 0x01, 0x03 }, 2 },
+    { "push: the store may be done again", 1, { 0x50 }, 1 },
+    { "push of memory: it may change the operand", 2, { 0xff, 0x33 }, 1 },
+    { "pop: the load may be done again", 1, { 0x5b }, 1 },
+    { "pop esp: it may not", 1, { 0x5c }, 0 },
+    { "pop to memory: it may change what was popped", 2, { 0x8f, 0x03 }, 1 },
+    { "leave: before ESP", 1, { 0xc9 }, 1 },
+    { "call: before ESP", 5, { 0xe8, 0x00, 0x20, 0x00, 0x00 }, 1 },
+    { "call by a register: before ESP", 2, { 0xff, 0xd0 }, 2 },
+    { "call by memory: the store may change it", 2, { 0xff, 0x13 }, 1 },
+    { "ret: before ESP", 1, { 0xc3 }, 2 },
+    { "movsd: once", 1, { 0xa5 }, 2 },
+    { "rep movsd: done to the end, it does nothing", 2, { 0xf3, 0xa5 }, 4 },
+    { "rep stosd", 2, { 0xf3, 0xab }, 2 },
+    { "rep lodsd", 2, { 0xf3, 0xad }, 2 },
+    { "repne scasb: it may have ended early", 2, { 0xf2, 0xae }, 1 },
+    { "repe cmpsb", 2, { 0xf3, 0xa6 }, 2 },
+    { "loop: before ECX", 2, { 0xe2, 0x20 }, 0 },
+    { "call-out: the call", 1, { 0xfa }, 1 },
+    { "call-out of what had a form but for AH", 3, { 0x64, 0x8a, 0x23 }, 1 },
+};
+
+START_TEST(restart_is_before_the_first_change)
+{
+    unsigned before = 0;
+    const char *text;
+
+    fill_page(0, restarts[_i].bytes, restarts[_i].size);
+    generate_page(0);
+    text = result.insn[0].restart ? listing(0, result.insn[0].restart) : "";
+    before = *text != 0;
+    for (; *text; text++)
+        before += *text == ';';
+    ck_assert_msg(before == restarts[_i].restart, "%s: %u", restarts[_i].name, before);
+}
+END_TEST
+
+/* ---- Stretches ----------------------------------------------------------------------------------- */
+
+static const struct gen_insn *insn_at(unsigned guest)
+{
+    for (unsigned n = 0; n < result.insn_count; n++)
+        if (result.insn[n].guest == guest)
+            return &result.insn[n];
+    return NULL;
+}
+
+static bool has_exit(unsigned kind, uint32_t target)
+{
+    for (unsigned n = 0; n < result.exit_count; n++)
+        if (result.exit[n].kind == kind && result.exit[n].target == target)
+            return true;
+    return false;
+}
+
+/* Where the branch that ends the code of an instruction leads, by its rel32. */
+static unsigned rel32_target(unsigned i)
+{
+    int32_t distance;
+    unsigned end = host_end(i);
+
+    memcpy(&distance, result.code + end - 4, sizeof(distance));
+    return end + (unsigned)distance;
+}
+
+START_TEST(branch_inside_goes_there)
+{
+    /* 0: dec ecx; 1: je 5; 3: jne 0; 5: ret */
+    fill_page(0, (const uint8_t[]){ 0x49, 0x74, 0x02, 0x75, 0xfb, 0xc3 }, 6);
+    generate_page(0);
+    ck_assert_uint_eq(result.insn_count, 4);
+    ck_assert_uint_eq(result.exit_count, 0);
+    ck_assert_uint_eq(rel32_target(1), insn_at(5)->host);
+    ck_assert_uint_eq(rel32_target(2), insn_at(0)->host);
+}
+END_TEST
+
+START_TEST(call_inside_goes_there)
+{
+    /* 0: jmp 3; 2: ret; 3: call 2; 8: call 0 */
+    fill_page(
+        0, (const uint8_t[]){ 0xeb, 0x01, 0xc3, 0xe8, 0xfa, 0xff, 0xff, 0xff, 0xe8, 0xf3, 0xff, 0xff, 0xff },
+        13);
+    generate_page(0);
+    ck_assert_ptr_null(insn_at(2));
+    ck_assert(has_exit(GEN_EXIT_CALL, PAGE_AT + 2));
+    ck_assert(!has_exit(GEN_EXIT_CALL, PAGE_AT));
+    ck_assert_uint_eq(result.exit_count, 1);
+}
+END_TEST
+
+START_TEST(branch_into_an_instruction_is_an_exit)
+{
+    /* 0: je 3, inside of mov */
+    fill_page(0, (const uint8_t[]){ 0x74, 0x01, 0xb8, 0x90, 0x90, 0x90, 0x90 }, 7);
+    generate_page(0);
+    ck_assert_ptr_null(insn_at(3));
+    ck_assert(has_exit(GEN_EXIT_BRANCH, PAGE_AT + 3));
+}
+END_TEST
+
+START_TEST(line_goes_on_where_a_branch_leads_near)
+{
+    /* 10h: je 20h; 12h: jne 112h; 14h: ret. 20h and 112h are near enough, one after the other; what is
+     * between is not wanted. */
+    fill_page(0x10, (const uint8_t[]){ 0x74, 0x0e, 0x0f, 0x85, 0xfa, 0x00, 0x00, 0x00, 0xc3 }, 9);
+    generate_page(0x10);
+    ck_assert_ptr_nonnull(insn_at(0x20));
+    ck_assert_ptr_nonnull(insn_at(0x112));
+    ck_assert_ptr_null(insn_at(0x19));
+    ck_assert_uint_eq(result.insn_count, 5);
+    ck_assert_uint_eq(result.guest_end, 0x113);
+    ck_assert_uint_eq(result.exit_count, 0);
+}
+END_TEST
+
+START_TEST(line_does_not_go_on_far_away)
+{
+    /* 0: je 107h, 256 bytes from the end of the line */
+    fill_page(0, (const uint8_t[]){ 0x0f, 0x84, 0x01, 0x01, 0x00, 0x00, 0xc3 }, 7);
+    generate_page(0);
+    ck_assert_uint_eq(result.insn_count, 2);
+    ck_assert(has_exit(GEN_EXIT_BRANCH, PAGE_AT + 0x107));
+    ck_assert_uint_eq(result.guest_end, 7);
+}
+END_TEST
+
+START_TEST(line_ends_at_known_code)
+{
+    uint64_t known[GEN_PAGE_SIZE / 64] = { [0] = UINT64_C(1) << 0x10 | UINT64_C(1) << 0x12 };
+    struct gen_request request = request_at(0x10);
+
+    fill_page(0x10, (const uint8_t[]){ 0x31, 0xc0, 0x31, 0xc0 }, 4);
+    request.known = known;
+    ck_assert(generate(&request));
+    ck_assert_uint_eq(result.insn_count, 1);
+    ck_assert(has_exit(GEN_EXIT_JUMP, PAGE_AT + 0x12));
+}
+END_TEST
+
+START_TEST(line_ends_with_the_page)
+{
+    fill_page(GEN_PAGE_SIZE - 2, (const uint8_t[]){ 0x31, 0xc0 }, 2);
+    generate_page(GEN_PAGE_SIZE - 2);
+    ck_assert_uint_eq(result.insn_count, 1);
+    ck_assert(has_exit(GEN_EXIT_JUMP, PAGE_AT + GEN_PAGE_SIZE));
+    ck_assert_uint_eq(result.guest_end, GEN_PAGE_SIZE);
+}
+END_TEST
+
+START_TEST(instruction_across_the_page_is_not_translated)
+{
+    struct gen_request request = request_at(GEN_PAGE_SIZE - 4);
+
+    fill_page(GEN_PAGE_SIZE - 5, (const uint8_t[]){ 0x90, 0xb8, 0x90, 0x90, 0x90 }, 5);
+    ck_assert(!generate(&request));
+    generate_page(GEN_PAGE_SIZE - 5);
+    ck_assert_uint_eq(result.insn_count, 1);
+    ck_assert(has_exit(GEN_EXIT_JUMP, PAGE_AT + GEN_PAGE_SIZE - 4));
+    ck_assert_uint_eq(result.guest_end, GEN_PAGE_SIZE);
+}
+END_TEST
+
+/* A branch leads to an instruction that does not fit: an exit, and no line. */
+START_TEST(line_does_not_begin_across_the_page)
+{
+    fill_page(GEN_PAGE_SIZE - 5, (const uint8_t[]){ 0x74, 0x01, 0xc3, 0xb8, 0x90 }, 5);
+    generate_page(GEN_PAGE_SIZE - 5);
+    ck_assert_uint_eq(result.insn_count, 2);
+    ck_assert(has_exit(GEN_EXIT_BRANCH, PAGE_AT + GEN_PAGE_SIZE - 2));
+}
+END_TEST
+
+/* Instructions that fill a table or the code: the stretch ends in time and goes on by a jump. */
+static const struct {
+    const char *name;
+    uint8_t size, bytes[15];
+} fillers[] = {
+    { "nothing", 1, { 0x90 } },
+    { "exits", 6, { 0x0f, 0x84, 0x00, 0x20, 0x00, 0x00 } },
+    { "calls", 5, { 0xe8, 0x00, 0x20, 0x00, 0x00 } },
+    { "calls by memory with FS, long", 9, { 0x64, 0x64, 0xff, 0x94, 0x8b, 0x00, 0x10, 0x00, 0x00 } },
+    { "call-outs", 1, { 0xfa } },
+    { "loops", 2, { 0xe2, 0x7f } },
+    { "pushes of memory with FS", 8, { 0x64, 0xff, 0xb4, 0x8b, 0x00, 0x10, 0x00, 0x00 } },
+    { "jumps to what follows", 2, { 0xeb, 0x00 } },
+};
+
+START_TEST(stretch_ends_at_its_limits)
+{
+    unsigned count, end;
+
+    for (unsigned at = 0; at < GEN_PAGE_SIZE; at++)
+        page[at] = fillers[_i].bytes[at % fillers[_i].size];
+    generate_page(0);
+    count = result.insn_count;
+    end = result.insn[count - 1].guest + fillers[_i].size;
+    ck_assert_msg(count > 100 && count <= GEN_INSNS_MAX && result.exit_count <= GEN_EXITS_MAX &&
+                      result.call_out_count <= GEN_CALL_OUTS_MAX && result.code_size <= GEN_CODE_MAX,
+                  "%s: %u instructions, %u exits, %u bytes", fillers[_i].name, count, result.exit_count,
+                  (unsigned)result.code_size);
+    ck_assert_msg(has_exit(GEN_EXIT_JUMP, PAGE_AT + end), "%s", fillers[_i].name);
+}
+END_TEST
+
+/* Each conditional branch out of the page is followed by known code, to which it falls through: two exits for
+ * one. */
+START_TEST(exits_of_short_lines_fit)
+{
+    uint64_t known[GEN_PAGE_SIZE / 64] = { 0 };
+    struct gen_request request = request_at(0);
+
+    for (unsigned at = 0; at < GEN_PAGE_SIZE - 16;
+         at += 11) { /* je over the known byte; je out; known: ret */
+        memcpy(page + at,
+               (const uint8_t[]){ 0x74, 0x09, 0x0f, 0x84, 0x00, 0x20, 0x00, 0x00, 0x90, 0x90, 0xc3 }, 11);
+        known[(at + 8) / 64] |= UINT64_C(1) << (at + 8) % 64;
+    }
+    request.known = known;
+    ck_assert(generate(&request));
+    ck_assert_uint_gt(result.exit_count, 160); /* the third is the branch over them */
+    ck_assert_uint_le(result.exit_count, GEN_EXITS_MAX);
+}
+END_TEST
+
+static bool is_called_out(unsigned i)
+{
+    return strstr(listing(result.insn[i].host, host_end(i)), "call qword ptr [r15 + 0x30]") != NULL;
+}
+
+START_TEST(what_the_processor_lacks_is_called_out)
+{
+    struct gen_request request = request_at(0);
+
+    fill_page(0, (const uint8_t[]){ 0x0f, 0x44, 0xc3 }, 3);
+    request.isa = UINT32_MAX & ~(1u << X86_ISA_CMOV);
+    ck_assert(generate(&request));
+    ck_assert(is_called_out(0));
+    ck_assert_uint_eq(result.call_out_count, 1);
+}
+END_TEST
+
+START_TEST(invalid_instruction_ends_the_line)
+{
+    fill_page(0, (const uint8_t[]){ 0x0f, 0x0b, 0x31, 0xc0 }, 4);
+    generate_page(0);
+    ck_assert_uint_eq(result.insn_count, 1);
+    ck_assert(is_called_out(0));
+    ck_assert_uint_eq(result.exit_count, 0);
+}
+END_TEST
+
+START_TEST(too_long_instruction_is_called_out)
+{
+    uint8_t prefixes[20];
+
+    memset(prefixes, 0x3e, sizeof(prefixes));
+    fill_page(0, prefixes, sizeof(prefixes));
+    generate_page(0);
+    ck_assert_uint_eq(result.insn_count, 1);
+    ck_assert(is_called_out(0));
+    ck_assert_uint_eq(result.guest_end, 15);
+}
+END_TEST
+
 /* ---- What the forms rely on ---------------------------------------------------------------------- */
 
 /*
@@ -216,7 +490,24 @@ int main(void)
     tcase_add_loop_test(tc, form_is_written, 0, ARRAY_SIZE(forms));
     tcase_add_loop_test(tc, loose_return_site_needs_dead_flags, 0, ARRAY_SIZE(behind_calls));
     tcase_add_loop_test(tc, return_site_keeps_flags, 0, ARRAY_SIZE(behind_calls));
+    tcase_add_loop_test(tc, restart_is_before_the_first_change, 0, ARRAY_SIZE(restarts));
     tcase_add_test(tc, bit_number_wraps_with_the_address);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("stretches");
+    tcase_add_test(tc, branch_inside_goes_there);
+    tcase_add_test(tc, call_inside_goes_there);
+    tcase_add_test(tc, branch_into_an_instruction_is_an_exit);
+    tcase_add_test(tc, line_goes_on_where_a_branch_leads_near);
+    tcase_add_test(tc, line_does_not_go_on_far_away);
+    tcase_add_test(tc, line_ends_at_known_code);
+    tcase_add_test(tc, line_ends_with_the_page);
+    tcase_add_test(tc, instruction_across_the_page_is_not_translated);
+    tcase_add_test(tc, line_does_not_begin_across_the_page);
+    tcase_add_loop_test(tc, stretch_ends_at_its_limits, 0, ARRAY_SIZE(fillers));
+    tcase_add_test(tc, exits_of_short_lines_fit);
+    tcase_add_test(tc, what_the_processor_lacks_is_called_out);
+    tcase_add_test(tc, invalid_instruction_ends_the_line);
+    tcase_add_test(tc, too_long_instruction_is_called_out);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

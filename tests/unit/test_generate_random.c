@@ -1,0 +1,398 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What must hold of every stretch, whatever the guest's bytes are: random ones, and fragments of code in
+ * random order. The host code is taken apart by capstone, and every instruction of it is asked where it
+ * reaches and what it writes.
+ *
+ *   test_generate_random [COUNT [FIRST-SEED]]
+ */
+#include "translator/decode.h"
+#include "translator/generate.h"
+
+/* capstone and translator/decode.h each have an enum of this name; it is not used here. */
+#define x86_prefix capstone_x86_prefix
+#include <capstone/capstone.h>
+#undef x86_prefix
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+enum {
+    COUNT = 20000,
+    HOST_INSN_MAX = 96, /* what stretch.c reckons with */
+};
+
+static const struct {
+    uint8_t size, bytes[9];
+} fragments[] = {
+    { 1, { 0x50 } },
+    { 1, { 0x5d } },
+    { 1, { 0xc3 } },
+    { 3, { 0xc2, 0x08, 0x00 } },
+    { 1, { 0xc9 } },
+    { 5, { 0xe8, 0x10, 0x00, 0x00, 0x00 } },
+    { 5, { 0xe8, 0x00, 0x00, 0x00, 0x00 } },
+    { 5, { 0xe8, 0x00, 0x30, 0x00, 0x00 } },
+    { 5, { 0xe9, 0x20, 0x00, 0x00, 0x00 } },
+    { 2, { 0xeb, 0x05 } },
+    { 2, { 0xeb, 0xf0 } },
+    { 2, { 0x74, 0x03 } },
+    { 2, { 0x75, 0xe0 } },
+    { 6, { 0x0f, 0x85, 0x40, 0x00, 0x00, 0x00 } },
+    { 6, { 0x0f, 0x8c, 0x00, 0xf0, 0xff, 0xff } },
+    { 2, { 0xe2, 0xf8 } },
+    { 2, { 0xe0, 0x02 } },
+    { 2, { 0xe3, 0x04 } },
+    { 2, { 0xff, 0xd0 } },
+    { 2, { 0xff, 0xe4 } },
+    { 4, { 0xff, 0x54, 0x24, 0x04 } },
+    { 7, { 0xff, 0x24, 0x85, 0, 0x10, 0, 0xc0 } },
+    { 2, { 0xf3, 0xa5 } },
+    { 2, { 0xf2, 0xae } },
+    { 1, { 0xac } },
+    { 3, { 0x8b, 0x45, 0x08 } },
+    { 4, { 0x89, 0x44, 0x24, 0x10 } },
+    { 5, { 0xa1, 0, 0x10, 0, 0xc0 } },
+    { 6, { 0x64, 0xa1, 0x14, 0, 0, 0 } },
+    { 4, { 0x64, 0x89, 0x44, 0x8b } },
+    { 1, { 0x64 } },
+    { 1, { 0x65 } },
+    { 1, { 0x66 } },
+    { 1, { 0x67 } },
+    { 1, { 0xf0 } },
+    { 1, { 0xf3 } },
+    { 4, { 0x8f, 0x44, 0x24, 0x04 } },
+    { 3, { 0xff, 0x73, 0x04 } },
+    { 2, { 0x85, 0xc0 } },
+    { 3, { 0x83, 0xc4, 0x10 } },
+    { 3, { 0x0f, 0xab, 0x03 } },
+    { 3, { 0x0f, 0xb6, 0xe7 } },
+    { 4, { 0x8a, 0x64, 0x24, 0x04 } },
+    { 4, { 0xf0, 0x0f, 0xb1, 0x0a } },
+    { 1, { 0x0f } },
+    { 1, { 0x9c } },
+    { 1, { 0xfa } },
+    { 1, { 0xcf } },
+    { 2, { 0x0f, 0x0b } },
+    { 2, { 0xcd, 0x80 } },
+    { 2, { 0xd9, 0x45 } },
+    { 1, { 0x90 } },
+    { 4, { 0xff, 0xff, 0xff, 0xff } },
+};
+
+static uint64_t random_state;
+static uint8_t page[GEN_PAGE_SIZE];
+static uint64_t known[GEN_PAGE_SIZE / 64];
+static struct gen_request request;
+static struct gen_result result, again;
+static csh handle;
+static cs_insn *host;
+static bool boundary[GEN_CODE_MAX + 1];
+static uint64_t seed;
+
+#define REQUIRE(condition, ...)                                                                              \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            printf("seed %llu: not so: %s: ", (unsigned long long)seed, #condition);                         \
+            printf(__VA_ARGS__);                                                                             \
+            putchar('\n');                                                                                   \
+            exit(EXIT_FAILURE);                                                                              \
+        }                                                                                                    \
+    } while (0)
+
+/* splitmix64: every seed is as good as another. */
+static uint64_t next_random(void)
+{
+    uint64_t z = random_state += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static unsigned below(unsigned bound)
+{
+    return (unsigned)(next_random() % bound);
+}
+
+/* ---- Cases --------------------------------------------------------------------------------------- */
+
+static void make_page(void)
+{
+    unsigned plain = below(4); /* quarters that are random bytes */
+    unsigned used = 0;
+
+    while (used < GEN_PAGE_SIZE) {
+        unsigned i = below(ARRAY_SIZE(fragments)), n = fragments[i].size;
+
+        if (below(4) < plain || used + n > GEN_PAGE_SIZE)
+            page[used++] = (uint8_t)next_random();
+        else
+            memcpy(page + used, fragments[i].bytes, n), used += n;
+    }
+}
+
+static void make_request(void)
+{
+    static const uint32_t isa[] = { UINT32_MAX, 1, (1u << X86_ISA_MMX) - 1, (1u << X86_ISA_SSE2) - 1 };
+    static const uint32_t address[] = { 0xc0100000, 0x1000, 0xfffff000, 0 };
+
+    request = (struct gen_request){
+        .page = page,
+        .address = address[below(ARRAY_SIZE(address))],
+        .start = below(4) ? below(GEN_PAGE_SIZE) : GEN_PAGE_SIZE - 1 - below(20),
+        .layout = { 8, 0x10, 0x7f, 0x1000 },
+        .isa = isa[below(ARRAY_SIZE(isa))],
+        .known = below(2) ? known : NULL,
+        .loose_returns = below(2),
+    };
+    memset(known, 0, sizeof(known));
+    for (unsigned n = below(3) ? below(64) : 0; n > 0; n--) {
+        unsigned offset = below(GEN_PAGE_SIZE);
+        known[offset / 64] |= UINT64_C(1) << offset % 64;
+    }
+}
+
+/* ---- Host instructions --------------------------------------------------------------------------- */
+
+static bool is_string(const cs_insn *i)
+{
+    switch (i->id) {
+    case X86_INS_MOVSB:
+    case X86_INS_MOVSW:
+    case X86_INS_MOVSD:
+    case X86_INS_CMPSB:
+    case X86_INS_CMPSW:
+    case X86_INS_CMPSD:
+    case X86_INS_STOSB:
+    case X86_INS_STOSW:
+    case X86_INS_STOSD:
+    case X86_INS_LODSB:
+    case X86_INS_LODSW:
+    case X86_INS_LODSD:
+    case X86_INS_SCASB:
+    case X86_INS_SCASW:
+    case X86_INS_SCASD:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* In the window with an address of 32 bits, by FS's register, or in the context. */
+static bool reaches_allowed(const cs_insn *i, const x86_op_mem *m)
+{
+    if (i->id == X86_INS_LEA || is_string(i))
+        return m->segment == X86_REG_INVALID || is_string(i);
+    if (m->segment == X86_REG_GS)
+        return i->detail->x86.addr_size == 4;
+    if (m->base == X86_REG_R12)
+        return m->index == X86_REG_R9 && m->scale == 1 && m->disp == 0;
+    return m->base == X86_REG_R15 && m->index == X86_REG_INVALID;
+}
+
+static bool is_fixed(uint16_t reg)
+{
+    static const uint16_t fixed[] = {
+        X86_REG_R12, X86_REG_R12D, X86_REG_R13, X86_REG_R13D, X86_REG_R15, X86_REG_R15D,
+        X86_REG_ESP, X86_REG_SP,   X86_REG_SPL, X86_REG_GS,   X86_REG_FS,
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
+        if (reg == fixed[i])
+            return true;
+    return false;
+}
+
+static bool uses_host_stack(const cs_insn *i)
+{
+    return i->id == X86_INS_CALL || i->id == X86_INS_RET;
+}
+
+static void check_host_insn(const cs_insn *i)
+{
+    cs_regs read, written;
+    uint8_t reads, writes;
+    const cs_x86 *x86 = &i->detail->x86;
+
+    for (unsigned n = 0; n < x86->op_count; n++)
+        REQUIRE(x86->operands[n].type != X86_OP_MEM || reaches_allowed(i, &x86->operands[n].mem),
+                "%s %s reaches anywhere", i->mnemonic, i->op_str);
+    REQUIRE(cs_regs_access(handle, i, read, &reads, written, &writes) == CS_ERR_OK, "%s", i->mnemonic);
+    for (unsigned n = 0; n < writes; n++) {
+        REQUIRE(!is_fixed(written[n]), "%s %s", i->mnemonic, i->op_str);
+        REQUIRE(written[n] != X86_REG_RSP || uses_host_stack(i), "%s %s", i->mnemonic, i->op_str);
+    }
+    for (unsigned n = 0; n < x86->op_count; n++) /* R14 alone of those that guests do not have, and helpers */
+        REQUIRE(x86->operands[n].type != X86_OP_REG || x86->operands[n].reg != X86_REG_RSP, "%s",
+                i->mnemonic);
+}
+
+/* Take all the code apart. Branches are checked when all boundaries are known. */
+static void check_code(void)
+{
+    const uint8_t *code = result.code;
+    size_t left = result.code_size;
+    uint64_t at = 0;
+
+    memset(boundary, 0, sizeof(boundary));
+    while (left) {
+        boundary[at] = true;
+        REQUIRE(cs_disasm_iter(handle, &code, &left, &at, host), "no instruction at %#llx",
+                (unsigned long long)at);
+        check_host_insn(host);
+    }
+    boundary[at] = true;
+}
+
+static void check_branches(void)
+{
+    const uint8_t *code = result.code;
+    size_t left = result.code_size;
+    uint64_t at = 0;
+
+    while (left && cs_disasm_iter(handle, &code, &left, &at, host)) {
+        const cs_x86 *x86 = &host->detail->x86;
+        bool direct = cs_insn_group(handle, host, CS_GRP_BRANCH_RELATIVE) && x86->op_count &&
+                      x86->operands[0].type == X86_OP_IMM;
+
+        if (direct)
+            REQUIRE((uint64_t)x86->operands[0].imm < result.code_size && boundary[x86->operands[0].imm],
+                    "%s %s at %#llx", host->mnemonic, host->op_str, (unsigned long long)host->address);
+    }
+}
+
+/* ---- Tables -------------------------------------------------------------------------------------- */
+
+static const struct gen_insn *find(uint32_t target)
+{
+    for (unsigned n = 0; n < result.insn_count; n++)
+        if (request.address + result.insn[n].guest == target)
+            return &result.insn[n];
+    return NULL;
+}
+
+static void check_insns(void)
+{
+    unsigned end = 0, stubs = result.exit_count ? result.exit[0].stub : result.code_size;
+
+    REQUIRE(result.insn_count >= 1 && result.insn_count <= GEN_INSNS_MAX, "%u", result.insn_count);
+    REQUIRE(result.insn[0].guest == request.start && result.insn[0].host == 0, "first");
+    for (unsigned n = 0; n < result.insn_count; n++) {
+        const struct gen_insn *i = &result.insn[n];
+        unsigned host_end = n + 1u < result.insn_count ? result.insn[n + 1].host : stubs;
+        bool is_known = known[i->guest / 64] >> i->guest % 64 & 1;
+
+        REQUIRE(i->guest >= end && i->length > 0 && i->length <= X86_INSN_MAX, "guest %#x", i->guest);
+        end = i->guest + i->length;
+        REQUIRE(end <= GEN_PAGE_SIZE && end <= result.guest_end, "guest %#x", i->guest);
+        REQUIRE(i->host < host_end && i->restart >= i->host && i->restart < host_end, "guest %#x", i->guest);
+        REQUIRE(host_end - i->host <= HOST_INSN_MAX, "guest %#x", i->guest);
+        REQUIRE(boundary[i->host] && boundary[i->restart], "guest %#x", i->guest);
+        REQUIRE(n == 0 || !request.known || !is_known, "known %#x", i->guest);
+    }
+    REQUIRE(result.guest_end <= GEN_PAGE_SIZE, "%u", result.guest_end);
+}
+
+static uint32_t dword(unsigned offset)
+{
+    uint32_t value;
+
+    memcpy(&value, result.code + offset, sizeof(value));
+    return value;
+}
+
+static void check_exits(void)
+{
+    REQUIRE(result.exit_count <= GEN_EXITS_MAX, "%u", result.exit_count);
+    for (unsigned n = 0; n < result.exit_count; n++) {
+        const struct gen_exit *e = &result.exit[n];
+        const uint8_t *branch = result.code + e->rel32;
+        unsigned after = n + 1u < result.exit_count ? result.exit[n + 1].stub : result.code_size;
+
+        REQUIRE(e->rel32 + 4 + dword(e->rel32) == e->stub, "exit %u", n);
+        REQUIRE(boundary[e->stub] && e->after == after, "exit %u", n);
+        REQUIRE(memcmp(result.code + e->stub, "\x41\xb8", 2) == 0 && dword(e->stub + 2u) == e->target &&
+                    memcmp(result.code + e->stub + 6, "\x41\xff\x57\x10", 4) == 0,
+                "exit %u", n);
+        REQUIRE(e->kind == GEN_EXIT_CALL   ? branch[-1] == 0xe8
+                : e->kind == GEN_EXIT_JUMP ? branch[-1] == 0xe9
+                                           : branch[-2] == 0x0f && (branch[-1] & 0xf0) == 0x80,
+                "exit %u", n);
+        REQUIRE(!find(e->target), "exit %u leads to the stretch", n);
+    }
+}
+
+static void check_call_outs(void)
+{
+    for (unsigned n = 0; n < result.call_out_count; n++) {
+        const struct gen_call_out *c = &result.call_out[n];
+
+        REQUIRE(c->insn < result.insn_count && (n == 0 || c->insn > c[-1].insn), "call-out %u", n);
+        REQUIRE(result.insn[c->insn].host + 2 == c->number && dword(c->number) == 0, "call-out %u", n);
+    }
+}
+
+/* Bytes that were not looked at do not matter. */
+static void check_looked_at(void)
+{
+    for (unsigned i = 0; i < GEN_PAGE_SIZE; i++)
+        if (i < request.start || i >= result.guest_end)
+            page[i] = (uint8_t)~page[i];
+    memset(&again, 0x5a, sizeof(again));
+    REQUIRE(gen_stretch(&request, &again), "again");
+    REQUIRE(again.code_size == result.code_size && again.insn_count == result.insn_count &&
+                again.exit_count == result.exit_count && again.call_out_count == result.call_out_count &&
+                again.guest_end == result.guest_end,
+            "counts");
+    REQUIRE(memcmp(again.code, result.code, result.code_size) == 0, "code");
+    REQUIRE(memcmp(again.insn, result.insn, result.insn_count * sizeof(result.insn[0])) == 0, "insn");
+}
+
+static void check_refusal(void)
+{
+    struct insn insn;
+
+    REQUIRE(x86_decode(page + request.start, GEN_PAGE_SIZE - request.start, true, &insn) == X86_DECODE_MORE,
+            "refused at %#x", request.start);
+}
+
+static void check_seed(void)
+{
+    random_state = seed;
+    make_page();
+    make_request();
+    memset(&result, 0xa5, sizeof(result));
+    if (!gen_stretch(&request, &result)) {
+        check_refusal();
+        return;
+    }
+    REQUIRE(result.code_size <= GEN_CODE_MAX, "%u", result.code_size);
+    check_code();
+    check_branches();
+    check_insns();
+    check_exits();
+    check_call_outs();
+    check_looked_at();
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 0) : COUNT;
+    uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
+
+    if (cs_open(CS_ARCH_X86, CS_MODE_64, &handle) != CS_ERR_OK)
+        return EXIT_FAILURE;
+    cs_option(handle, CS_OPT_DETAIL, CS_OPT_ON);
+    host = cs_malloc(handle);
+    for (seed = first; seed < first + count; seed++)
+        check_seed();
+    cs_free(host, 1);
+    cs_close(&handle);
+    printf("%llu stretches: every invariant held\n", (unsigned long long)count);
+    return EXIT_SUCCESS;
+}
