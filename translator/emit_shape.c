@@ -34,8 +34,7 @@ static void take_opcode(struct shape *shape, const struct insn *insn, const uint
     *at += shape->opcode_count;
 }
 
-/* How many bytes SIB and displacement have, which stand behind ModRM; if there are none, nothing may be
- * readable there. */
+/* How many bytes SIB and displacement have. Where there are none, `behind` ModRM nothing may be readable. */
 static unsigned address_bytes(uint8_t modrm, const uint8_t *behind)
 {
     unsigned mod = modrm >> 6, rm = modrm & 7, count = 0;
