@@ -24,8 +24,8 @@
  * Addresses are cut to 32 bits, but an operand across the end of the window, and a string that runs over it,
  * reach for the page behind: nothing may be mapped there.
  *
- * Only 32-bit protected mode, with CS, DS, ES and SS flat, and not at CPL 3. The forms and their reasons:
- * docs/translated-code.md.
+ * Only 32-bit protected mode, with CS, DS, ES and SS flat and of 32 bits, and not at CPL 3. The forms and
+ * their reasons: docs/translated-code.md.
  */
 #pragma once
 
