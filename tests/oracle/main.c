@@ -412,7 +412,7 @@ int main(int argc, char **argv)
             return EXIT_SKIPPED;
     }
     image_init();
-    sides.native = native_create();
+    sides.native = native_create(opt.translate);
     if (!sides.native)
         return 1;
     sides.translate = opt.translate;

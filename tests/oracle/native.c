@@ -139,7 +139,7 @@ static bool spawn(struct native_ring *ring)
     return child.pid > 0;
 }
 
-struct native_ring *native_create(void)
+struct native_ring *native_create(bool may_translate)
 {
     struct native_ring *ring =
         mmap(NULL, sizeof *ring, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -148,6 +148,7 @@ struct native_ring *native_create(void)
         perror("oracle: cannot map the ring");
         return NULL;
     }
+    ring->may_translate = may_translate;
     child.memory = memfd_create("oracle", MFD_CLOEXEC);
     if (child.memory < 0 || ftruncate(child.memory, (CODE_PAGES + MEM_PAGES) * PAGE) || !spawn(ring)) {
         perror("oracle: cannot start the native child");

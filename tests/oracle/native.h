@@ -14,11 +14,12 @@ enum { BATCH_MAX = 64 };
 
 /* Shared with the child, which writes outcomes and the words marked so. */
 struct native_ring {
-    uint32_t go;    /* number of the batch to run */
-    uint32_t done;  /* child: number of the batch finished last */
-    uint32_t next;  /* child: the case it runs now */
-    uint32_t count; /* cases in the batch */
-    bool translate; /* run them as translated code */
+    uint32_t go;        /* number of the batch to run */
+    uint32_t done;      /* child: number of the batch finished last */
+    uint32_t next;      /* child: the case it runs now */
+    uint32_t count;     /* cases in the batch */
+    bool may_translate; /* the child is to map what translated code needs */
+    bool translate;     /* run the batch as translated code */
     struct translated_stats stats;
     struct test_case test[BATCH_MAX];
     struct outcome outcome[BATCH_MAX];
@@ -31,7 +32,7 @@ const char *native_unavailable(void);
 const char *native_no_ldt(void);
 
 /* Create the ring and the first child; NULL with a message to stderr. The ring belongs to native.c. */
-struct native_ring *native_create(void);
+struct native_ring *native_create(bool may_translate);
 void native_destroy(struct native_ring *ring);
 
 /* Run ring->test[0..count-1]; native_wait() returns when all of ring->outcome[] is there. */

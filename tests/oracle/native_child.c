@@ -359,7 +359,7 @@ _Noreturn void native_child(struct native_ring *ring, int memory)
     clear_low_memory();
     map_memory(memory);
     (void)native_load_ldt(); /* without it no case uses it: native_no_ldt() */
-    if (!translated_open(memory, child.code, &ring->stats))
+    if (ring->may_translate && !translated_open(memory, child.code, &ring->stats))
         give_up("cannot map the window of translated code");
     catch_signals();
     forbid_system_calls();
