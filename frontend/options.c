@@ -51,7 +51,7 @@ static const char DESCRIPTION[] =
 struct raw_options {
     char *ram, *kernel, *append, *bios, *debugcon, *engine, *split, *cpu, *exit_port, *rtc, *stats, *audit;
     char **initrds, **serial, **trace, **rest;
-    gboolean shadow_bios, reboot, no_reboot, keep_halted, in_process, eager, version;
+    gboolean shadow_bios, reboot, no_reboot, keep_halted, in_process, eager, simulate_keys, version;
 };
 
 static gboolean fail_usage(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -234,6 +234,16 @@ static gboolean take_audit(struct options *options, const char *text, GError **e
     return TRUE;
 }
 
+static gboolean take_keys(struct options *options, gboolean simulate, GError **error)
+{
+    if (simulate && options->engine != D86_ENGINE_LOCKSTEP)
+        return fail_usage(error, "--simulate-keys goes with --engine lockstep only");
+    if (simulate && options->split == D86_SPLIT_NONE)
+        return fail_usage(error, "--simulate-keys and --split none contradict each other: none uses no keys");
+    options->simulate_keys = simulate;
+    return TRUE;
+}
+
 static gboolean take_stats(struct options *options, const char *text, GError **error)
 {
     if (!text)
@@ -247,7 +257,7 @@ static gboolean take_stats(struct options *options, const char *text, GError **e
 static gboolean take_machine(struct options *options, const struct raw_options *raw, GError **error)
 {
     if (!take_engine(options, raw, error) || !take_audit(options, raw->audit, error) ||
-        !take_stats(options, raw->stats, error))
+        !take_keys(options, raw->simulate_keys, error) || !take_stats(options, raw->stats, error))
         return FALSE;
     if (raw->cpu && !strcmp(raw->cpu, "help"))
         options->action = OPTIONS_SHOW_CPUS;
@@ -350,6 +360,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
           "With sbe: run natively even what is faster interpreted (to test and to study it)", NULL },
         { "audit", 0, 0, G_OPTION_ARG_FILENAME, &raw->audit,
           "With sbe: check all its mappings before every N entries into native code (to test it)", "N" },
+        { "simulate-keys", 0, 0, G_OPTION_ARG_NONE, &raw->simulate_keys,
+          "With lockstep: do as a host with protection keys does (to test the engine)", NULL },
         { "in-process", 0, 0, G_OPTION_ARG_NONE, &raw->in_process,
           "With interp: no confined process of its own for it (for debuggers)", NULL },
         { "cpu", 0, 0, G_OPTION_ARG_FILENAME, &raw->cpu, "Processor model; 'help' lists them", "MODEL" },

@@ -40,6 +40,7 @@ struct options {
     bool keep_halted;
     bool eager;     /* struct d86_vcpu_config */
     uint32_t audit; /* ... */
+    bool simulate_keys;
     bool in_process;
     bool local_time;
     char **trace; /* globs, or NULL */

@@ -66,6 +66,7 @@ static int create_processor(struct machine *m)
         .split = m->options->split,
         .eager = m->options->eager,
         .audit = m->options->audit,
+        .simulate_keys = m->options->simulate_keys,
         .in_caller = m->options->in_process,
     };
     int ret = d86_vcpu_create(m->vm, &config, &m->vcpu);

@@ -116,6 +116,12 @@ struct d86_vcpu_config {
      */
     uint32_t audit;
     /*
+     * For the engine lockstep with the split segment or pku: behave as a host with protection keys does, on
+     * any host. What the interpreter's turn at an instruction accesses tells whether the processor's would
+     * have met a private page; then it is not run, and counts as faulted. For tests.
+     */
+    bool simulate_keys;
+    /*
      * For the engine interp: run the processor in the thread that calls d86_vcpu_run(), for debuggers.
      * Otherwise, and with the other engines always, it has a process of its own that can make no system calls
      * but those for taking turns and for mapping guest memory (docs/architecture.md, "The executor process").

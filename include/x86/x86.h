@@ -81,6 +81,7 @@ enum x86_gpr { X86_EAX, X86_ECX, X86_EDX, X86_EBX, X86_ESP, X86_EBP, X86_ESI, X8
 #define X86_PF_U    (1u << 2)
 #define X86_PF_RSVD (1u << 3)
 #define X86_PF_I    (1u << 4)
+#define X86_PF_PK   (1u << 5)
 
 /* Vectors: SDM 3A, "Exception and Interrupt Reference" */
 enum x86_vector {

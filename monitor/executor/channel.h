@@ -65,8 +65,10 @@ struct vcpu;
 struct channel {
     uint32_t turn; /* enum channel_turn */
 
-    /* By the library before the start: enum d86_split. The engine is the vCPU's. */
+    /* By the library before the start: enum d86_split, and whether to do as if there were keys. The engine is
+     * the vCPU's. */
     uint32_t split_wanted;
+    uint32_t simulate_keys;
     /*
      * By the executor before its first turn: why the engine or the split cannot be used here, one sentence
      * without a full stop; "" if it can, and then the vCPU's `split` says which was chosen. With an engine

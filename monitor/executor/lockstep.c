@@ -102,6 +102,32 @@ static const struct lockstep_store *stores_differ(const struct lockstep *l)
     return NULL;
 }
 
+/* ---- Simulated keys -------------------------------------------------------------------------------- */
+
+/*
+ * The processor's turn comes with the same private pages mapped, so what the interpreter's turn accesses says
+ * whether a key would have stopped it, and where first.
+ */
+void lockstep_note_access(struct vcpu *v, guest_la la, bool write)
+{
+    struct lockstep *l = v->lockstep;
+    if (!v->split.key_simulated || l->met_code || !code_page_at(v, split_data(&v->split, la)))
+        return;
+    l->met_code = true;
+    l->met_by_write = write;
+    l->met_at = la;
+}
+
+/* The #PF the key would have raised. SDM 3A, "Page-Fault Exceptions" (P, W/R, U/S, PK). */
+static struct native_trap trap_of_key(const struct vcpu *v)
+{
+    const struct lockstep *l = v->lockstep;
+    return (struct native_trap){ .cause = NATIVE_FAULT,
+                                 .vector = X86_VEC_PF,
+                                 .error = X86_PF_P | X86_PF_U | X86_PF_PK | (l->met_by_write ? X86_PF_W : 0),
+                                 .address = split_data(&v->split, l->met_at) };
+}
+
 /* ---- The instruction ------------------------------------------------------------------------------- */
 
 struct bytes {
@@ -253,6 +279,7 @@ static NORETURN void report(struct vcpu *v, const struct state *before, const st
 static void interpret(struct vcpu *v)
 {
     v->lockstep->count = 0;
+    v->lockstep->met_code = false;
     v->lockstep->recording = true;
     exec_step(v);
     v->lockstep->recording = false;
@@ -320,6 +347,10 @@ enum lockstep_answer lockstep_run(struct vcpu *v, const struct native_segments *
         return LOCKSTEP_SAME; /* FXSAVE and the like, in bytes: done by the interpreter */
     stores_take_back(l);
     state_restore(v, &plain);
+    if (l->met_code) {
+        *trap = trap_of_key(v);
+        return LOCKSTEP_TRAP;
+    }
 
     if (!execute(v, segments, trap)) {
         stores_undo(l);

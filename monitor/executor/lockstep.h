@@ -23,13 +23,18 @@ struct lockstep_store {
 
 struct lockstep {
     bool recording;
-    unsigned count; /* more than fit: the instruction is not compared */
+    bool met_code;     /* with simulated keys: it accessed a private page as data ... */
+    bool met_by_write; /* ... */
+    guest_la met_at;   /* ... here, first */
+    unsigned count;    /* more than fit: the instruction is not compared */
     struct lockstep_store store[LOCKSTEP_STORES_MAX];
     struct d86_difference difference;
 };
 
 /* mem.c: `size` bytes at `host` are about to be written. */
 void lockstep_note_store(struct vcpu *v, uint8_t *host, unsigned size);
+/* mem.c: an access by the guest's code, within one page, that is allowed. */
+void lockstep_note_access(struct vcpu *v, guest_la la, bool write);
 
 enum lockstep_answer {
     LOCKSTEP_SAME, /* the instruction is done */

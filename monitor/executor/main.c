@@ -101,7 +101,7 @@ static void prepare_native(struct arena *arena, const uint64_t *stack)
     else if (host_segments_unguarded())
         why = "this host shows programs a 64-bit code segment the scanner does not know";
     else
-        (void)split_choose(v, c->split_wanted, &why);
+        (void)split_choose(v, c->split_wanted, c->simulate_keys, &why);
     if (why)
         start_error(c, why);
 }

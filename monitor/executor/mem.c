@@ -100,8 +100,11 @@ static struct place place_of(struct vcpu *v, const struct uop *u, guest_la la, u
     uint64_t offset = r->offset + (w.pa - r->pa);
     struct place place = { .host = v->map.ram + offset, .pa = w.pa, .frame = offset >> 12 };
     v->stats.tlb_fills++;
-    if (tlb == v->tlb_none)
+    if (tlb == v->tlb_none) {
+        if (v->lockstep && v->lockstep->recording)
+            lockstep_note_access(v, la, access & ACCESS_WRITE);
         return place;
+    }
     struct tlb_entry *t = &tlb[la >> 12 & (TLB_SIZE - 1)];
     uint32_t page = la & ~0xfffu;
     bool writable = w.writable && w.dirty && !r->read_only && !frame_has_code(v, place.frame);

@@ -36,6 +36,8 @@ static bool host_has_keys(void)
 /* A key under which pages can be fetched only; false: there is none. */
 static bool take_key(struct split *s)
 {
+    if (s->key_simulated)
+        return s->code_key_used = true;
     int key = host_has_keys() ? host_call_int(__NR_pkey_alloc, 0, PKEY_DISABLE_ACCESS, 0, 0, 0, 0) : -ENOSYS;
     if (key > 0) {
         s->code_key = key;
@@ -106,7 +108,8 @@ static const char *test(struct vcpu *v)
     why = NULL;
     if (s->provider == D86_SPLIT_SEGMENT && (trap.vector != X86_BP || v->gpr.d[X86_EAX] != TEST_WORD))
         why = "data segments with a base do not work here";
-    if (s->provider == D86_SPLIT_PKU && (trap.vector != X86_VEC_PF || trap.address != TEST_PAGE))
+    if (s->provider == D86_SPLIT_PKU && !s->key_simulated &&
+        (trap.vector != X86_VEC_PF || trap.address != TEST_PAGE))
         why = "protection keys do not stop data accesses here";
     if (s->provider == D86_SPLIT_NONE && trap.vector != X86_BP)
         why = "32-bit code does not run in a 64-bit process here";
@@ -122,21 +125,23 @@ out:
  * below data_base are out of reach of the guest's data accesses, and code there can be neither read nor
  * hidden.
  */
-static const char *choose_segment(struct vcpu *v)
+static const char *choose_segment(struct vcpu *v, bool simulate_keys)
 {
-    v->split = (struct split){
-        .provider = D86_SPLIT_SEGMENT, .data_base = 0x40000000, .data_limit = 0xbfffffff, .code_key = 0
-    };
+    v->split = (struct split){ .provider = D86_SPLIT_SEGMENT,
+                               .key_simulated = simulate_keys,
+                               .data_base = 0x40000000,
+                               .data_limit = 0xbfffffff };
     (void)take_key(&v->split); /* where there are keys, code is out of reach at every address */
     if (host_segments_init(v) < 0)
         return "this host's kernel gives a process no segment descriptors (modify_ldt)";
     return test(v);
 }
 
-static const char *choose_pku(struct vcpu *v)
+static const char *choose_pku(struct vcpu *v, bool simulate_keys)
 {
-    v->split = (struct split){ .provider = D86_SPLIT_PKU, .data_limit = 0xffffffff };
-    if (!host_has_keys())
+    v->split =
+        (struct split){ .provider = D86_SPLIT_PKU, .key_simulated = simulate_keys, .data_limit = 0xffffffff };
+    if (!simulate_keys && !host_has_keys())
         return "this host's processor has no protection keys (PKU)";
     if (!take_key(&v->split))
         return "this host's kernel gives no protection key";
@@ -149,22 +154,22 @@ static const char *choose_none(struct vcpu *v)
     return test(v);
 }
 
-bool split_choose(struct vcpu *v, unsigned wanted, const char **why)
+bool split_choose(struct vcpu *v, unsigned wanted, bool simulate_keys, const char **why)
 {
     switch (wanted) {
     case D86_SPLIT_SEGMENT:
-        *why = choose_segment(v);
+        *why = choose_segment(v, simulate_keys);
         break;
     case D86_SPLIT_PKU:
-        *why = choose_pku(v);
+        *why = choose_pku(v, simulate_keys);
         break;
     case D86_SPLIT_NONE:
         *why = choose_none(v);
         break;
     default:
-        *why = choose_segment(v);
+        *why = choose_segment(v, simulate_keys);
         if (*why)
-            *why = choose_pku(v);
+            *why = choose_pku(v, simulate_keys);
         break;
     }
     return !*why;

@@ -24,7 +24,8 @@
 struct split {
     uint8_t provider;   /* enum d86_split, never AUTO */
     bool visible;       /* the guest reads private pages: provider none */
-    bool code_key_used; /* private pages have protection key `code_key` */
+    bool code_key_used; /* private pages have protection key `code_key` ... */
+    bool key_simulated; /* ... which is none: the engine lockstep sees to what it would do */
     int code_key;
     uint32_t data_base;  /* host_la of data = guest la + data_base */
     uint32_t data_limit; /* offsets in flat data segments beyond it fault: they would reach code */
@@ -45,7 +46,8 @@ struct vcpu;
 
 /*
  * Choose how to split, by what this host has and by trying it: two pages at one guest address, one fetched
- * and one read. wanted: enum d86_split. False: not possible, *why is a sentence without a full stop. Before
- * the executor confines itself; uses v's registers as it likes. split.c
+ * and one read. wanted: enum d86_split; simulate_keys: as if the host had keys. False: not possible, *why is
+ * a sentence without a full stop. Before the executor confines itself; uses v's registers as it likes.
+ * split.c
  */
-bool split_choose(struct vcpu *v, unsigned wanted, const char **why);
+bool split_choose(struct vcpu *v, unsigned wanted, bool simulate_keys, const char **why);

@@ -125,7 +125,7 @@ int arena_grow_ram(struct d86_vm *vm, uint64_t size);
  * the caller's exit record says so.
  */
 int carrier_start(struct d86_vm *vm);
-int carrier_start_native(struct d86_vm *vm, enum d86_split wanted);
+int carrier_start_native(struct d86_vm *vm, const struct d86_vcpu_config *config);
 void carrier_stop(struct d86_vm *vm);
 bool carrier_run(struct d86_vm *vm);
 /* What processor time the vCPU has had, ns. Any thread. */

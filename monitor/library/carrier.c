@@ -213,12 +213,13 @@ close_image:
     return result;
 }
 
-int carrier_start_native(struct d86_vm *vm, enum d86_split wanted)
+int carrier_start_native(struct d86_vm *vm, const struct d86_vcpu_config *config)
 {
     struct channel *c = &vm->arena->channel;
     struct vcpu *v = &vm->arena->vcpu;
     char why[sizeof(c->start_error)];
-    c->split_wanted = wanted;
+    c->split_wanted = config->split;
+    c->simulate_keys = config->simulate_keys;
     c->start_error[0] = 0;
     c->native = c->subvert = 0;
     v->split = (struct split){ .provider = D86_SPLIT_AUTO };
@@ -312,9 +313,9 @@ int carrier_start(struct d86_vm *vm)
     return 0;
 }
 
-int carrier_start_native(struct d86_vm *vm, enum d86_split wanted)
+int carrier_start_native(struct d86_vm *vm, const struct d86_vcpu_config *config)
 {
-    (void)wanted;
+    (void)config;
     return refuse_engine(vm, "the library was built with a sanitizer, and then has no executor process");
 }
 

@@ -62,6 +62,9 @@ static int check_config(const struct d86_vcpu_config *config)
         return error_set(-EINVAL, "there is no engine number %d", (int)config->engine);
     if (config->split > D86_SPLIT_NONE)
         return error_set(-EINVAL, "there is no split number %d", (int)config->split);
+    if (config->simulate_keys && (config->engine != D86_ENGINE_LOCKSTEP || config->split == D86_SPLIT_NONE))
+        return error_set(-EINVAL,
+                         "only the engine lockstep can simulate protection keys, if its split uses some");
     if (config->in_caller && config->engine != D86_ENGINE_INTERP)
         return error_set(-EINVAL, "only the engine interp can run in the caller's thread");
     return 0;
@@ -77,7 +80,7 @@ static int start_engine(struct d86_vm *vm, const struct d86_vcpu_config *config)
     v->split = (struct split){ .provider = D86_SPLIT_NONE };
     vm->vcpu.split = D86_SPLIT_NONE;
     if (config->engine != D86_ENGINE_INTERP)
-        return carrier_start_native(vm, config->split);
+        return carrier_start_native(vm, config);
     int result = config->in_caller ? 0 : carrier_start(vm);
     if (result < 0 || vm->apart)
         return result;

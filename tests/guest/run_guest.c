@@ -5,10 +5,10 @@
  * and the ports below. The guest prints on port E9 and ends the run with its status on port F4.
  *
  *     run_guest [--cpu MODEL] [--engine NAME] [--split NAME] [--expect shutdown] [--stats yes]
- *               [--audit N] GUEST.bin
+ *               [--audit N] [--keys simulated] GUEST.bin
  *
  * --stats: tell the split in use and all counters afterwards. --audit: check all mappings before every Nth
- * entry into native code.
+ * entry into native code. --keys simulated: as on a host with protection keys, by lockstep.
  * Exit status: what the guest wrote (0: all its checks hold), 1 also for an end that was not expected,
  * 77 if the engine or the split cannot be had here.
  */
@@ -313,13 +313,15 @@ static const struct name splits[] = { { "auto", D86_SPLIT_AUTO },
                                       { "none", D86_SPLIT_NONE },
                                       { NULL, 0 } };
 
+static const struct name keys[] = { { "real", false }, { "simulated", true }, { NULL, 0 } };
 static const struct name answers[] = { { "no", false }, { "yes", true }, { NULL, 0 } };
 
 static _Noreturn void usage(void)
 {
     fprintf(stderr,
             "usage: run_guest [--cpu MODEL] [--engine interp|sbe|lockstep] [--split auto|segment|pku|none]\n"
-            "                 [--expect shutdown] [--stats yes|no] [--audit N] GUEST.bin\n");
+            "                 [--expect shutdown] [--stats yes|no] [--audit N] [--keys real|simulated]\n"
+            "                 GUEST.bin\n");
     exit(1);
 }
 
@@ -372,6 +374,8 @@ int main(int argc, char **argv)
             expect = argv[i + 1];
         else if (!strcmp(argv[i], "--stats"))
             stats = by_name(answers, argv[i + 1]);
+        else if (!strcmp(argv[i], "--keys"))
+            config.simulate_keys = by_name(keys, argv[i + 1]);
         else if (!strcmp(argv[i], "--audit"))
             config.audit = number(argv[i + 1]);
         else

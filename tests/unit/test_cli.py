@@ -235,6 +235,8 @@ def bad_rows(files):
         ([*k, "--engine", "interp", "--audit", "9"], "--audit goes with the engines sbe and lockstep"),
         ([*k, "--audit", "0"], "--audit '0' is no number of entries"),
         ([*k, "--audit", "often"], "give 1 or more"),
+        ([*k, "--simulate-keys"], "--simulate-keys goes with --engine lockstep only"),
+        ([*k, "--engine", "lockstep", "--split", "none", "--simulate-keys"], "none uses no keys"),
         ([*k, "--stats=xml"], "give --stats or --stats=json"),
         ([*k, "--rtc", "mars"], "utc or local"),
         ([*k, "--exit-port", "0"], "not an I/O port"),
