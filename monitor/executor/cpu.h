@@ -367,6 +367,10 @@ struct vcpu {
         uint32_t home;            /* CR3 of the address space that is mapped */
         uint32_t visitor;         /* CR3 of another one being interpreted ... */
         uint64_t visit;           /* ... and for how many instructions */
+        struct {                  /* where native code last trapped */
+            uint64_t icount;
+            uint32_t eip, gpr[8];
+        } trapped_at;
     } sbe;
     struct lockstep *lockstep;
     struct exec_stats counts;

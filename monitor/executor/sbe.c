@@ -234,6 +234,27 @@ static enum next fault(struct vcpu *v, const struct native_trap *t)
     }
 }
 
+/*
+ * Has nothing happened since the last trap? Then EIP and the general registers are the same, and nobody has
+ * interpreted anything. The reverse may be false, for a loop that comes round to where it was: no harm done.
+ */
+static bool is_stuck(struct vcpu *v)
+{
+    bool same = v->sbe.trapped_at.eip == v->eip && v->sbe.trapped_at.icount == v->icount;
+    for (unsigned i = 0; i < 8; i++) {
+        same &= v->sbe.trapped_at.gpr[i] == v->gpr.d[i];
+        v->sbe.trapped_at.gpr[i] = v->gpr.d[i];
+    }
+    v->sbe.trapped_at.eip = v->eip;
+    v->sbe.trapped_at.icount = v->icount;
+    return same;
+}
+
+/*
+ * Mapping what an access needs may put out what another one needs, of the same instruction even: its data and
+ * its code, the data and the second page of code, whatever shares one place. Instead of knowing all such
+ * circles, the interpreter does an instruction that trapped twice. So every other trap gets on.
+ */
 static enum next trapped(struct vcpu *v, const struct native_trap *t)
 {
     if (t->cause == NATIVE_KICK) {
@@ -245,7 +266,12 @@ static enum next trapped(struct vcpu *v, const struct native_trap *t)
         v->counts.trap_system_call++;
     else if (t->cause == NATIVE_REFUSED)
         v->counts.trap_refused++;
-    return t->cause == NATIVE_FAULT ? fault(v, t) : NEXT_STEP;
+    bool stuck = is_stuck(v);
+    enum next next = t->cause == NATIVE_FAULT ? fault(v, t) : NEXT_STEP;
+    if (!stuck || next != NEXT_ENTER)
+        return next;
+    v->counts.repeats++;
+    return NEXT_STEP;
 }
 
 /* ---- Running --------------------------------------------------------------------------------------- */

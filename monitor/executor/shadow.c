@@ -91,6 +91,13 @@ static bool has_place(const struct vcpu *v, uint32_t page)
     return la <= v->split.data_limit && !code_reserves(split_data(&v->split, la));
 }
 
+/* Is the instruction under way fetched from this host page? Where it ends is not known here. */
+static bool is_fetched_from(const struct vcpu *v, uint32_t host_la)
+{
+    guest_la first = v->seg[X86_CS].base + v->eip, last = first + (X86_INSN_MAX - 1);
+    return first >> 12 == host_la >> 12 || last >> 12 == host_la >> 12;
+}
+
 /* Have code leave the page's frame (for a write) and the page's place. False: it stays, the access is
  * emulated. */
 static bool code_gives_way(struct vcpu *v, uint32_t page, uint64_t frame, bool write)
@@ -107,10 +114,13 @@ static bool code_gives_way(struct vcpu *v, uint32_t page, uint64_t frame, bool w
             return false;
         met = shadow_meets_code(v, page);
     }
-    if (met) {
-        code_unmap_page(v, split_data(&v->split, page << 12));
-        v->counts.code_conflicts++;
-    }
+    if (!met)
+        return true;
+    v->counts.code_conflicts++;
+    /* The data would have to go again for the code that wants it. */
+    if (is_fetched_from(v, split_data(&v->split, page << 12)))
+        return false;
+    code_unmap_page(v, split_data(&v->split, page << 12));
     return true;
 }
 

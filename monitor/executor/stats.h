@@ -33,6 +33,7 @@
     X(trap_refused, "... a state that the processor refused to enter")                                       \
     X(steps, "instructions interpreted between native runs")                                                 \
     X(bursts, "stretches left to the interpreter because traps came too often")                              \
+    X(repeats, "instructions interpreted because native code trapped at them twice")                         \
     X(moves, "times another address space was mapped")                                                       \
     X(code_pages, "private pages made")                                                                      \
     X(code_scans, "scans, each from one entry point")                                                        \

@@ -92,6 +92,82 @@ static void check_pair(uint32_t code, uint32_t data)
     unmap(data);
 }
 
+/*
+ * Code that works on two pages of data at EBP, by every kind of operand: EAX must be the sum. Where the
+ * offset is near the end of the page, an instruction goes on in the next one.
+ */
+static const struct {
+    const char *name;
+    uint32_t offset, eax;
+    const uint8_t *bytes;
+    uint32_t size;
+} pieces[] = {
+    /* lea esp, [ebp+0x800]; push 5; push dword [ebp]; pop ebx; pop eax; add eax, ebx */
+    { "the stack", 0, 0x16,
+      CODE("\x89\xe2\x8d\xa5\x00\x08\x00\x00\x6a\x05\xff\x75\x00\x5b\x58\x01\xd8\x89\xd4\xc3") },
+    /* lea esp, [ebp+0x1008]; pushad; popad: across both pages */
+    { "the stack across pages", 0x40, 0x77,
+      CODE("\x89\xe2\xb8\x77\x00\x00\x00\x8d\xa5\x08\x10\x00\x00\x60\x61\x89\xd4\xc3") },
+    /* mov dword [ebp+0xffe], 0x12345678; mov eax, [ebp+0xffe] */
+    { "an operand across pages", 0x80, 0x12345678,
+      CODE("\xc7\x85\xfe\x0f\x00\x00\x78\x56\x34\x12\x8b\x85\xfe\x0f\x00\x00\xc3") },
+    /* lea esi, [ebp]; lea edi, [ebp+0x1010]; movsd; mov eax, [ebp+0x1010] */
+    { "MOVS", 0xc0, 0x11, CODE("\x8d\x75\x00\x8d\xbd\x10\x10\x00\x00\xa5\x8b\x85\x10\x10\x00\x00\xc3") },
+    /* mov eax, 7; mov ecx, 0x200; lea edi, [ebp+0xc00]; rep stosd; add eax, [ebp+0x13fc] */
+    { "REP STOS", 0x100, 14,
+      CODE("\xb8\x07\x00\x00\x00\xb9\x00\x02\x00\x00\x8d\xbd\x00\x0c\x00\x00\xf3\xab"
+           "\x03\x85\xfc\x13\x00\x00\xc3") },
+    /* xor eax, eax; mov ecx, 40; next: add eax, [ebp]; or edx, 1; inc dword [ebp+0x1000]; dec ecx; jnz next
+     */
+    { "a loop that hides a RETF", 0x140, 40 * 0x11,
+      CODE("\x31\xc0\xb9\x28\x00\x00\x00\x03\x45\x00\x83\xca\x01\xff\x85\x00\x10\x00\x00\x49"
+           "\x75\xf1\xc3") },
+    /* inc dword [ebp]; mov eax, [ebp] */
+    { "code across pages, data below the first", 0xffd, 0x12,
+      CODE("\xff\x85\x00\x00\x00\x00\x8b\x45\x00\xc3") },
+    /* inc dword [ebp+0x1000]; mov eax, [ebp+0x1000] */
+    { "code across pages, data below the second", 0xffd, 1,
+      CODE("\xff\x85\x00\x10\x00\x00\x8b\x85\x00\x10\x00\x00\xc3") },
+    /* mov dword [ebp+0xffd], 0x1020304; mov eax, [ebp+0xffd] */
+    { "code and data across pages", 0xffb, 0x01020304,
+      CODE("\xc7\x85\xfd\x0f\x00\x00\x04\x03\x02\x01\x8b\x85\xfd\x0f\x00\x00\xc3") },
+};
+
+static uint32_t run_piece(unsigned i, uint32_t code, uint32_t data)
+{
+    struct registers r = { .ebp = data, .eflags = 0x202 };
+    memset((void *)data, 0, 2 * PAGE);
+    *(uint32_t *)data = 0x11;
+    call_code((const void *)(code + pieces[i].offset), &r);
+    return r.eax;
+}
+
+/* Code in two pages, data in two pages, at places that could be one. */
+static void check_pieces(uint32_t code, uint32_t data)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(pieces); i++) {
+        uint32_t wrong = 0;
+        memcpy((void *)(code + pieces[i].offset), pieces[i].bytes, pieces[i].size);
+        for (unsigned k = 0; k < 10; k++)
+            wrong += run_piece(i, code, data) != pieces[i].eax;
+        check_equal(wrong, 0, "%s: code at %x, data at %x", pieces[i].name, code, data);
+    }
+}
+
+static void check_operands(uint32_t code, uint32_t data)
+{
+    bool mapped = map_place(code, PROT_RWX) && map_place(code + PAGE, PROT_RWX) && map_place(data, PROT_RW) &&
+                  map_place(data + PAGE, PROT_RW);
+    if (mapped)
+        check_pieces(code, data);
+    else
+        check(false, "memory at %x and %x", code, data);
+    for (uint32_t at = 0; at <= PAGE; at += PAGE) {
+        unmap(code + at);
+        unmap(data + at);
+    }
+}
+
 /* Both of a pair are code, and both are data of the other. */
 static void check_two_codes(uint32_t a, uint32_t b)
 {
@@ -156,7 +232,11 @@ int program(void)
         check_pair(low, low + DISTANCE);
         check_pair(low + 2u * DISTANCE, low + DISTANCE);
         check_two_codes(low, low + DISTANCE);
+        check_operands(low + DISTANCE, low);
+        check_operands(low + 2u * DISTANCE, low + DISTANCE);
     }
+    check_operands(0x50000000, 0x10000000 - PAGE);
+    check_operands(0x50000000, 0x10000000 + PAGE);
     check_stacks();
     check_sparse();
     return 0;

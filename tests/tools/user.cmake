@@ -40,6 +40,9 @@ d86_user_test(user_686_pae_sbe_audit vmlinuz-686-pae sbe --no-shell --short --ti
 # Both engines at once, checking each other, at 10 us an instruction: what is quick, and everything.
 d86_user_test(user_686_lockstep vmlinuz-686 lockstep --no-shell --short --timeout 120
     --only "^(jit|segments|cpuidtest|places)$")
+# As on a host with protection keys, where code and data at one place put each other out.
+d86_user_test(user_686_lockstep_keys vmlinuz-686 lockstep --no-shell --short --timeout 120 --only "^places$"
+    --program-arg=--simulate-keys --program-arg=--split=segment --expect-counter code_conflicts)
 d86_user_test(user_686_lockstep_all vmlinuz-686 lockstep --boot-timeout 390 --timeout 600)
 d86_user_test(user_686_pae_lockstep_all vmlinuz-686-pae lockstep --no-shell --timeout 600)
 foreach(name IN ITEMS user_686_lockstep_all user_686_pae_lockstep_all)

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The engine sbe as its caller sees it: what an audit counts, and what one does that finds something; that
- * flags of the guest's do not stay behind in the executor. To have something found, the test reaches into the
- * arena.
+ * flags of the guest's do not stay behind in the executor; that the guest gets on whatever puts out what it
+ * needs; simulated protection keys. The test reaches into the arena to bring such things about.
  */
 #include <check.h>
 
@@ -131,6 +131,80 @@ START_TEST(the_guests_flags_do_not_stay_behind)
 }
 END_TEST
 
+/* ---- Getting on ------------------------------------------------------------------------------------ */
+
+/* L: PUSH [EBX]; POP EAX; OUT 80, AL; JMP L: data in one page, the stack in another */
+static const uint8_t two_pages[] = { 0xff, 0x33, 0x58, 0xe6, 0x80, 0xeb, 0xf9 };
+
+static const enum d86_engine native_engines[] = { D86_ENGINE_SBE, D86_ENGINE_LOCKSTEP };
+
+/* So little may be mapped that each of the two pages puts the other out. */
+START_TEST(pages_that_put_each_other_out_do_not_stop_the_guest)
+{
+    const struct d86_vcpu_config config = { .engine = native_engines[_i], .eager = true };
+    if (!sbe_guest_open(&guest, &config, two_pages, sizeof(two_pages)))
+        return;
+    struct shadow *s = guest.vm->arena->vcpu.shadow;
+    s->window = 1;
+    s->budget = 2;
+    run_rounds();
+    ck_assert_uint_ge(sbe_guest_counter(&guest, "repeats"), ROUNDS);
+    sbe_guest_close(&guest);
+}
+END_TEST
+
+/* And where there is room, nobody is taken for stuck. */
+START_TEST(pages_that_stay_need_no_repeats)
+{
+    const struct d86_vcpu_config config = { .engine = native_engines[_i], .eager = true };
+    if (!sbe_guest_open(&guest, &config, two_pages, sizeof(two_pages)))
+        return;
+    run_rounds();
+    ck_assert_uint_le(sbe_guest_counter(&guest, "repeats"), 1);
+    sbe_guest_close(&guest);
+}
+END_TEST
+
+/* ---- Simulated keys -------------------------------------------------------------------------------- */
+
+/* L: MOV EAX, [20001]; OUT 80, AL; JMP L: reads itself */
+static const uint8_t reads_itself[] = { 0xa1, 0x01, 0x00, 0x02, 0x00, 0xe6, 0x80, 0xeb, 0xf7 };
+
+static const struct {
+    enum d86_split split;
+    bool faults;
+} key_rows[] = { { D86_SPLIT_SEGMENT, false }, { D86_SPLIT_PKU, true } };
+
+START_TEST(simulated_keys_make_data_accesses_to_code_fault)
+{
+    const struct d86_vcpu_config config = {
+        .engine = D86_ENGINE_LOCKSTEP, .split = key_rows[_i].split, .eager = true, .simulate_keys = true
+    };
+    if (!sbe_guest_open(&guest, &config, reads_itself, sizeof(reads_itself)))
+        return;
+    ck_assert_int_eq(d86_vcpu_split(guest.cpu), key_rows[_i].split);
+    run_rounds();
+    uint64_t split = sbe_guest_counter(&guest, "trap_split");
+    ck_assert_msg(key_rows[_i].faults ? split >= ROUNDS : !split, "trap_split %lu", (unsigned long)split);
+    sbe_guest_close(&guest);
+}
+END_TEST
+
+START_TEST(keys_are_simulated_by_lockstep_alone)
+{
+    static const struct d86_vcpu_config refused[] = {
+        { .engine = D86_ENGINE_SBE, .simulate_keys = true },
+        { .engine = D86_ENGINE_INTERP, .simulate_keys = true },
+        { .engine = D86_ENGINE_LOCKSTEP, .split = D86_SPLIT_NONE, .simulate_keys = true },
+    };
+    struct d86_vm *vm;
+    struct d86_vcpu *cpu;
+    ck_assert_int_eq(d86_vm_create(&vm), 0);
+    ck_assert_int_eq(d86_vcpu_create(vm, &refused[_i], &cpu), -EINVAL);
+    d86_vm_destroy(vm);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("sbe");
@@ -140,6 +214,10 @@ int main(void)
     tcase_add_loop_test(tc, what_an_audit_finds_ends_the_run, 0, sizeof(damages) / sizeof(damages[0]));
     tcase_add_loop_test(tc, the_guests_flags_do_not_stay_behind, 0,
                         sizeof(flags_left) / sizeof(flags_left[0]));
+    tcase_add_loop_test(tc, pages_that_put_each_other_out_do_not_stop_the_guest, 0, 2);
+    tcase_add_loop_test(tc, pages_that_stay_need_no_repeats, 0, 2);
+    tcase_add_loop_test(tc, simulated_keys_make_data_accesses_to_code_fault, 0, 2);
+    tcase_add_loop_test(tc, keys_are_simulated_by_lockstep_alone, 0, 3);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_ENV);
