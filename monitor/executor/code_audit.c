@@ -79,26 +79,6 @@ static const char *audit_page(struct vcpu *v, struct code_page *p)
     return NULL;
 }
 
-/* A page of the nexus for each page that has snippets, and for nobody else. */
-static const char *audit_nexus(const struct code_cache *c)
-{
-    unsigned have = 0, places = 0;
-
-    for (uint32_t slot = 0; slot < c->fresh; slot++) {
-        const struct scan_page *scan = &c->page[slot].scan;
-
-        if (c->page[slot].frame == FRAME_NONE || !scan->snippets)
-            continue;
-        if (scan->snippets != c->snippet_page[slot] || !code_in_nexus(scan->snippet_address) ||
-            c->nexus_slot[(scan->snippet_address - CODE_NEXUS_BASE) / SCAN_PAGE_SIZE] != slot + 1)
-            return "a page's snippets are not where the nexus has them";
-        have++;
-    }
-    for (unsigned i = 0; i < CODE_PAGES_MAX; i++)
-        places += c->nexus_slot[i] != 0;
-    return places == have ? NULL : "a page of the nexus belongs to nobody";
-}
-
 static const char *audit_links(struct code_cache *c, const struct code_page *p)
 {
     const struct code_page *next = code_slot(c, p->linked_to), *first = code_slot(c, p->linked_from);
@@ -159,7 +139,7 @@ const char *code_audit(struct vcpu *v)
     unsigned mapped = 0;
 
     if (!what)
-        what = audit_nexus(c);
+        what = code_nexus_audit(v);
 
     for (uint32_t slot = 0; slot < c->fresh && !what; slot++) {
         if (c->page[slot].frame != FRAME_NONE)

@@ -142,7 +142,7 @@ static struct code_page *make(struct vcpu *v, uint64_t frame, guest_la address)
     p->arrivals = 0;
     p->scan.snippets = NULL;
     p->scan.snippet_address = 0;
-    p->scan.scratch = c->scratch;
+    p->scan.scratch = 0;
     p->scan.data_base = v->split.data_base;
     scan_init(&p->scan);
     p->next_in_bucket = *bucket;
@@ -170,7 +170,7 @@ enum code_answer code_bring(struct vcpu *v, guest_la la, struct code_page **page
     *page = code_page_at(v, la);
     if (*page)
         return CODE_READY;
-    if (code_reserves(la))
+    if (code_in_nexus(v->code, la))
         return CODE_INTERPRET;
     if (!paging_walk(v, la, ACCESS_USER | ACCESS_FETCH, &w))
         return CODE_EMULATE;

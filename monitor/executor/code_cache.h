@@ -19,16 +19,13 @@ enum {
 };
 
 /*
- * The nexus: host addresses that are ours. Snippet pages lie in its 16 MiB where the scanner wants them
- * (scan_snippet_place()); the scratch page is where snippets keep registers, reached through ES. A guest that
- * has memory there finds its pages given to the interpreter: code by code_prepare(), data because nobody maps
- * data where code_reserves() says so. Differs from hardware: a guest that jumps to an address in the nexus at
- * which a snippet stands runs that, instead of a page fault or code of its own; it gets to what the snippet's
- * site would do.
+ * The nexus: host addresses that are ours, 16 MiB at a multiple of that below 1 GiB. Snippet pages lie in it
+ * where the scanner wants them (scan_snippet_place()), its last page is the scratch page, where snippets keep
+ * registers; they reach it through ES. It lies where the guest has no memory, and moves when it comes to have
+ * some: code_nexus.c.
  */
-#define CODE_NEXUS_BASE   0x3f000000u
-#define CODE_NEXUS_SIZE   ((uint32_t)CODE_PAGES_MAX * SCAN_PAGE_SIZE)
-#define CODE_SCRATCH_BASE 0x3e000000u
+#define CODE_NEXUS_SIZE ((uint32_t)CODE_PAGES_MAX * SCAN_PAGE_SIZE)
+#define CODE_NEXUS_END  0x40000000u /* what data accesses cannot reach under the split `segment` ends here */
 
 struct code_page {
     struct scan_page scan; /* scan.address is the linear page; scan.private_page lies in the pool;
@@ -77,10 +74,12 @@ struct code_cache {
     struct scan_mode mode; /* every mapped page is of this mode ... */
     uint64_t key;          /* ... that is, of this key */
     uint32_t features[2];  /* of the processor, which mode.isa was made from */
-    uint32_t scratch;      /* ES offset of the scratch page; 0: guest code cannot reach it */
+    bool snippets;         /* the segments are such that snippets work; part of the key, too */
     uint32_t limit;        /* slots to use, at least 4; 0: all of them. For tests */
     uint32_t fresh;        /* slots from here on were never used */
     uint32_t free;         /* first free slot below that + 1 */
+    uint32_t nexus;        /* where it begins; 0: nobody has snippets */
+    uint32_t nexus_before; /* where it was; 0: nowhere yet */
     bool scratch_mapped;
     struct code_order order_mapped, order_idle;
     uint32_t mapping_count;
@@ -105,17 +104,14 @@ _Static_assert(offsetof(struct code_cache, snippet_page) ==
 _Static_assert(offsetof(struct code_cache, scratch_page) ==
                    offsetof(struct code_cache, private_page) + CODE_FILE_SCRATCH,
                "SPACE_CODE offsets");
-_Static_assert(CODE_NEXUS_BASE + CODE_NEXUS_SIZE == 0x40000000u, "the nexus ends where data begins");
-
-static inline bool code_in_nexus(uint32_t host_la)
+static inline bool code_in_nexus(const struct code_cache *c, uint32_t host_la)
 {
-    return host_la - CODE_NEXUS_BASE < CODE_NEXUS_SIZE;
+    return c->nexus && host_la - c->nexus < CODE_NEXUS_SIZE;
 }
 
-/* Is this host address ours, so that neither guest code nor guest data may be mapped there? */
-static inline bool code_reserves(uint32_t host_la)
+static inline uint32_t code_scratch(const struct code_cache *c)
 {
-    return code_in_nexus(host_la) || host_la - CODE_SCRATCH_BASE < SCAN_PAGE_SIZE;
+    return c->nexus + CODE_NEXUS_SIZE - SCAN_PAGE_SIZE;
 }
 
 enum code_answer {
@@ -164,6 +160,12 @@ bool code_owes_flags(struct vcpu *v, guest_la la, struct scan_owed *owed);
 
 /* The mapped private page for a linear address, or NULL. */
 struct code_page *code_page_at(struct vcpu *v, guest_la la);
+
+/*
+ * Guest code is about to run natively: if the guest's tables have memory where the nexus is, or near, that
+ * goes, and all pages with snippets. code_nexus.c
+ */
+void code_nexus_yield(struct vcpu *v);
 
 /* tlb_flush() happened: unmap private pages whose translation or mode no longer holds. */
 void code_sync(struct vcpu *v);

@@ -7,8 +7,8 @@
  */
 #include "code_private.h"
 
-/* In our key only; the scanner has no such bit: snippets may use the scratch page. */
-#define KEY_SCRATCH (UINT64_C(1) << 31)
+/* In our key only; the scanner has no such bit: snippets may be used. */
+#define KEY_SNIPPETS (UINT64_C(1) << 31)
 
 /* Features are those the executor can give (cpu_model.h); the sets no model has are not here. */
 static const struct {
@@ -74,24 +74,24 @@ uint32_t code_mode_bits(const struct vcpu *v)
 }
 
 /*
- * Where guest code finds the scratch page through ES, which has base 0 when it is the guest's flat one, in
- * all splits. 0: no snippets, since ES is not flat, or CS is not (a snippet that stands for a CALL pushes a
- * linear address).
+ * Snippets find the scratch page through ES, which has base 0 when it is the guest's flat one, in all splits;
+ * and CS has to be flat, since a snippet that stands for a CALL pushes a linear address.
  */
-static uint32_t scratch_of(const struct vcpu *v)
+static bool snippets_work(const struct vcpu *v)
 {
     const struct segment *cs = &v->seg[X86_CS];
 
-    return is_flat(&v->seg[X86_ES]) && cs->base == 0 && cs->limit == UINT32_MAX ? CODE_SCRATCH_BASE : 0;
+    return is_flat(&v->seg[X86_ES]) && cs->base == 0 && cs->limit == UINT32_MAX;
 }
 
 void code_mode_refresh(struct vcpu *v)
 {
     struct code_cache *c = v->code;
-    uint32_t bits = code_mode_bits(v), scratch = scratch_of(v);
+    uint32_t bits = code_mode_bits(v);
+    bool snippets = snippets_work(v);
     bool same_processor = v->features[0] == c->features[0] && v->features[1] == c->features[1];
 
-    if (likely(bits == c->mode.bits && scratch == c->scratch && same_processor))
+    if (likely(bits == c->mode.bits && snippets == c->snippets && same_processor))
         return;
     for (uint32_t i = 0; i < c->mapping_count; i++)
         c->page[c->mapping[i].slot].leaving = true;
@@ -102,6 +102,6 @@ void code_mode_refresh(struct vcpu *v)
         c->mode.isa = code_isa(v);
     }
     c->mode.bits = bits;
-    c->scratch = scratch;
-    c->key = scan_mode_key(&c->mode) | (scratch ? KEY_SCRATCH : 0);
+    c->snippets = snippets;
+    c->key = scan_mode_key(&c->mode) | (snippets ? KEY_SNIPPETS : 0);
 }

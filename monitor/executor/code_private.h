@@ -72,10 +72,19 @@ bool code_may_stand(const struct vcpu *v, guest_la address);
 /* It was mapped (1) or unmapped (-1). */
 void code_note_exposed(struct vcpu *v, guest_la address, int change);
 
-/* ---- code_trap.c: sites and snippets ------------------------------------------------------------------ */
+/* ---- code_nexus.c: where snippets lie ------------------------------------------------------------------ */
 
+/* Let p have snippets. False: it cannot. */
+bool code_give_snippets(struct vcpu *v, struct code_page *p);
 /* The page has no snippets any more. */
 void code_release_snippets(struct vcpu *v, struct code_page *p);
+/* Whose snippets are there, or NULL. */
+struct code_page *code_nexus_owner(struct code_cache *c, uint32_t host_la);
+/* What is wrong with the nexus; NULL: nothing. */
+const char *code_nexus_audit(struct vcpu *v);
+
+/* ---- code_trap.c: sites and snippets ------------------------------------------------------------------ */
+
 /*
  * Execution arrives within the bytes of a promotion where no instruction of it begins, so that natively
  * nothing can start there. True: let it be emulated; false: it does not, or the promotion should be taken

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Traps at sites of private pages: counting them, and getting rid of those that come again and again, by
- * links and by snippets. A private page gets its page in the nexus when it has the first site worth it, and
- * keeps it until it is dropped. Executor side.
+ * links and by snippets. A private page gets its page in the nexus (code_nexus.c) when it has the first site
+ * worth it, and keeps it until it is dropped. Executor side.
  */
 #include "code_private.h"
 #include "trace_ring.h"
@@ -20,74 +20,11 @@ static bool is_power_of_two(uint32_t n)
     return !(n & (n - 1));
 }
 
-/* ---- The nexus ---------------------------------------------------------------------------------------- */
-
-static uint16_t *nexus_slot(struct code_cache *c, uint32_t host_la)
-{
-    return &c->nexus_slot[(host_la - CODE_NEXUS_BASE) / SCAN_PAGE_SIZE];
-}
-
-/* A free page of the nexus for p's snippets; there are as many as slots. */
-static uint32_t choose_place(struct code_cache *c, const struct code_page *p)
-{
-    uint32_t place = 0;
-
-    for (unsigned choice = 0; choice < SCAN_SNIPPET_CHOICES; choice++) {
-        place = scan_snippet_place(p->scan.address, CODE_NEXUS_BASE, choice);
-        if (!*nexus_slot(c, place))
-            return place;
-    }
-    for (unsigned i = 0; i < CODE_PAGES_MAX && *nexus_slot(c, place); i++)
-        place = CODE_NEXUS_BASE + (place + SCAN_PAGE_SIZE) % CODE_NEXUS_SIZE;
-    return place;
-}
-
-static bool map_scratch(struct vcpu *v)
-{
-    struct code_cache *c = v->code;
-
-    if (!c->scratch || c->scratch_mapped)
-        return true;
-    c->scratch_mapped = space_map(v, CODE_SCRATCH_BASE, SCAN_PAGE_SIZE, SPACE_READ | SPACE_WRITE, SPACE_CODE,
-                                  CODE_FILE_SCRATCH, 0, true) == 0;
-    return c->scratch_mapped;
-}
-
-/* Let p have snippets. What scan_init() would have done to them is done here, for the pages that come so far.
- */
-static bool give_snippets(struct vcpu *v, struct code_page *p)
-{
-    struct code_cache *c = v->code;
-    uint32_t slot = code_slot_of(c, p), place;
-    int key = v->split.code_key_used ? v->split.code_key : 0;
-
-    if (p->scan.snippets)
-        return true;
-    place = choose_place(c, p);
-    if (!map_scratch(v) || space_map(v, place, SCAN_PAGE_SIZE, SPACE_READ | SPACE_EXEC, SPACE_CODE,
-                                     CODE_FILE_SNIPPETS + (uint64_t)slot * SCAN_PAGE_SIZE, key, true) < 0)
-        return false;
-    __builtin_memset(c->snippet_page[slot], SCAN_TRAP_BYTE, SCAN_PAGE_SIZE);
-    *nexus_slot(c, place) = (uint16_t)(slot + 1);
-    p->scan.snippets = c->snippet_page[slot];
-    p->scan.snippet_address = place;
-    p->scan.turns_fpu = true; /* code_leave_snippet() turns it back */
-    return true;
-}
-
-void code_release_snippets(struct vcpu *v, struct code_page *p)
-{
-    if (!p->scan.snippets)
-        return;
-    space_unmap(v, p->scan.snippet_address, SCAN_PAGE_SIZE);
-    *nexus_slot(v->code, p->scan.snippet_address) = 0;
-    p->scan.snippets = NULL;
-}
+/* ---- Snippets ------------------------------------------------------------------------------------------ */
 
 bool code_snippet_state(struct vcpu *v, uint32_t host_la, struct scan_resume *resume)
 {
-    struct code_cache *c = v->code;
-    struct code_page *p = code_in_nexus(host_la) ? code_slot(c, *nexus_slot(c, host_la)) : NULL;
+    struct code_page *p = code_nexus_owner(v->code, host_la);
 
     return p && scan_snippet_resume(&p->scan, host_la % SCAN_PAGE_SIZE, resume);
 }
@@ -164,7 +101,7 @@ static void promote(struct vcpu *v, struct code_page *p, unsigned offset)
     struct scan_change change;
     const struct scan_site *site;
 
-    if (!v->code->scratch || !give_snippets(v, p))
+    if (!code_give_snippets(v, p))
         return;
     if (scan_promote(&p->scan, offset, &change))
         v->counts.code_promotions++;

@@ -312,7 +312,7 @@ static bool execute(struct vcpu *v, const struct native_segments *segments, stru
     do {
         native_before = v->eip;
         native_enter(v, segments, &eflags, trap);
-        trap->in_snippet = code_reserves(v->eip);
+        trap->in_snippet = code_in_nexus(v->code, v->eip);
         if (trap->cause != NATIVE_FAULT || trap->vector != X86_DB)
             return false;
     } while (trap->in_snippet && !is_over(v, native_before, guest_eip, &start));

@@ -222,6 +222,44 @@ void paging_span(const struct vcpu *v, guest_la la, struct paging_span *s)
         span_32(v, la, s);
 }
 
+/* Is there memory in [pa, pa + size)? */
+static bool phys_has_memory(const struct vcpu *v, guest_pa pa, guest_pa size)
+{
+    bool found = false;
+    for (unsigned i = 0; i < v->map.count; i++) {
+        const struct region *r = &v->map.region[i];
+        found |= pa < r->pa + r->size && r->pa < pa + size;
+    }
+    return found;
+}
+
+/* Large pages of nothing do not count, nor do addresses beyond all memory while there is no paging. */
+static bool span_reaches(const struct vcpu *v, const struct paging_span *s, guest_la first, guest_la last)
+{
+    if (~s->rights & (X86_PTE_P | X86_PTE_U))
+        return false;
+    if (s->entry_size)
+        return true;
+    if (first < s->first)
+        first = s->first;
+    if (last > s->last)
+        last = s->last;
+    return phys_has_memory(v, (s->pa + (first - s->first)) & v->pa_mask, (guest_pa)(last - first) + 1);
+}
+
+bool paging_user_reaches(const struct vcpu *v, guest_la first, guest_la last)
+{
+    struct paging_span s;
+    for (guest_la la = first;;) {
+        paging_span(v, la, &s);
+        if (span_reaches(v, &s, first, last))
+            return true;
+        if (s.last >= last)
+            return false;
+        la = s.last + 1;
+    }
+}
+
 bool paging_load_pdptes(struct vcpu *v, uint32_t cr3)
 {
     uint64_t pdpte[4];

@@ -63,6 +63,12 @@ static inline uint32_t paging_span_page(const struct vcpu *v, const struct pagin
     return (uint32_t)entry & s->rights & X86_PTE_P ? (uint32_t)entry & (s->rights | X86_PTE_D) : 0;
 }
 
+/*
+ * Does the page directory let CPL 3 have memory in [first, last], now or with no more than changes of page
+ * tables? Without paging: is there memory?
+ */
+bool paging_user_reaches(const struct vcpu *v, guest_la first, guest_la last);
+
 /* May a page of the span that has a translation be fetched from, as far as NX goes? */
 static inline bool paging_span_executable(const struct paging_span *s, guest_la la)
 {

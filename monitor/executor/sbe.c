@@ -279,6 +279,7 @@ static enum next trapped(struct vcpu *v, const struct native_trap *t)
 /* Bring the mappings up to date with what the guest's kernel did since. */
 static void settle(struct vcpu *v)
 {
+    code_nexus_yield(v);
     if (!v->shadow->stale)
         return;
     v->shadow->stale = false;
@@ -334,7 +335,7 @@ static void enter(struct vcpu *v, const struct native_segments *segments, uint32
     native_enter(v, segments, eflags, trap);
     fpu_after_native(v);
     /* Registers in a snippet are not the guest's yet, nor are flags behind some rotations. */
-    trap->in_snippet = code_reserves(v->eip);
+    trap->in_snippet = code_in_nexus(v->code, v->eip);
     if (trap->in_snippet)
         (void)code_leave_snippet(v, v->eip);
     if (code_owes_flags(v, base + v->eip, &owed))

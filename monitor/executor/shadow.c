@@ -88,7 +88,7 @@ static bool translate(struct vcpu *v, guest_la la, unsigned access, struct targe
 static bool has_place(const struct vcpu *v, uint32_t page)
 {
     guest_la la = page << 12;
-    return la <= v->split.data_limit && !code_reserves(split_data(&v->split, la));
+    return la <= v->split.data_limit && !code_in_nexus(v->code, split_data(&v->split, la));
 }
 
 /* Is the instruction under way fetched from this host page? Where it ends is not known here. */

@@ -133,7 +133,7 @@ static const char *check_page(struct vcpu *v, uint32_t page)
         return "writable, though code was made from the frame";
     if (la > v->split.data_limit)
         return "mapped where data segments do not reach";
-    if (code_reserves(split_data(&v->split, la)))
+    if (code_in_nexus(v->code, split_data(&v->split, la)))
         return "mapped in the nexus";
     if (code_page_at(v, split_data(&v->split, la)))
         return "mapped where a private page is";

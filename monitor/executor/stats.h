@@ -45,6 +45,7 @@
     X(code_drops, "private pages dropped because their bytes were written")                                  \
     X(code_evictions, "private pages dropped for room")                                                      \
     X(code_promotions, "sites given a faster form")                                                          \
+    X(nexus_moves, "times the guest came to have memory where snippets were")                                \
     X(code_conflicts, "pages wanted both as code and as data at one place")                                  \
     X(code_backoffs, "pages left to the interpreter for a while")                                            \
     X(shadow_fills, "data pages mapped on demand")                                                           \

@@ -16,6 +16,7 @@ start:
     START_KERNEL
     call test_pairs
     call test_table
+    call test_windows
     PASS
 
 bits 32
@@ -318,6 +319,198 @@ test_table:
     ret
 align 4
 .rounds: dd 0
+
+; ---- Places an engine may have taken for itself --------------------------------------------------------------
+; Snippets lie in a window of 16 MiB, where depends on the page they are for; the last page is scratch memory. In each
+; window below 1 GiB there comes to be code, data and a stack of the user's, at just these pages, while snippets
+; are in use: first until nowhere is room for them, then one window at a time.
+%define HOT 0x08048000
+%define SNIPPETS ((HOT + 0xecf000) & 0xfff000)
+%define SCRATCH_PAGE 0xfff000
+%define FIRST_WINDOW 0x3f000000
+%define LAST_WINDOW 0x01000000
+%ifdef SHORT
+%define WINDOW_STEP 0x04000000
+%define ENTRIES 64
+%define HOT_ROUNDS 2
+%else
+%define WINDOW_STEP 0x01000000
+%define ENTRIES 256
+%define HOT_ROUNDS 10
+%endif
+
+PIECE p_hot, 0x100, 0
+    mov ecx, 40
+.loop:
+    or edx, 1                         ; hides RETF: a snippet for the loop
+    dec ecx
+    jnz .loop
+    mov ecx, 20
+    mov eax, 0x030201cb
+.compare:
+    cmp eax, 0x030201cb               ; likewise, by way of scratch memory
+    jne .bad
+    loop .compare
+    mov ecx, 20
+.store:
+    mov edi, U_FREE
+    stosd
+    dec ecx
+    jnz .store
+    cmp [U_FREE], eax
+    je .good
+.bad:
+    ud2
+.good:
+END_PIECE_BYTES
+
+; EBX: a page of INC EAX, with RET for each 64th byte
+USER_CODE call_all_over
+    xor ecx, ecx
+    xor edx, edx
+.next:
+    xor eax, eax
+    lea esi, [ebx + ecx]
+    call esi
+    add edx, eax
+    inc ecx
+    cmp ecx, ENTRIES
+    jb .next
+END_USER
+USER_CODE jump_there
+    jmp ebx
+END_USER
+; EBX: a page of data
+USER_CODE work_there
+    mov ebp, esp
+    mov dword [ebx], 0x11111111
+    lea esp, [ebx + 0x800]
+    push dword 0x22222222
+    call .routine
+    pop ecx
+    mov esp, ebp
+    add ecx, [ebx]
+    jmp .end
+.routine:
+    mov eax, [esp]
+    ret
+.end:
+END_USER
+
+run_hot:
+    mov dword [.rounds], HOT_ROUNDS
+.next:
+    mov dword [user_eip], HOT + 0x100
+    mov dword [user_flags], UFLAGS
+    call enter_user
+    CAME_BACK
+    dec dword [.rounds]
+    jnz .next
+    ret
+align 4
+.rounds: dd 0
+
+; [window]: code, data and stack in it
+use_window:
+    call run_hot
+    mov eax, [window]
+    add eax, SNIPPETS
+    call pte_address
+    mov dword [edi], FRAME(25) | PU
+    mov eax, [window]
+    add eax, SCRATCH_PAGE
+    call pte_address
+    mov dword [edi], FRAME(26) | PWU
+    mov ebx, [window]
+    add ebx, SNIPPETS
+    ENTER call_all_over
+    CAME_BACK
+    CHECK_EQ edx, ENTRIES / 64 * 63 * 64 / 2
+    add ebx, 0x1000
+    ENTER jump_there
+    CHECK_EQ dword [got_vector], PF
+    CHECK_EQ [got_cr2], ebx
+    CHECK_EQ [got_eip], ebx
+    mov ebx, [window]
+    add ebx, SCRATCH_PAGE
+    mov dword [FRAME(26) + 0x40], 0x44444444
+    ENTER work_there
+    CAME_BACK
+    CHECK_EQ ecx, 0x33333333
+    call run_hot
+    CHECK_EQ dword [FRAME(26)], 0x11111111
+    CHECK_EQ dword [FRAME(26) + 0x40], 0x44444444
+    ret
+
+; Nothing in [window], not even a page table.
+free_window:
+    mov edi, [window]
+%if PAGING == PAGING_PAE
+    shr edi, 21
+    lea edi, [PAE_DIRS + edi * 8]
+    mov ecx, 16
+%else
+    shr edi, 22
+    lea edi, [PAGE_DIR + edi * 4]
+    mov ecx, 4
+%endif
+    xor eax, eax
+    rep stosd
+    FLUSH
+    ret
+
+test_windows:
+    MAP HOT, FRAME(24) | PU
+    mov edi, FRAME(24)
+    mov ecx, 0x1000
+    mov al, 0xf4
+    rep stosb
+    mov esi, p_hot.bytes
+    mov edi, FRAME(24) + 0x100
+    mov ecx, p_hot.end - p_hot.bytes
+    rep movsb
+    mov edi, FRAME(25)
+.routine:
+    mov ecx, 63
+    mov al, 0x40
+    rep stosb
+    mov al, 0xc3
+    stosb
+    cmp edi, FRAME(26)
+    jb .routine
+    mov dword [user_esp], U_STACK
+    mov dword [window], FIRST_WINDOW
+.fill:
+    cmp dword [window], HOT & 0xff000000 ; there is the hot page itself
+    je .next_fill
+    call use_window
+.next_fill:
+    sub dword [window], WINDOW_STEP
+    cmp dword [window], LAST_WINDOW
+    jge .fill
+    mov dword [window], FIRST_WINDOW
+.free:
+    cmp dword [window], HOT & 0xff000000
+    je .next_free
+    call free_window
+.next_free:
+    sub dword [window], WINDOW_STEP
+    cmp dword [window], LAST_WINDOW
+    jge .free
+    mov dword [window], FIRST_WINDOW
+.one:
+    cmp dword [window], HOT & 0xff000000
+    je .next_one
+    call use_window
+    call free_window
+.next_one:
+    sub dword [window], WINDOW_STEP
+    cmp dword [window], LAST_WINDOW
+    jge .one
+    MAP HOT, 0
+    ret
+align 4
+window: dd 0
 
 BEGIN_GDT
 END_GUEST

@@ -34,7 +34,7 @@ int space_map(struct vcpu *v, uint32_t at, uint64_t size, unsigned rights, enum 
     rig.maps++;
     for (uint64_t i = 0; i < size >> 12; i++) {
         struct rig_place *place = &rig.place[(at >> 12) + i];
-        rig.mapped += !place->mapped && !code_reserves(at);
+        rig.mapped += !place->mapped && !code_in_nexus(v->code, at);
         *place = (struct rig_place){ true, (uint8_t)rights, (uint8_t)file, key, offset + (i << 12) };
     }
     return 0;
@@ -52,7 +52,7 @@ void space_unmap(struct vcpu *v, uint32_t at, uint64_t size)
         ck_assert(rig.place[(at >> 12) + i].mapped);
         rig.place[(at >> 12) + i].mapped = false;
     }
-    if (!code_reserves(at))
+    if (!code_in_nexus(v->code, at))
         rig.mapped -= (unsigned)(size >> 12);
 }
 

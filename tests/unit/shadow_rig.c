@@ -27,6 +27,7 @@ static void *sparse(uint64_t size)
 void rig_open(uint64_t ram)
 {
     static struct shadow shadow;
+    static struct code_cache code; /* only the place of its nexus is looked at */
     struct vcpu *v = &rig.v;
     uint64_t rom = ram, high = ram + RIG_ROM_SIZE;
     rig.ram_size = high + RIG_ROM_SIZE;
@@ -48,6 +49,8 @@ void rig_open(uint64_t ram)
     v->code_frame = sparse((rig.ram_size >> 12) * sizeof(struct code_frame));
     memset(&shadow, 0, sizeof(shadow));
     v->shadow = &shadow;
+    v->code = &code;
+    code.nexus = 0;
     shadow_init(&shadow, sparse(SHADOW_PAGES * sizeof(struct shadow_page)),
                 sparse((rig.ram_size >> 12) * sizeof(uint32_t)));
     rig_split(D86_SPLIT_SEGMENT);

@@ -109,19 +109,19 @@ START_TEST(another_mode_unmaps_and_the_pool_remembers)
 }
 END_TEST
 
-START_TEST(snippets_have_scratch_memory_while_es_is_flat)
+START_TEST(snippets_work_while_es_is_flat)
 {
     struct vcpu *v = rig.v;
     rig_load_program(RIG_LA, RIG_CODE);
     rig_prepare(RIG_LA);
-    ck_assert_uint_eq(v->code->scratch, CODE_SCRATCH_BASE);
+    ck_assert(v->code->snippets);
     v->split = (struct split){ .data_base = 0, .data_limit = UINT32_MAX };
     rig_prepare(RIG_LA);
-    ck_assert_uint_eq(v->code->scratch, CODE_SCRATCH_BASE);
+    ck_assert(v->code->snippets);
     uint64_t key = v->code->key;
     v->seg[X86_ES].base = 0x1000;
     rig_prepare(RIG_LA);
-    ck_assert_uint_eq(v->code->scratch, 0);
+    ck_assert(!v->code->snippets);
     ck_assert_uint_ne(v->code->key, key);
 }
 END_TEST
@@ -196,19 +196,22 @@ START_TEST(what_the_guest_may_not_fetch_is_emulated)
 }
 END_TEST
 
+enum { NEXUS = 0x3d000000 };
+
 START_TEST(the_nexus_is_not_for_guest_code)
 {
-    static const guest_la places[] = { CODE_NEXUS_BASE, CODE_NEXUS_BASE + CODE_NEXUS_SIZE - 1,
-                                       CODE_SCRATCH_BASE };
+    static const guest_la places[] = { NEXUS, NEXUS + CODE_NEXUS_SIZE - 1 };
+    rig.v->code->nexus = NEXUS;
     for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
         rig_load_program(places[i] & ~0xfffu, RIG_CODE);
-        ck_assert_int_eq(rig_prepare(places[i]), CODE_INTERPRET);
+        ck_assert_int_eq(code_prepare(rig.v, places[i]), CODE_INTERPRET);
+        rig_map(places[i], 0, 0); /* the audit would object: usually code_nexus_yield() comes first */
     }
     ck_assert_uint_eq(rig.maps, 0);
-    rig_load_program(CODE_NEXUS_BASE - 0x1000, RIG_CODE);
-    ck_assert_int_eq(rig_prepare(CODE_NEXUS_BASE - 0x1000), CODE_READY);
-    rig_load_program(CODE_NEXUS_BASE + CODE_NEXUS_SIZE, RIG_CODE);
-    ck_assert_int_eq(rig_prepare(CODE_NEXUS_BASE + CODE_NEXUS_SIZE), CODE_READY);
+    rig_load_program(NEXUS - 0x1000, RIG_CODE);
+    ck_assert_int_eq(rig_prepare(NEXUS - 0x1000), CODE_READY);
+    rig_load_program(NEXUS + CODE_NEXUS_SIZE, RIG_CODE);
+    ck_assert_int_eq(rig_prepare(NEXUS + CODE_NEXUS_SIZE), CODE_READY);
 }
 END_TEST
 
@@ -471,7 +474,7 @@ int main(void)
                         (int)ARRAY_SIZE(isa_rows));
     tcase_add_test(tc, sets_that_no_model_has_are_absent);
     tcase_add_test(tc, another_mode_unmaps_and_the_pool_remembers);
-    tcase_add_test(tc, snippets_have_scratch_memory_while_es_is_flat);
+    tcase_add_test(tc, snippets_work_while_es_is_flat);
     tcase_add_test(tc, prepare_maps_scans_and_protects_once);
     tcase_add_test(tc, a_site_is_the_interpreters);
     tcase_add_test(tc, arriving_inside_an_instruction_scans_there);

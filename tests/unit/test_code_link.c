@@ -265,7 +265,7 @@ static const struct rig_place *snippets_of(guest_la la)
 {
     const struct code_page *p = code_page_at(rig.v, la);
     ck_assert_ptr_nonnull(p->scan.snippets);
-    ck_assert(code_in_nexus(p->scan.snippet_address));
+    ck_assert(code_in_nexus(rig.v->code, p->scan.snippet_address));
     return &rig.place[p->scan.snippet_address >> 12];
 }
 
@@ -302,9 +302,9 @@ START_TEST(leaving_a_snippet_gives_the_guests_eip)
     /* The call is done, the jump to its target is not. */
     ck_assert_uint_eq(rig.v->eip, RIG_LA + 0x106 + 0x22cb11);
     ck_assert(!code_leave_snippet(rig.v, p->scan.snippet_address + 0xfff));
-    ck_assert(!code_leave_snippet(rig.v, CODE_NEXUS_BASE + 0x123 * 0x1000));
+    ck_assert(!code_leave_snippet(rig.v, rig.v->code->nexus + 0x123 * 0x1000));
     ck_assert(!code_leave_snippet(rig.v, RIG_LA + 0x101));
-    ck_assert(!code_leave_snippet(rig.v, CODE_SCRATCH_BASE));
+    ck_assert(!code_leave_snippet(rig.v, code_scratch(rig.v->code)));
 }
 END_TEST
 
@@ -353,7 +353,7 @@ START_TEST(every_page_finds_a_place_in_the_nexus)
         code_trap(rig.v, NEXT + 0x101);
     uint32_t first = code_page_at(rig.v, RIG_LA)->scan.snippet_address;
     uint32_t second = code_page_at(rig.v, NEXT)->scan.snippet_address;
-    ck_assert_uint_eq(first & ~0x1fffu, CODE_NEXUS_BASE);
+    ck_assert_uint_eq(first & ~0x1fffu, c->nexus);
     ck_assert_uint_eq(first ^ second, 0x1000);
     memset(c->nexus_slot + 2, 0, sizeof(c->nexus_slot) - 2 * sizeof(c->nexus_slot[0]));
     rig_check("both");
@@ -405,9 +405,10 @@ START_TEST(registers_kept_in_scratch_memory_are_given_back)
     load_hidden(FRAME, 0x100);
     RIG_CODE_AT(FRAME, 0x200, 0x81, 0xc1, 0x11, 0xcb, 0x22, 0x33, 0xc3); /* add ecx, 0x3322cb11 */
     promote(RIG_LA + 0x101);
-    ck_assert(rig.place[CODE_SCRATCH_BASE >> 12].mapped);
-    ck_assert_uint_eq(rig.place[CODE_SCRATCH_BASE >> 12].offset, CODE_FILE_SCRATCH);
-    ck_assert_uint_eq(rig.place[CODE_SCRATCH_BASE >> 12].rights, SPACE_READ | SPACE_WRITE);
+    const struct rig_place *page = &rig.place[code_scratch(rig.v->code) >> 12];
+    ck_assert(page->mapped);
+    ck_assert_uint_eq(page->offset, CODE_FILE_SCRATCH);
+    ck_assert_uint_eq(page->rights, SPACE_READ | SPACE_WRITE);
     prepare(RIG_LA + 0x200, CODE_EMULATE);
     for (unsigned i = 0; i < 8; i++)
         trap(RIG_LA + 0x200);

@@ -202,11 +202,16 @@ START_TEST(nothing_is_mapped_in_the_nexus)
     rig_split(D86_SPLIT_NONE);
     v->cr0 &= ~X86_CR0_PG;
     v->pa_mask = 0xfffff;
-    expect_emulated(CODE_NEXUS_BASE, 0);
-    expect_emulated(0x3ffff000, ACCESS_WRITE);
-    expect_emulated(CODE_SCRATCH_BASE, 0);
-    touch(CODE_NEXUS_BASE - 4096, 0);
-    expect_unmapped(CODE_NEXUS_BASE);
+    v->code->nexus = 0x3e000000;
+    expect_emulated(0x3e000000, 0);
+    expect_emulated(0x3effe000, 0);
+    expect_emulated(code_scratch(v->code), ACCESS_WRITE);
+    touch(0x3e000000 - 4096, 0);
+    touch(0x3f000000, 0);
+    expect_unmapped(0x3e000000);
+    v->code->nexus = 0;
+    touch(0x3e000000, 0);
+    touch(0x00f00000, 0);
 }
 END_TEST
 

@@ -229,7 +229,7 @@ static void check_record(bool synced)
 
 static bool has_place(guest_la la)
 {
-    return la <= v->split.data_limit && !code_reserves(split_data(&v->split, la));
+    return la <= v->split.data_limit && !code_in_nexus(v->code, split_data(&v->split, la));
 }
 
 /* What shadow_fault() has to answer. Frames' code has its say, and the host. */
@@ -292,7 +292,7 @@ static void step_code(void)
         return;
     }
     ask(&o, la, 0);
-    if (!o.allowed || !o.memory || code_reserves(la))
+    if (!o.allowed || !o.memory || code_in_nexus(v->code, la))
         return;
     if (chance(20)) {
         v->code_frame[o.frame].granules = chance(70);
