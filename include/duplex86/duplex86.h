@@ -85,8 +85,9 @@ D86_API int d86_vm_write(struct d86_vm *vm, uint64_t pa, const void *data, size_
 /* ---- Processor ----------------------------------------------------------------------------------- */
 
 enum d86_engine {
-    D86_ENGINE_INTERP,   /* the reference interpreter: complete and precise */
-    D86_ENGINE_SBE,      /* scan before execute: code at CPL 3 runs natively, the rest as in interp */
+    D86_ENGINE_INTERP, /* the reference interpreter: complete and precise */
+    D86_ENGINE_SBE, /* scan before execute: code at CPL 3 runs natively, kernels as struct d86_vcpu_config's
+                       `translate` says */
     D86_ENGINE_LOCKSTEP, /* sbe an instruction at a time, each compared with interp: an exit tells the first
                             difference */
 };
@@ -100,10 +101,18 @@ enum d86_split {
     D86_SPLIT_NONE,    /* no split: the guest can read the patches */
 };
 
+/* What the engine sbe does with code that it does not run in place (docs/translated-code.md). */
+enum d86_translate {
+    D86_TRANSLATE_ON,  /* translate it to host code, where that can be done: flat 32-bit protected mode, not
+                          CPL 3 */
+    D86_TRANSLATE_OFF, /* interpret it */
+};
+
 struct d86_vcpu_config {
     const char *cpu; /* CPUID model by name, NULL for the default; d86_cpu_models() lists them */
     enum d86_engine engine;
-    enum d86_split split; /* for the engines sbe and lockstep */
+    enum d86_split split;         /* for the engines sbe and lockstep */
+    enum d86_translate translate; /* for the engine sbe */
     /*
      * For the engine sbe: run natively whatever can be, at once. Otherwise programs that run only for a
      * moment, and code that traps too often, are interpreted, which is faster. For tests and for study.

@@ -33,7 +33,9 @@ static void say_address(struct sentence *s, guest_la la)
 void audit_all(struct vcpu *v)
 {
     struct sentence s = { .used = 0 };
-    struct shadow_finding finding = shadow_audit(v);
+    struct shadow_finding finding = shadow_audit(v, v->shadow);
+    if (!finding.what)
+        finding = shadow_audit(v, v->shadow_system);
     if (finding.what) {
         say(&s, "the shadow audit found page ");
         say_address(&s, finding.la);

@@ -271,6 +271,12 @@ static void bind(struct vcpu *v, const struct insn *in, unsigned mode, unsigned 
     *ends = true;
 }
 
+void block_bind_alone(struct vcpu *v, const struct insn *in, unsigned mode, struct uop *u)
+{
+    bool ends = false;
+    bind(v, in, mode, 0, u, &ends);
+}
+
 struct source {
     const uint8_t *bytes;
     unsigned size;

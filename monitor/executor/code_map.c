@@ -99,7 +99,7 @@ static void give_way(struct vcpu *v, guest_la address)
 
     if (!v->shadow->page[data >> 12].frame_plus_one)
         return;
-    shadow_drop_page(v, data);
+    shadow_drop_page(v, v->shadow, data);
     v->counts.code_conflicts++;
 }
 

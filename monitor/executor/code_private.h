@@ -98,5 +98,10 @@ bool code_inside_promotion(const struct code_page *p, unsigned offset);
 
 /* Is the frame the interpreter's, this time? */
 bool code_backs_off(struct vcpu *v, uint64_t frame);
+/*
+ * Private pages or translated code of the frame were dropped because it was written. True: it is the
+ * interpreter's now.
+ */
+bool code_note_drop(struct vcpu *v, uint64_t frame);
 /* A page of the frame was scanned, which took so many ticks of the time stamp counter. */
 void code_note_scan(struct vcpu *v, uint64_t frame, uint64_t ticks);

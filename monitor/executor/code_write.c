@@ -9,6 +9,7 @@
  */
 #include "code_private.h"
 #include "trace_ring.h"
+#include "translation.h"
 
 enum {
     /*
@@ -57,8 +58,7 @@ void code_note_scan(struct vcpu *v, uint64_t frame, uint64_t ticks)
         h->scanning += ticks;
 }
 
-/* Private pages of the frame were dropped because it was written. True: it is the interpreter's now. */
-static bool note_drop(struct vcpu *v, uint64_t frame)
+bool code_note_drop(struct vcpu *v, uint64_t frame)
 {
     struct code_history *h = history_of(v->code, frame);
     uint64_t now = tsc_read(v);
@@ -137,7 +137,7 @@ void code_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size
         code_drop(v, p);
         v->counts.code_drops++;
     }
-    if (any && note_drop(v, frame))
+    if (any && code_note_drop(v, frame))
         drop_frame(v, frame);
 }
 
@@ -151,7 +151,11 @@ bool code_yield_frame(struct vcpu *v, uint64_t frame)
     f->write_traps = 0;
     if (f->private_head) {
         drop_frame(v, frame);
-        note_drop(v, frame);
+        code_note_drop(v, frame);
+    }
+    if (f->translated_head) {
+        translation_drop_frame(v, frame);
+        code_note_drop(v, frame);
     }
     block_written(v, frame, 0, SCAN_PAGE_SIZE);
     return true;

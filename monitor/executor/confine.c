@@ -25,7 +25,7 @@ extern const char __executable_start[], etext[];
 
 /* ---- Writing a filter ---------------------------------------------------------------------------------- */
 
-enum { FILTER_MAX = 96 };
+enum { FILTER_MAX = 128 };
 
 struct filter {
     struct sock_filter insn[FILTER_MAX];
@@ -105,11 +105,29 @@ static void patch_skip(struct filter *f, unsigned at)
     f->insn[at].jf = (uint8_t)(f->count - at - 1);
 }
 
-/* Below 4 GiB, and never writable and executable at once, nor executable at all without `exec`. */
-static void rule_range(struct filter *f, bool exec)
+/* Where the guest is: below 4 GiB, or in the windows of translated code. */
+static void rule_place(struct filter *f)
 {
     load(f, argument(0, true));
+    emit(f, BPF_JMP | BPF_JEQ | BPF_K, 0, 4, 0);
+    unless(f, BPF_JGE, (uint32_t)(SYSTEM_WINDOW(0) >> 32), SECCOMP_RET_KILL_PROCESS);
+    unless_not(f, BPF_JGE, (uint32_t)(SYSTEM_WINDOW(SYSTEM_SPACES) >> 32), SECCOMP_RET_KILL_PROCESS);
+}
+
+/* What is executable lies below 4 GiB. */
+static void rule_executable_place(struct filter *f)
+{
+    load(f, argument(2, false));
+    emit(f, BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 0, 3);
+    load(f, argument(0, true));
     unless(f, BPF_JEQ, 0, SECCOMP_RET_KILL_PROCESS);
+}
+
+/* There, and never writable and executable at once, nor executable at all without `exec`. */
+static void rule_range(struct filter *f, bool exec)
+{
+    rule_place(f);
+    rule_executable_place(f);
     load(f, argument(1, true));
     unless(f, BPF_JEQ, 0, SECCOMP_RET_KILL_PROCESS);
     load(f, argument(2, false));
@@ -142,8 +160,7 @@ static void rules_native(struct filter *f)
     patch_skip(f, skip);
 
     skip = only_for(f, __NR_munmap);
-    load(f, argument(0, true));
-    unless(f, BPF_JEQ, 0, SECCOMP_RET_KILL_PROCESS);
+    rule_place(f);
     verdict(f, SECCOMP_RET_ALLOW);
     patch_skip(f, skip);
 

@@ -212,10 +212,11 @@ struct memory_map {
 
 /* Per RAM-file frame: what is cached from it. Lives in a sparse part of the arena. */
 struct code_frame {
-    uint64_t granules;     /* bit n: bytes 64n..64n+63 are part of a cached block */
-    struct code_ref *refs; /* the blocks that have bytes here */
-    uint32_t private_head; /* the private pages made of it: first slot + 1 (code_cache.c) */
-    uint32_t write_traps;  /* native writes emulated since it became code (code_yield_frame()) */
+    uint64_t granules;        /* bit n: bytes 64n..64n+63 are part of a cached block */
+    struct code_ref *refs;    /* the blocks that have bytes here */
+    uint32_t private_head;    /* the private pages made of it: first slot + 1 (code_cache.c) */
+    uint32_t translated_head; /* pages with translated code of it: first one's number + 1 (translation.c) */
+    uint32_t write_traps;     /* native writes emulated since it became code (code_yield_frame()) */
 };
 
 /*
@@ -228,6 +229,30 @@ struct return_entry {
     guest_la la;
     uint32_t tag; /* v->fetch_tag; 0: none */
     const struct uop *landing;
+};
+
+/* What translated code and the border to it use; translated_offsets.h has where it lies. */
+struct translated {
+    /* By translated_run.c, for translated code. */
+    uint64_t window, fs_window; /* of v->shadow_system; for FS: that, or where nothing is */
+    uint64_t exit_direct, exit_indirect, call_out; /* struct gen_layout */
+    struct translation_target *targets;
+    uint32_t fs_base;
+    uint32_t reason; /* why translated code was left by a signal: enum translated_reason */
+    /* Host stack pointers: of the stack of return addresses while compiled code runs, and the other way
+     * round. */
+    uint64_t stack, c_stack;
+    uint64_t exit_after; /* of the direct exit that was taken: what its stub's CALL pushed */
+    struct {
+        uint8_t vector;
+        uint32_t error;
+        uint64_t address; /* #PF: host linear address */
+        uint64_t resume;  /* host code of the guest's instruction */
+    } fault;
+    bool begun;        /* a signal met the instruction behind its first host instruction */
+    uint32_t *running; /* set while a kick needs a signal; NULL: nothing can be translated */
+    uint32_t drops;    /* of struct translation, when the stack of return addresses was last emptied */
+    bool enabled;      /* by the library */
 };
 
 /* ---- The virtual CPU ----------------------------------------------------------------------------------- */
@@ -273,6 +298,7 @@ struct vcpu {
     uint32_t fetch_tag;    /* tlb_generation << MODE_BITS | mode */
     struct tlb_entry *tlb; /* data TLB for the current CPL: tlb_user, tlb_system, or tlb_none */
     uint64_t icount;
+    struct translated translated;
     uint32_t return_top; /* of returns[], modulo its size */
     struct return_entry returns[RETURNS];
 
@@ -355,8 +381,11 @@ struct vcpu {
 
     uint8_t engine; /* enum d86_engine */
     struct split split;
-    struct shadow *shadow;
+    struct shadow *shadow,
+        *shadow_system; /* for CPL 3, and for translated code: the one in use of `spaces` */
+    struct system_spaces *spaces;
     struct code_cache *code;
+    struct translation *translation;
     struct {
         unsigned short_runs;      /* native runs in a row that a site ended before they had paid */
         uint64_t interpret_until; /* icount: until then the interpreter runs blocks */

@@ -15,6 +15,10 @@
 #include "host.h"
 #include "lockstep.h"
 #include "sbe.h"
+#include "shadow.h"
+#include "system_space.h"
+#include "translated.h"
+#include "translation.h"
 
 /* ---- Mode
  * -------------------------------------------------------------------------------------------------- */
@@ -186,6 +190,14 @@ static bool must_step(const struct vcpu *v)
            (v->debug_causes & D86_DEBUG_SINGLE_STEP);
 }
 
+bool exec_must_look(const struct vcpu *v)
+{
+    bool interrupt = v->interrupt >= 0 || chips_intr(v);
+    return v->pending || must_step(v) || v->halted || v->shutdown || v->event.kind != EVENT_NONE ||
+           (v->nmi_pending && !v->nmi_blocked) || (interrupt && (v->eflags & X86_IF)) ||
+           (v->exit->request_interrupt_window && exec_can_interrupt(v));
+}
+
 static void set_pending(struct vcpu *v, uint32_t bit, bool on)
 {
     if (on)
@@ -295,6 +307,21 @@ static void run_sbe(struct vcpu *v)
     }
 }
 
+/* Ring 0 under the engine sbe, in flat protected mode. */
+static void run_translated(struct vcpu *v)
+{
+    switch (translated_run(v)) {
+    case TRANSLATED_LOOP:
+        break;
+    case TRANSLATED_STEP:
+        exec_step(v);
+        break;
+    case TRANSLATED_INTERPRET:
+        run_block(v);
+        break;
+    }
+}
+
 static void run_once(struct vcpu *v)
 {
     if (unlikely(v->event.kind != EVENT_NONE || v->bus.count) && resume_delivery(v))
@@ -307,6 +334,8 @@ static void run_once(struct vcpu *v)
         exec_step(v);
     else if (v->engine != D86_ENGINE_INTERP && sbe_possible(v))
         run_sbe(v);
+    else if (v->translated.enabled && translated_possible(v))
+        run_translated(v);
     else
         run_block(v);
 }
@@ -326,8 +355,16 @@ void exec_take_changes(struct vcpu *v, struct channel *c)
 {
     if (c->changed & CHANNEL_MODE)
         exec_mode_changed(v);
-    if (c->changed & CHANNEL_TRANSLATIONS)
+    if (c->changed & CHANNEL_TRANSLATIONS) {
         tlb_flush(v);
+        /* The memory map may be another one. */
+        if (v->shadow) {
+            shadow_map_changed(v->shadow);
+            system_space_map_changed(v);
+        }
+        if (v->translated.enabled)
+            translation_flush(v);
+    }
     c->changed = 0;
     take_writes(v, c);
 }
@@ -363,6 +400,7 @@ void exec_run(struct vcpu *v)
             run_once(v);
     }
     fpu_leave(v);
+    translated_end(v);
     if (v->exit->reason == D86_EXIT_HLT || v->exit->reason == D86_EXIT_FERR)
         deadline_cancel();
     v->stats.exits++;

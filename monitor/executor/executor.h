@@ -64,6 +64,9 @@ static inline const struct uop *exec_end(struct vcpu *v)
     return NULL;
 }
 
+/* Must the run loop have a look before the next instruction? For who executes instructions outside of it. */
+bool exec_must_look(const struct vcpu *v);
+
 /* Recompute v->mode, v->cpl's effects, v->tlb and v->fetch_tag after a change of CS, SS, DS, ES, CPL, CR0,
  * EFLAGS.VM/AC. */
 void exec_mode_changed(struct vcpu *v);
@@ -181,6 +184,8 @@ void task_switch(struct vcpu *v, uint16_t selector, enum task_source source, boo
 bool bind_integer(const struct insn *in, unsigned mode, struct uop *u,
                   bool *ends);                                                     /* integer.c, alu.c, ... */
 bool bind_string(const struct insn *in, unsigned mode, struct uop *u, bool *ends); /* string.c */
+/* string.c. Are these the bytes, in 32-bit code, of a repeated string instruction without ports? */
+bool string_repeats(const uint8_t *bytes, unsigned size);
 /* branch.c; block_offset: of the block's first byte in its page, to tell which targets lie there too */
 bool bind_branch(const struct insn *in, unsigned mode, struct uop *u, unsigned block_offset, bool *ends);
 bool bind_stack(const struct insn *in, unsigned mode, struct uop *u, bool *ends);  /* stack.c */
@@ -196,14 +201,18 @@ bool bind_fpu(struct vcpu *v, const struct insn *in, unsigned mode, struct uop *
 const struct uop *block_lookup(struct vcpu *v, bool step);
 /* A write reached bytes [offset, offset+size) of RAM-file frame `frame` which holds cached code. */
 void block_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size);
-/* Is anything cached from this RAM-file frame, as blocks or as private pages? Then writes to it must be seen.
+/* Is anything cached from this RAM-file frame, as blocks, as private pages or translated? Then writes to it
+ * must be seen.
  */
 static inline bool frame_has_code(const struct vcpu *v, uint64_t frame)
 {
-    return v->code_frame[frame].granules != 0 || v->code_frame[frame].private_head != 0;
+    const struct code_frame *f = &v->code_frame[frame];
+    return f->granules || f->private_head || f->translated_head;
 }
 /* code_cache.h has more of these. Private pages that show any of the bytes are dropped. */
 void code_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size);
+/* translation.h likewise. */
+void translation_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size);
 /* Memory of a RAM-file frame was written by whatever means but native guest code: drop what was made from it.
  */
 static inline void frame_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size)
@@ -212,7 +221,12 @@ static inline void frame_written(struct vcpu *v, uint64_t frame, unsigned offset
         block_written(v, frame, offset, size);
     if (v->code_frame[frame].private_head)
         code_written(v, frame, offset, size);
+    if (v->code_frame[frame].translated_head)
+        translation_written(v, frame, offset, size);
 }
+/* Choose the handler of a decoded instruction for a uop by itself: with eip_off, n and len set already. Not
+ * for branches, whose handlers would go on in blocks. */
+void block_bind_alone(struct vcpu *v, const struct insn *in, unsigned mode, struct uop *u);
 /* Forget all blocks. */
 void block_flush(struct vcpu *v);
 /* Between two runs: begin the cache anew if what is in use lies among much that is not. */

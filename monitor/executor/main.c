@@ -19,6 +19,7 @@
 #include "host.h"
 #include "host_segments.h"
 #include "native.h"
+#include "translated.h"
 
 NORETURN static void quit(int status)
 {
@@ -43,6 +44,8 @@ static struct arena *map_everything(uint64_t slot)
     map_at(base, sizeof(struct arena), PROT_READ | PROT_WRITE, CHANNEL_FD_ARENA, 0);
     map_at(base + ARENA_TEXT_OFFSET, sizeof(((struct arena *)0)->native_code), PROT_READ | PROT_EXEC,
            CHANNEL_FD_ARENA, offsetof(struct arena, native_code));
+    map_at(base + ARENA_TRANSLATED_OFFSET, TRANSLATION_CODE, PROT_READ | PROT_EXEC, CHANNEL_FD_ARENA,
+           offsetof(struct arena, translated_code));
     /* The RAM file grows later; pages past its end come into being with it. */
     map_at(base + ARENA_RAM_OFFSET, ARENA_RAM_MAX, PROT_READ | PROT_WRITE, CHANNEL_FD_RAM, 0);
     return (struct arena *)(uintptr_t)base;
@@ -102,6 +105,8 @@ static void prepare_native(struct arena *arena, const uint64_t *stack)
         why = "this host shows programs a 64-bit code segment the scanner does not know";
     else
         (void)split_choose(v, c->split_wanted, c->simulate_keys, &why);
+    if (!why && v->translated.enabled && translated_init(v, &c->native) < 0)
+        why = "this host does not let a process protect a page of its stack";
     if (why)
         start_error(c, why);
 }

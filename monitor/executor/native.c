@@ -20,6 +20,7 @@
 #include "deadline.h"
 #include "executor.h"
 #include "host.h"
+#include "translated.h"
 
 struct native_frame {
     uint64_t rsp;
@@ -121,6 +122,8 @@ void native_signal(int signal, const siginfo_t *info, struct ucontext *context)
     struct sigcontext *c = &context->uc_mcontext;
     if (signal == DEADLINE_SIGNAL)
         deadline_passed();
+    if (c->cs == HOST_CODE64 && translated_signal(signal, is_kick(signal), c))
+        return;
     if (c->cs != HOST_CODE64) {
         registers_from(c);
         trap_from(signal, c);

@@ -17,6 +17,8 @@
 #include "lockstep.h"
 #include "paging.h"
 #include "shadow.h"
+#include "system_space.h"
+#include "translation.h"
 
 /* ---- When ------------------------------------------------------------------------------------------ */
 
@@ -27,8 +29,11 @@ bool sbe_possible(const struct vcpu *v)
 
 void sbe_translations_changed(struct vcpu *v)
 {
-    if (v->shadow)
-        v->shadow->stale = true;
+    if (!v->shadow)
+        return;
+    v->shadow->stale = true;
+    v->shadow_system->stale = true;
+    v->translation->stale = true;
 }
 
 /* Is any page mapped in the 4 MiB around, as data or as code? */
@@ -46,6 +51,8 @@ void sbe_page_changed(struct vcpu *v, guest_la la)
 {
     if (v->engine == D86_ENGINE_INTERP)
         return;
+    shadow_region_changed(v->shadow_system, la);
+    translation_region_changed(v, la);
     /*
      * It may have been one of a large page's, and then all of them are meant: only a comparison finds out.
      * There is nothing to compare where the guest's kernel maps itself a page for a moment, as Linux does to
@@ -54,10 +61,10 @@ void sbe_page_changed(struct vcpu *v, guest_la la)
      */
     if (v->cr4 & (X86_CR4_PSE | X86_CR4_PAE)) {
         if (region_is_mapped(v, la))
-            sbe_translations_changed(v);
+            v->shadow->stale = true;
         return;
     }
-    shadow_drop_page(v, la);
+    shadow_drop_page(v, v->shadow, la);
     code_unmap_page(v, la & ~0xfffu);
 }
 
@@ -66,7 +73,9 @@ void sbe_frame_is_code(struct vcpu *v, uint64_t frame)
     tlb_forbid_writes(v, frame);
     if (v->engine == D86_ENGINE_INTERP)
         return;
-    shadow_protect_frame(v, frame);
+    shadow_protect_frame(v, v->shadow, frame);
+    for (unsigned i = 0; i < SYSTEM_SPACES; i++)
+        shadow_protect_frame(v, &v->spaces->shadow[i], frame);
 }
 
 /* ---- Flags ----------------------------------------------------------------------------------------- */
@@ -117,21 +126,8 @@ static unsigned fetch(struct vcpu *v, guest_la la, uint8_t *bytes)
 static bool is_at_repeat(struct vcpu *v)
 {
     uint8_t bytes[X86_INSN_MAX];
-    struct insn insn;
     unsigned size = fetch(v, v->seg[X86_CS].base + v->eip, bytes);
-    if (x86_decode(bytes, size, true, &insn) != X86_DECODE_OK ||
-        !(insn.prefixes & (X86_PFX_REP | X86_PFX_REPNE)))
-        return false;
-    switch (insn.op) {
-    case X86_MOVS:
-    case X86_CMPS:
-    case X86_STOS:
-    case X86_LODS:
-    case X86_SCAS:
-        return true;
-    default:
-        return false;
-    }
+    return string_repeats(bytes, size);
 }
 
 /*
@@ -196,7 +192,7 @@ static enum next page_fault(struct vcpu *v, const struct native_trap *t)
     v->counts.trap_data++;
     unsigned access = t->error & X86_PF_W ? ACCESS_WRITE : 0;
     guest_la la = split_guest(&v->split, (uint32_t)t->address);
-    return shadow_fault(v, la, access) == SHADOW_MAPPED ? NEXT_ENTER : NEXT_STEP;
+    return shadow_fault(v, v->shadow, la, access) == SHADOW_MAPPED ? NEXT_ENTER : NEXT_STEP;
 }
 
 /* INT3 where the private page has one: a site, or bytes nobody has scanned. */
@@ -282,9 +278,8 @@ static void settle(struct vcpu *v)
     code_nexus_yield(v);
     if (!v->shadow->stale)
         return;
-    v->shadow->stale = false;
     code_sync(v);
-    shadow_sync(v);
+    shadow_sync(v, v->shadow);
 }
 
 static bool audit_due(struct vcpu *v)

@@ -21,9 +21,10 @@
  * tables at once, as shadow_map() does, costs 4.4 of those 11, and saves 1.1 for each page that is written
  * to.
  */
-void shadow_init(struct shadow *s, struct shadow_page *page, uint32_t *frame_head)
+void shadow_init(struct shadow *s, uint64_t base, struct shadow_page *page, uint32_t *frame_head)
 {
-    s->budget = SHADOW_BUDGET;
+    s->base = base;
+    s->budget = base ? SHADOW_SYSTEM_BUDGET : SHADOW_BUDGET;
     s->window = SHADOW_WINDOW_MAX;
     s->runs = 1;
     s->page = page;
@@ -38,6 +39,12 @@ struct target {
     bool writable;
 };
 
+/* Pages that may come with one of a supervisor's, to either side. */
+enum { SYSTEM_RUN_MAX = 1024, CHANGES_MAX = 4 };
+
+/* A large page of PAE's; two are a region. */
+enum { HALF_PAGES = SHADOW_REGION_PAGES / 2 };
+
 /* For many pages in order: what the page before was found by. */
 struct lookup {
     struct paging_span span;
@@ -46,17 +53,20 @@ struct lookup {
 
 #define LOOKUP_NEW ((struct lookup){ .span = { .first = 1, .last = 0 } })
 
-/* Look a page up as CPL 3 would use it, touching nothing. False: it must not be mapped. Code is not
- * considered. */
-static bool peek(const struct vcpu *v, uint32_t page, struct lookup *l, struct target *t)
+/* Look a page up as those the shadow is for would use it, touching nothing. False: it must not be mapped.
+ * Code is not considered. */
+static bool peek(const struct vcpu *v, const struct shadow *s, uint32_t page, struct lookup *l,
+                 struct target *t)
 {
     guest_la la = page << 12;
     guest_pa pa;
     if (la < l->span.first || la > l->span.last)
         paging_span(v, la, &l->span);
     uint32_t bits = paging_span_page(v, &l->span, la, &pa);
-    if (~bits & (X86_PTE_P | X86_PTE_U | X86_PTE_A))
+    if (~bits & (X86_PTE_P | X86_PTE_A | (shadow_is_system(s) ? 0 : X86_PTE_U)))
         return false;
+    if (shadow_is_system(s) && !(v->cr0 & X86_CR0_WP))
+        bits |= X86_PTE_W;
     if (!l->region || pa - l->region->pa >= l->region->size)
         l->region = phys_region(v, pa);
     const struct region *r = l->region;
@@ -69,10 +79,10 @@ static bool peek(const struct vcpu *v, uint32_t page, struct lookup *l, struct t
 
 /* The same for an access that is under way: a walk, which sets A and D. False: a fault, or no plain memory.
  */
-static bool translate(struct vcpu *v, guest_la la, unsigned access, struct target *t)
+static bool translate(struct vcpu *v, const struct shadow *s, guest_la la, unsigned access, struct target *t)
 {
     struct walk w;
-    if (!paging_walk(v, la, ACCESS_USER | access, &w))
+    if (!paging_walk(v, la, access | (shadow_is_system(s) ? 0 : ACCESS_USER), &w))
         return false;
     const struct region *r = phys_region(v, w.pa);
     if (!r || ((access & ACCESS_WRITE) && r->read_only))
@@ -85,10 +95,11 @@ static bool translate(struct vcpu *v, guest_la la, unsigned access, struct targe
 /* ---- Filling ------------------------------------------------------------------------------------- */
 
 /* Does the page, as data, have a host address at which it may lie? */
-static bool has_place(const struct vcpu *v, uint32_t page)
+static bool has_place(const struct vcpu *v, const struct shadow *s, uint32_t page)
 {
     guest_la la = page << 12;
-    return la <= v->split.data_limit && !code_in_nexus(v->code, split_data(&v->split, la));
+    return shadow_is_system(s) ||
+           (la <= v->split.data_limit && !code_in_nexus(v->code, split_data(&v->split, la)));
 }
 
 /* Is the instruction under way fetched from this host page? Where it ends is not known here. */
@@ -100,9 +111,9 @@ static bool is_fetched_from(const struct vcpu *v, uint32_t host_la)
 
 /* Have code leave the page's frame (for a write) and the page's place. False: it stays, the access is
  * emulated. */
-static bool code_gives_way(struct vcpu *v, uint32_t page, uint64_t frame, bool write)
+static bool code_gives_way(struct vcpu *v, struct shadow *s, uint32_t page, uint64_t frame, bool write)
 {
-    bool met = shadow_meets_code(v, page), same_page = v->split.data_base == 0;
+    bool met = shadow_meets_code(v, s, page), same_page = v->split.data_base == 0;
     if (met && same_page) {
         v->counts.trap_split++;
         exec_trace(v, TRACE_SPLIT_FAULT, page << 12, write, 0, 0);
@@ -112,7 +123,7 @@ static bool code_gives_way(struct vcpu *v, uint32_t page, uint64_t frame, bool w
     if (write && frame_has_code(v, frame)) {
         if (!code_yield_frame(v, frame) || frame_has_code(v, frame))
             return false;
-        met = shadow_meets_code(v, page);
+        met = shadow_meets_code(v, s, page);
     }
     if (!met)
         return true;
@@ -128,14 +139,15 @@ static bool code_gives_way(struct vcpu *v, uint32_t page, uint64_t frame, bool w
  * The pages of the window around a page that are to be mapped with it: bit n for page first + n. Those that
  * the guest has accessed at some time, and that nobody wants for code.
  */
-static uint32_t choose_neighbours(struct vcpu *v, uint32_t first, uint32_t page, struct target *t)
+static uint32_t choose_neighbours(struct vcpu *v, struct shadow *s, uint32_t first, uint32_t page,
+                                  struct target *t)
 {
     struct lookup l = LOOKUP_NEW;
     uint32_t chosen = 0;
-    for (uint32_t n = 0; n < v->shadow->window; n++) {
+    for (uint32_t n = 0; n < s->window; n++) {
         uint32_t neighbour = first + n;
-        if (neighbour == page || shadow_is_mapped(v->shadow, neighbour) || !peek(v, neighbour, &l, &t[n]) ||
-            !has_place(v, neighbour) || shadow_meets_code(v, neighbour))
+        if (neighbour == page || shadow_is_mapped(s, neighbour) || !peek(v, s, neighbour, &l, &t[n]) ||
+            !has_place(v, s, neighbour) || shadow_meets_code(v, s, neighbour))
             continue;
         t[n].writable = t[n].writable && !frame_has_code(v, t[n].frame);
         chosen |= 1u << n;
@@ -150,10 +162,9 @@ static bool continues(const struct target *t, uint32_t chosen, uint32_t n)
 }
 
 /* Map what is chosen, in at most *runs mappings; how many pages that were. */
-static uint32_t fill_runs(struct vcpu *v, uint32_t first, const struct target *t, uint32_t chosen,
-                          uint32_t *runs)
+static uint32_t fill_runs(struct vcpu *v, struct shadow *s, uint32_t first, const struct target *t,
+                          uint32_t chosen, uint32_t *runs)
 {
-    const struct shadow *s = v->shadow;
     uint32_t filled = 0, after;
     for (uint32_t n = 0; chosen >> n && *runs && s->mappings < s->budget; n = after) {
         after = n + 1;
@@ -161,7 +172,7 @@ static uint32_t fill_runs(struct vcpu *v, uint32_t first, const struct target *t
             continue;
         while (continues(t, chosen, after - 1))
             after++;
-        if (!shadow_map(v, first + n, after - n, t[n].frame, t[n].writable))
+        if (!shadow_map(v, s, first + n, after - n, t[n].frame, t[n].writable))
             break;
         filled += after - n;
         --*runs;
@@ -169,29 +180,98 @@ static uint32_t fill_runs(struct vcpu *v, uint32_t first, const struct target *t
     return filled;
 }
 
-/* Map a page, with neighbours if they come cheap. False: the host does not let it be there. */
-static bool fill(struct vcpu *v, uint32_t page, const struct target *target)
+/*
+ * Where one directory entry maps it all, or paging is off, what there is to know of 2 MiB is one number; 0
+ * where it is not. While it stays the same, so does what it says of every page.
+ */
+static uint64_t large_mapping(const struct vcpu *v, const struct paging_span *span)
 {
-    struct shadow *s = v->shadow;
+    enum { KNOWN = 1 << 8, WRITE_PROTECT = 1 << 9, A20 = 1 << 10 }; /* a page's address has no such bits */
+    if (span->entry_size || !(span->rights & X86_PTE_P))
+        return 0;
+    return span->pa | span->rights | KNOWN | (v->cr0 & X86_CR0_WP ? WRITE_PROTECT : 0) |
+           (v->pa_mask & 1 << 20 ? A20 : 0);
+}
+
+/* Pages were mapped as the tables are now: if that is not how the others beside them were, nobody knows. */
+static void note_filled(const struct vcpu *v, struct shadow *s, uint32_t page, uint32_t count)
+{
+    struct lookup l = LOOKUP_NEW;
+    for (uint32_t half = page / HALF_PAGES; half <= (page + count - 1) / HALF_PAGES; half++) {
+        guest_la la = half * HALF_PAGES << 12;
+        if (!s->seen[half])
+            continue;
+        if (la < l.span.first || la > l.span.last)
+            paging_span(v, la, &l.span);
+        if (large_mapping(v, &l.span) != s->seen[half])
+            s->seen[half] = 0;
+    }
+}
+
+/* How many pages that follow `page` (step: 1) or precede it (-1) go on with its run. */
+static uint32_t run_beyond(struct vcpu *v, const struct shadow *s, uint32_t page, const struct target *target,
+                           int step)
+{
+    struct lookup l = LOOKUP_NEW;
+    struct target t;
+    uint32_t count = 0;
+    while (count < SYSTEM_RUN_MAX) {
+        uint32_t next = page + (uint32_t)step * (count + 1);
+        if (next >= SHADOW_PAGES || shadow_is_mapped(s, next) || !peek(v, s, next, &l, &t) ||
+            t.frame != target->frame + (uint64_t)((int64_t)step * (count + 1)) ||
+            (t.writable && !frame_has_code(v, t.frame)) != target->writable)
+            break;
+        count++;
+    }
+    return count;
+}
+
+/*
+ * A kernel sees all of its memory in one piece, and every page of it sooner or later. So what follows in one
+ * run comes along, and is entered in the host's tables when it is touched.
+ */
+static bool fill_system(struct vcpu *v, struct shadow *s, uint32_t page, const struct target *t)
+{
+    /* Where single pages come and go, those beside them would go one by one, too. */
+    uint8_t *changes = &s->region_changes[page / SHADOW_REGION_PAGES];
+    bool alone = *changes > CHANGES_MAX;
+    uint32_t below = alone ? 0 : run_beyond(v, s, page, t, -1),
+             above = alone ? 0 : run_beyond(v, s, page, t, 1);
+    uint32_t count = below + 1 + above;
+    *changes /= 2;
+    if (!shadow_map(v, s, page - below, count, t->frame - below, t->writable))
+        return false;
+    note_filled(v, s, page - below, count);
+    s->region_used[page / SHADOW_REGION_PAGES] = true;
+    v->counts.system_fills++;
+    v->counts.system_prefills += count - 1;
+    exec_trace(v, TRACE_SHADOW_FILL, page << 12, (uint32_t)t->frame, t->writable, count);
+    return true;
+}
+
+/* Map a page, with neighbours if they come cheap. False: the host does not let it be there. */
+static bool fill(struct vcpu *v, struct shadow *s, uint32_t page, const struct target *target)
+{
     struct target t[SHADOW_WINDOW_MAX];
     uint32_t first = page & ~(s->window - 1), own = page - first, runs = s->runs - 1, filled;
-    uint32_t chosen = choose_neighbours(v, first, page, t) | 1u << own;
+    uint32_t chosen = choose_neighbours(v, s, first, page, t) | 1u << own;
     t[own] = *target;
     uint32_t low = own, high = own + 1; /* the run that holds it */
     while (low > 0 && continues(t, chosen, low - 1))
         low--;
     while (continues(t, chosen, high - 1))
         high++;
-    if (shadow_map(v, first + low, high - low, t[low].frame, t[low].writable)) {
+    if (shadow_map(v, s, first + low, high - low, t[low].frame, t[low].writable)) {
         /* Programs go upwards more often than not. */
         filled = high - low;
-        filled += fill_runs(v, first, t, chosen & ~0u << high, &runs);
-        filled += fill_runs(v, first, t, chosen & ~(~0u << low), &runs);
-    } else if (shadow_map(v, page, 1, target->frame, target->writable)) {
+        filled += fill_runs(v, s, first, t, chosen & ~0u << high, &runs);
+        filled += fill_runs(v, s, first, t, chosen & ~(~0u << low), &runs);
+    } else if (shadow_map(v, s, page, 1, target->frame, target->writable)) {
         filled = 1; /* a neighbour was to blame: the lowest pages are forbidden to most processes */
     } else {
         return false;
     }
+    note_filled(v, s, first, s->window);
     s->region_used[page / SHADOW_REGION_PAGES] = true;
     v->counts.shadow_fills++;
     v->counts.shadow_prefills += filled - 1;
@@ -199,68 +279,69 @@ static bool fill(struct vcpu *v, uint32_t page, const struct target *target)
     return true;
 }
 
-enum shadow_answer shadow_fault(struct vcpu *v, guest_la la, unsigned access)
+enum shadow_answer shadow_fault(struct vcpu *v, struct shadow *s, guest_la la, unsigned access)
 {
     bool write = access & ACCESS_WRITE;
     uint32_t page = la >> 12;
     struct target t;
-    if (!has_place(v, page) || !translate(v, la, access & ACCESS_WRITE, &t) ||
-        !code_gives_way(v, page, t.frame, write))
+    if (!has_place(v, s, page) || !translate(v, s, la, access & ACCESS_WRITE, &t) ||
+        !code_gives_way(v, s, page, t.frame, write))
         return SHADOW_EMULATE;
     t.writable = t.writable && !frame_has_code(v, t.frame);
     /* If it is there already, the fault has another reason, and only the interpreter is sure to get on. */
-    const struct shadow_page *p = &v->shadow->page[page];
+    const struct shadow_page *p = &s->page[page];
     if (p->frame_plus_one == t.frame + 1 && (p->writable || !t.writable))
         return SHADOW_EMULATE;
-    shadow_make_room(v, 2);
-    code_data_comes(v, split_data(&v->split, la));
+    shadow_make_room(v, s, 2);
+    if (!shadow_is_system(s))
+        code_data_comes(v, split_data(&v->split, la));
     if (p->frame_plus_one == t.frame + 1) {
-        shadow_set_writable(v, page, 1, true);
+        shadow_set_writable(v, s, page, 1, true);
         v->counts.shadow_upgrades++;
         return SHADOW_MAPPED;
     }
     /* The tables lead elsewhere now. The guest need not flush when a page's rights grow. */
-    v->counts.shadow_drops += shadow_unmap(v, page, 1);
-    return fill(v, page, &t) ? SHADOW_MAPPED : SHADOW_EMULATE;
+    v->counts.shadow_drops += shadow_unmap(v, s, page, 1);
+    return (shadow_is_system(s) ? fill_system(v, s, page, &t) : fill(v, s, page, &t)) ? SHADOW_MAPPED
+                                                                                      : SHADOW_EMULATE;
 }
 
 /* ---- Dropping ------------------------------------------------------------------------------------ */
 
-static void drop(struct vcpu *v, uint32_t page, uint32_t count)
+static void drop(struct vcpu *v, struct shadow *s, uint32_t page, uint32_t count)
 {
-    shadow_make_room(v, 1);
-    uint32_t dropped = shadow_unmap(v, page, count);
+    shadow_make_room(v, s, 1);
+    uint32_t dropped = shadow_unmap(v, s, page, count);
     if (!dropped)
         return;
     v->counts.shadow_drops += dropped;
     exec_trace(v, TRACE_SHADOW_DROP, page << 12, dropped, 0, 0);
 }
 
-void shadow_drop_page(struct vcpu *v, guest_la la)
+void shadow_drop_page(struct vcpu *v, struct shadow *s, guest_la la)
 {
-    if (shadow_is_mapped(v->shadow, la >> 12))
-        drop(v, la >> 12, 1);
+    if (shadow_is_mapped(s, la >> 12))
+        drop(v, s, la >> 12, 1);
 }
 
-void shadow_drop_all(struct vcpu *v)
+void shadow_drop_all(struct vcpu *v, struct shadow *s)
 {
-    if (v->shadow->pages)
-        drop(v, 0, SHADOW_PAGES);
-    v->shadow->stale = false;
+    if (s->pages)
+        drop(v, s, 0, SHADOW_PAGES);
+    s->stale = s->some_stale = false;
 }
 
-void shadow_protect_frame(struct vcpu *v, uint64_t frame)
+void shadow_protect_frame(struct vcpu *v, struct shadow *s, uint64_t frame)
 {
-    struct shadow *s = v->shadow;
     uint32_t page_plus_one = s->frame_head[frame];
     while (page_plus_one) {
         const struct shadow_page *p = &s->page[page_plus_one - 1];
         if (!p->writable) {
             page_plus_one = p->next;
-        } else if (shadow_make_room(v, 2)) {
+        } else if (shadow_make_room(v, s, 2)) {
             page_plus_one = s->frame_head[frame]; /* the list may have changed */
         } else {
-            shadow_set_writable(v, page_plus_one - 1, 1, false);
+            shadow_set_writable(v, s, page_plus_one - 1, 1, false);
         }
     }
 }
@@ -276,45 +357,71 @@ struct batch {
 };
 
 /* What code is in the frame was seen to when it came (shadow_protect_frame()). */
-static enum verdict judge(const struct vcpu *v, uint32_t page, struct lookup *l)
+static enum verdict judge(const struct vcpu *v, const struct shadow *s, uint32_t page, struct lookup *l)
 {
-    const struct shadow_page *p = &v->shadow->page[page];
+    const struct shadow_page *p = &s->page[page];
     struct target t;
-    if (!peek(v, page, l, &t) || p->frame_plus_one != t.frame + 1)
+    if (!peek(v, s, page, l, &t) || p->frame_plus_one != t.frame + 1)
         return DROP;
     return p->writable && !t.writable ? PROTECT : KEEP;
 }
 
-static void apply(struct vcpu *v, const struct batch *b)
+static void apply(struct vcpu *v, struct shadow *s, const struct batch *b)
 {
     if (b->verdict == DROP) {
-        drop(v, b->page, b->count);
+        drop(v, s, b->page, b->count);
     } else if (b->verdict == PROTECT) {
-        shadow_make_room(v, 2);
-        shadow_set_writable(v, b->page, b->count, false);
+        shadow_make_room(v, s, 2);
+        shadow_set_writable(v, s, b->page, b->count, false);
     }
 }
 
-void shadow_sync(struct vcpu *v)
+static void judge_pages(struct vcpu *v, struct shadow *s, uint32_t page, uint32_t end, struct lookup *l,
+                        struct batch *b)
 {
-    struct shadow *s = v->shadow;
+    for (; (page = shadow_find(s, page, end, true)) < end; page++) {
+        enum verdict verdict = judge(v, s, page, l);
+        if (verdict == b->verdict && page == b->page + b->count) {
+            b->count++;
+            continue;
+        }
+        apply(v, s, b);
+        *b = (struct batch){ verdict, page, 1 };
+    }
+}
+
+static void sync_region(struct vcpu *v, struct shadow *s, uint32_t region, struct lookup *l, struct batch *b)
+{
+    for (uint32_t half = 2 * region; half < 2 * region + 2; half++) {
+        guest_la la = half * HALF_PAGES << 12;
+        if (la < l->span.first || la > l->span.last)
+            paging_span(v, la, &l->span);
+        uint64_t large = large_mapping(v, &l->span);
+        if (large && s->seen[half] == large)
+            continue;
+        judge_pages(v, s, half * HALF_PAGES, (half + 1) * HALF_PAGES, l, b);
+        s->seen[half] = large;
+    }
+}
+
+void shadow_sync(struct vcpu *v, struct shadow *s)
+{
     struct lookup l = LOOKUP_NEW;
     struct batch b = { .verdict = KEEP };
     for (uint32_t region = 0; region < SHADOW_REGIONS; region++) {
-        if (!s->region_pages[region])
-            continue;
-        uint32_t page = region * SHADOW_REGION_PAGES, end = page + SHADOW_REGION_PAGES;
-        for (; (page = shadow_find(s, page, end, true)) < end; page++) {
-            enum verdict verdict = judge(v, page, &l);
-            if (verdict == b.verdict && page == b.page + b.count) {
-                b.count++;
-                continue;
-            }
-            apply(v, &b);
-            b = (struct batch){ verdict, page, 1 };
-        }
+        bool doubtful = s->stale || s->region_stale[region];
+        s->region_stale[region] = false;
+        if (doubtful && s->region_pages[region])
+            sync_region(v, s, region, &l, &b);
     }
-    apply(v, &b);
-    s->stale = false;
+    apply(v, s, &b);
+    s->stale = s->some_stale = false;
     v->counts.shadow_syncs++;
+}
+
+void shadow_map_changed(struct shadow *s)
+{
+    for (uint32_t half = 0; half < 2 * SHADOW_REGIONS; half++)
+        s->seen[half] = 0;
+    s->stale = true;
 }

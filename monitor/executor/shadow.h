@@ -1,12 +1,13 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Shadow paging: guest linear pages as data, mapped from the RAM file at split_data() of their address on
- * demand, by the guest's own page tables, for the access rights of CPL 3. The host's page tables are the
- * shadow; this file knows what is in them. A mapping is what a TLB entry is to the processor: it may be
- * dropped at any time, it exists only while guest tables allow it or until the guest must flush (SDM 3A,
- * "Invalidation of TLBs and Paging-Structure Caches"), it is writable only when the D bit is set and the
- * frame holds no code. Plain data in the arena. Executor side.
+ * Shadow paging: guest linear pages as data, mapped from the RAM file on demand, by the guest's own page
+ * tables. There is one for the rights of CPL 3 at split_data() of the address, where native code accesses it,
+ * and some for a supervisor's in windows above 4 GiB, where only translated code does (system_space.h). The
+ * host's page tables are the shadow; this file knows what is in them. A mapping is what a TLB entry is to the
+ * processor: it may be dropped at any time, it exists only while guest tables allow it or until the guest
+ * must flush (SDM 3A, "Invalidation of TLBs and Paging-Structure Caches"), it is writable only when the D bit
+ * is set and the frame holds no code. Plain data in the arena. Executor side.
  */
 #pragma once
 
@@ -16,7 +17,9 @@ enum {
     SHADOW_PAGES = 1 << 20, /* linear pages; la >> 12 is a page's number */
     SHADOW_REGIONS = 1024,  /* of 4 MiB each */
     SHADOW_REGION_PAGES = SHADOW_PAGES / SHADOW_REGIONS,
-    SHADOW_BUDGET = 48 << 10, /* separate host mappings of data; the host's limit is 65,530 in all */
+    /* Separate host mappings of data; the host's limit is 65,530 in all. */
+    SHADOW_BUDGET = 28 << 10,
+    SHADOW_SYSTEM_BUDGET = 2560, /* of each */
     SHADOW_WINDOW_MAX = 16,
 };
 
@@ -28,6 +31,8 @@ struct shadow_page {
 };
 
 struct shadow {
+    uint64_t base; /* 0: for CPL 3's rights; else for a supervisor's, guest linear address 0 is there */
+
     /* Parameters; shadow_init() sets what measurements favour. */
     uint32_t budget; /* separate host mappings allowed, 4 or more */
     uint32_t window; /* a fault looks at so many aligned pages (1 to 16, a power of two) and maps those ... */
@@ -37,6 +42,11 @@ struct shadow {
     uint32_t pages;    /* linear pages mapped */
     uint32_t hand;     /* where eviction looks next: a region's number */
     bool stale;        /* the guest's translations changed as a whole: sync before running natively */
+    bool some_stale;   /* those of some regions did: region_stale */
+    bool region_stale[SHADOW_REGIONS];
+    uint8_t region_changes[SHADOW_REGIONS]; /* INVLPG so often, against fills */
+    uint64_t
+        seen[2 * SHADOW_REGIONS]; /* per 2 MiB: one large mapping, which all pages were compared with; or 0 */
     bool region_used[SHADOW_REGIONS];         /* a page was filled there since the hand passed */
     uint16_t region_pages[SHADOW_REGIONS];    /* pages mapped in each */
     uint16_t region_mappings[SHADOW_REGIONS]; /* runs that begin in each */
@@ -51,19 +61,42 @@ enum shadow_answer {
 };
 
 /* Once, before anything else. *s and the two tables are zeroed memory; page has SHADOW_PAGES entries. */
-void shadow_init(struct shadow *s, struct shadow_page *page, uint32_t *frame_head);
+void shadow_init(struct shadow *s, uint64_t base, struct shadow_page *page, uint32_t *frame_head);
 
-/* A native data access at guest la (access: ACCESS_WRITE or 0, CPL 3's rights) faulted. Sets A and D as it
+static inline bool shadow_is_system(const struct shadow *s)
+{
+    return s->base != 0;
+}
+
+/* Host linear address at which the shadow has guest linear address la. */
+static inline uint64_t shadow_host(const struct vcpu *v, const struct shadow *s, guest_la la)
+{
+    return shadow_is_system(s) ? s->base + la : split_data(&v->split, la);
+}
+
+/* A data access of the host's processor at guest la (access: ACCESS_WRITE or 0) faulted. Sets A and D as it
  * maps. */
-enum shadow_answer shadow_fault(struct vcpu *v, guest_la la, unsigned access);
+enum shadow_answer shadow_fault(struct vcpu *v, struct shadow *s, guest_la la, unsigned access);
 
-/* tlb_flush() happened: compare every mapping with the guest's tables and drop those that differ. */
-void shadow_sync(struct vcpu *v);
+/* What guest-physical addresses mean changed. */
+void shadow_map_changed(struct shadow *s);
+/* Compare what is stale with the guest's tables, and drop mappings that differ. */
+void shadow_sync(struct vcpu *v, struct shadow *s);
+/* INVLPG: the translation of the page changed, or, as it may have been a large one, of all of its region. */
+static inline void shadow_region_changed(struct shadow *s, guest_la la)
+{
+    uint32_t region = (la >> 12) / SHADOW_REGION_PAGES;
+    if (!s->region_pages[region])
+        return;
+    s->region_stale[region] = s->some_stale = true;
+    if (s->region_changes[region] < UINT8_MAX)
+        s->region_changes[region]++;
+}
 /* INVLPG, or a page is wanted for something else. */
-void shadow_drop_page(struct vcpu *v, guest_la la);
-void shadow_drop_all(struct vcpu *v);
+void shadow_drop_page(struct vcpu *v, struct shadow *s, guest_la la);
+void shadow_drop_all(struct vcpu *v, struct shadow *s);
 /* The frame became code: take write permission from every mapping of it. */
-void shadow_protect_frame(struct vcpu *v, uint64_t frame);
+void shadow_protect_frame(struct vcpu *v, struct shadow *s, uint64_t frame);
 
 /*
  * shadow_audit.c: the first disagreement between the shadow and the guest's tables, or of the shadow with
@@ -73,4 +106,4 @@ struct shadow_finding {
     const char *what; /* NULL: none */
     guest_la la;
 };
-struct shadow_finding shadow_audit(struct vcpu *v);
+struct shadow_finding shadow_audit(struct vcpu *v, struct shadow *s);

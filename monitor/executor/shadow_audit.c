@@ -16,7 +16,7 @@
 
 /* ---- The guest's tables -------------------------------------------------------------------------- */
 
-/* What the tables allow CPL 3 without setting a bit in them. */
+/* What the tables allow CPL 3, or a supervisor, without setting a bit in them. */
 struct truth {
     bool readable, writable;
     uint64_t frame;
@@ -52,20 +52,22 @@ static bool all_have(const uint64_t *entry, unsigned count, uint64_t bits)
 }
 
 /* From the entries of a walk, the last of which leads to pa. */
-static struct truth conclude(const struct vcpu *v, const uint64_t *entry, unsigned count, guest_pa pa)
+static struct truth conclude(const struct vcpu *v, bool system, const uint64_t *entry, unsigned count,
+                             guest_pa pa)
 {
     struct truth truth = { .readable = false };
     const struct region *r = memory_at(v, pa & v->pa_mask);
-    if (!r || !all_have(entry, count, X86_PTE_P | X86_PTE_U | X86_PTE_A))
+    if (!r || !all_have(entry, count, X86_PTE_P | X86_PTE_A) ||
+        (!system && !all_have(entry, count, X86_PTE_U)))
         return truth;
+    bool may_write = (system && !(v->cr0 & X86_CR0_WP)) || all_have(entry, count, X86_PTE_W);
     truth.readable = true;
-    truth.writable =
-        all_have(entry, count, X86_PTE_W) && (!count || (entry[count - 1] & X86_PTE_D)) && !r->read_only;
+    truth.writable = may_write && (!count || (entry[count - 1] & X86_PTE_D)) && !r->read_only;
     truth.frame = (r->offset + ((pa & v->pa_mask) - r->pa)) / 4096;
     return truth;
 }
 
-static struct truth truth_32(const struct vcpu *v, guest_la la)
+static struct truth truth_32(const struct vcpu *v, guest_la la, bool system)
 {
     uint64_t entry[2];
     entry[0] = table_entry(v, v->cr3 & 0xfffff000u, la >> 22, 4);
@@ -73,10 +75,10 @@ static struct truth truth_32(const struct vcpu *v, guest_la la)
         if (entry[0] >> 17 & 0x1f) /* 36 address bits: five of the page's are reserved */
             return (struct truth){ .readable = false };
         guest_pa pa = (entry[0] >> 22 << 22 | (entry[0] >> 13 & 15) << 32) + (la & 0x3ff000);
-        return conclude(v, entry, 1, pa);
+        return conclude(v, system, entry, 1, pa);
     }
     entry[1] = table_entry(v, entry[0] & 0xfffff000u, la >> 12 & 0x3ff, 4);
-    return conclude(v, entry, 2, entry[1] & 0xfffff000u);
+    return conclude(v, system, entry, 2, entry[1] & 0xfffff000u);
 }
 
 /* SDM 3A, "PAE Paging", tables of entry formats: what must be zero. */
@@ -86,7 +88,7 @@ static bool malformed(const struct vcpu *v, uint64_t entry, bool large)
     return high || no_nx || (large && (entry >> 13 & 0xff));
 }
 
-static struct truth truth_pae(const struct vcpu *v, guest_la la)
+static struct truth truth_pae(const struct vcpu *v, guest_la la, bool system)
 {
     const struct truth none = { .readable = false };
     uint64_t pdpte = v->pdpte[la >> 30], entry[2];
@@ -97,18 +99,18 @@ static struct truth truth_pae(const struct vcpu *v, guest_la la)
     if (malformed(v, entry[0], large))
         return none;
     if (large)
-        return conclude(v, entry, 1, (entry[0] & 0xfffe00000ull) + (la & 0x1ff000));
+        return conclude(v, system, entry, 1, (entry[0] & 0xfffe00000ull) + (la & 0x1ff000));
     entry[1] = table_entry(v, entry[0] & 0xffffff000ull, la >> 12 & 0x1ff, 8);
     if (malformed(v, entry[1], false))
         return none;
-    return conclude(v, entry, 2, entry[1] & 0xffffff000ull);
+    return conclude(v, system, entry, 2, entry[1] & 0xffffff000ull);
 }
 
-static struct truth truth_about(const struct vcpu *v, guest_la la)
+static struct truth truth_about(const struct vcpu *v, guest_la la, bool system)
 {
     if (!(v->cr0 & X86_CR0_PG))
-        return conclude(v, NULL, 0, la);
-    return v->cr4 & X86_CR4_PAE ? truth_pae(v, la) : truth_32(v, la);
+        return conclude(v, system, NULL, 0, la);
+    return v->cr4 & X86_CR4_PAE ? truth_pae(v, la, system) : truth_32(v, la, system);
 }
 
 /* ---- One mapping --------------------------------------------------------------------------------- */
@@ -118,11 +120,11 @@ static bool marked(const struct shadow *s, uint32_t page)
     return (s->mapped[page >> 6] & 1ull << (page & 63)) != 0;
 }
 
-static const char *check_page(struct vcpu *v, uint32_t page)
+static const char *check_page(struct vcpu *v, const struct shadow *s, uint32_t page)
 {
-    const struct shadow_page *p = &v->shadow->page[page];
+    const struct shadow_page *p = &s->page[page];
     guest_la la = page << 12;
-    struct truth truth = truth_about(v, la);
+    struct truth truth = truth_about(v, la, shadow_is_system(s));
     if (!truth.readable)
         return "mapped, which the guest's tables do not allow";
     if (truth.frame + 1 != p->frame_plus_one)
@@ -131,6 +133,8 @@ static const char *check_page(struct vcpu *v, uint32_t page)
         return "writable, which the guest's tables do not allow";
     if (p->writable && frame_has_code(v, truth.frame))
         return "writable, though code was made from the frame";
+    if (shadow_is_system(s))
+        return NULL;
     if (la > v->split.data_limit)
         return "mapped where data segments do not reach";
     if (code_in_nexus(v->code, split_data(&v->split, la)))
@@ -188,25 +192,24 @@ static bool any_marked(const struct shadow *s, uint32_t first)
 }
 
 /* One page, mapped or not. */
-static const char *check_entry(struct vcpu *v, uint32_t page)
+static const char *check_entry(struct vcpu *v, const struct shadow *s, uint32_t page)
 {
-    const struct shadow *s = v->shadow;
     if (!marked(s, page))
         return s->page[page].frame_plus_one ? "has an entry, but is not marked as mapped" : NULL;
     if (!s->page[page].frame_plus_one)
         return "marked as mapped, but has no entry";
-    const char *what = check_page(v, page);
+    const char *what = check_page(v, s, page);
     return what ? what : check_links(s, page);
 }
 
-static struct shadow_finding check_region(struct vcpu *v, uint32_t region, struct totals *total)
+static struct shadow_finding check_region(struct vcpu *v, const struct shadow *s, uint32_t region,
+                                          struct totals *total)
 {
-    const struct shadow *s = v->shadow;
     uint32_t first = region * SHADOW_REGION_PAGES, end = first + SHADOW_REGION_PAGES, pages = 0, mappings = 0;
     if (!any_marked(s, first) && !s->region_pages[region])
         end = first; /* and its entries are not looked at: that would make them take up memory */
     for (uint32_t page = first; page < end; page++) {
-        const char *what = check_entry(v, page);
+        const char *what = check_entry(v, s, page);
         if (what)
             return FOUND(what, page);
         if (!marked(s, page))
@@ -225,13 +228,12 @@ static struct shadow_finding check_region(struct vcpu *v, uint32_t region, struc
     return FOUND_NOTHING;
 }
 
-struct shadow_finding shadow_audit(struct vcpu *v)
+struct shadow_finding shadow_audit(struct vcpu *v, struct shadow *s)
 {
-    const struct shadow *s = v->shadow;
     struct totals total = { .pages = 0 };
-    v->counts.shadow_audits++;
+    v->counts.shadow_audits += !shadow_is_system(s);
     for (uint32_t region = 0; region < SHADOW_REGIONS; region++) {
-        struct shadow_finding finding = check_region(v, region, &total);
+        struct shadow_finding finding = check_region(v, s, region, &total);
         if (finding.what)
             return finding;
     }

@@ -13,9 +13,9 @@
 
 enum { PAGE_SHIFT = 12 };
 
-static uint32_t host_la(const struct vcpu *v, uint32_t page)
+static uint64_t host_of(const struct vcpu *v, const struct shadow *s, uint32_t page)
 {
-    return split_data(&v->split, page << PAGE_SHIFT);
+    return shadow_host(v, s, page << PAGE_SHIFT);
 }
 
 static unsigned rights(bool writable)
@@ -23,9 +23,9 @@ static unsigned rights(bool writable)
     return SPACE_READ | (writable ? SPACE_WRITE : 0);
 }
 
-bool shadow_meets_code(struct vcpu *v, uint32_t page)
+bool shadow_meets_code(struct vcpu *v, const struct shadow *s, uint32_t page)
 {
-    return code_page_at(v, host_la(v, page)) != NULL;
+    return !shadow_is_system(s) && code_page_at(v, split_data(&v->split, page << PAGE_SHIFT)) != NULL;
 }
 
 /* ---- Mappings ------------------------------------------------------------------------------------ */
@@ -82,11 +82,11 @@ static void forget_page(struct shadow *s, uint32_t page)
 
 /* ---- Changes ------------------------------------------------------------------------------------- */
 
-bool shadow_map(struct vcpu *v, uint32_t page, uint32_t count, uint64_t frame, bool writable)
+bool shadow_map(struct vcpu *v, struct shadow *s, uint32_t page, uint32_t count, uint64_t frame,
+                bool writable)
 {
-    struct shadow *s = v->shadow;
-    if (space_map(v, host_la(v, page), (uint64_t)count << PAGE_SHIFT, rights(writable), SPACE_RAM,
-                  frame << PAGE_SHIFT, 0, true) < 0)
+    if (space_map(v, host_of(v, s, page), (uint64_t)count << PAGE_SHIFT, rights(writable), SPACE_RAM,
+                  frame << PAGE_SHIFT, 0, count <= SHADOW_WINDOW_MAX) < 0)
         return false;
     /* Within the run nothing begins, so what may change is its first page and the one behind it. */
     count_mappings(s, page + count, page + count, -1);
@@ -97,13 +97,12 @@ bool shadow_map(struct vcpu *v, uint32_t page, uint32_t count, uint64_t frame, b
     return true;
 }
 
-uint32_t shadow_unmap(struct vcpu *v, uint32_t page, uint32_t count)
+uint32_t shadow_unmap(struct vcpu *v, struct shadow *s, uint32_t page, uint32_t count)
 {
-    struct shadow *s = v->shadow;
     uint32_t end = page + count, unmapped = 0;
     while ((page = shadow_find(s, page, end, true)) < end) {
         uint32_t after = shadow_find(s, page, end, false);
-        space_unmap(v, host_la(v, page), (uint64_t)(after - page) << PAGE_SHIFT);
+        space_unmap(v, host_of(v, s, page), (uint64_t)(after - page) << PAGE_SHIFT);
         count_mappings(s, page, after, -1);
         for (uint32_t i = page; i < after; i++)
             forget_page(s, i);
@@ -114,13 +113,12 @@ uint32_t shadow_unmap(struct vcpu *v, uint32_t page, uint32_t count)
     return unmapped;
 }
 
-void shadow_set_writable(struct vcpu *v, uint32_t page, uint32_t count, bool writable)
+void shadow_set_writable(struct vcpu *v, struct shadow *s, uint32_t page, uint32_t count, bool writable)
 {
-    struct shadow *s = v->shadow;
     uint32_t end = page + count;
     while ((page = shadow_find(s, page, end, true)) < end) {
         uint32_t after = shadow_find(s, page, end, false);
-        space_protect(v, host_la(v, page), (uint64_t)(after - page) << PAGE_SHIFT, rights(writable));
+        space_protect(v, host_of(v, s, page), (uint64_t)(after - page) << PAGE_SHIFT, rights(writable));
         count_mappings(s, page, after, -1);
         for (uint32_t i = page; i < after; i++)
             s->page[i].writable = writable;
@@ -136,9 +134,8 @@ void shadow_set_writable(struct vcpu *v, uint32_t page, uint32_t count, bool wri
  * mappings fewer: it ends those that begin there, but the last of them, if it goes on beyond, only moves its
  * beginning. If there is none, nearly everything is a few long runs, and all of it goes.
  */
-static void evict(struct vcpu *v)
+static void evict(struct vcpu *v, struct shadow *s)
 {
-    struct shadow *s = v->shadow;
     for (unsigned looks = 0; looks < 2 * SHADOW_REGIONS; looks++) {
         uint32_t region = s->hand, end = (region + 1) * SHADOW_REGION_PAGES;
         s->hand = (region + 1) % SHADOW_REGIONS;
@@ -147,19 +144,18 @@ static void evict(struct vcpu *v)
             continue;
         }
         if (s->region_mappings[region] > (end < SHADOW_PAGES && joins_previous(s, end))) {
-            v->counts.shadow_evictions += shadow_unmap(v, end - SHADOW_REGION_PAGES, SHADOW_REGION_PAGES);
+            v->counts.shadow_evictions += shadow_unmap(v, s, end - SHADOW_REGION_PAGES, SHADOW_REGION_PAGES);
             return;
         }
     }
-    v->counts.shadow_evictions += shadow_unmap(v, 0, SHADOW_PAGES);
+    v->counts.shadow_evictions += shadow_unmap(v, s, 0, SHADOW_PAGES);
 }
 
-bool shadow_make_room(struct vcpu *v, uint32_t count)
+bool shadow_make_room(struct vcpu *v, struct shadow *s, uint32_t count)
 {
-    struct shadow *s = v->shadow;
     bool evicted = false;
     while (s->mappings + count > s->budget && s->pages) {
-        evict(v);
+        evict(v, s);
         evicted = true;
     }
     return evicted;

@@ -28,7 +28,7 @@ static inline uint32_t shadow_find(const struct shadow *s, uint32_t page, uint32
 }
 
 /* Is there a private page where the host has, or would have, this page? Only one of them can be there. */
-bool shadow_meets_code(struct vcpu *v, uint32_t page);
+bool shadow_meets_code(struct vcpu *v, const struct shadow *s, uint32_t page);
 
 /*
  * The ways to change the record. Adding pages takes one mapping more at most, dropping some from a larger run
@@ -37,10 +37,11 @@ bool shadow_meets_code(struct vcpu *v, uint32_t page);
 
 /* Map `count` pages, none of which is mapped, to consecutive frames. False: the host refused, nothing
  * changed. */
-bool shadow_map(struct vcpu *v, uint32_t page, uint32_t count, uint64_t frame, bool writable);
+bool shadow_map(struct vcpu *v, struct shadow *s, uint32_t page, uint32_t count, uint64_t frame,
+                bool writable);
 /* Unmap what is mapped of `count` pages; how many that were. */
-uint32_t shadow_unmap(struct vcpu *v, uint32_t page, uint32_t count);
+uint32_t shadow_unmap(struct vcpu *v, struct shadow *s, uint32_t page, uint32_t count);
 /* Give or take write permission for what is mapped of `count` pages. */
-void shadow_set_writable(struct vcpu *v, uint32_t page, uint32_t count, bool writable);
+void shadow_set_writable(struct vcpu *v, struct shadow *s, uint32_t page, uint32_t count, bool writable);
 /* Evict until `count` more mappings are within the budget. False: they were already. */
-bool shadow_make_room(struct vcpu *v, uint32_t count);
+bool shadow_make_room(struct vcpu *v, struct shadow *s, uint32_t count);

@@ -18,7 +18,7 @@ static int protection(unsigned rights)
            (rights & SPACE_EXEC ? PROT_EXEC : 0);
 }
 
-int space_map(struct vcpu *v, uint32_t at, uint64_t size, unsigned rights, enum space_file file,
+int space_map(struct vcpu *v, uint64_t at, uint64_t size, unsigned rights, enum space_file file,
               uint64_t offset, int key, bool populate)
 {
     int fd = file == SPACE_RAM ? CHANNEL_FD_RAM : CHANNEL_FD_ARENA;
@@ -38,13 +38,13 @@ int space_map(struct vcpu *v, uint32_t at, uint64_t size, unsigned rights, enum 
     return error;
 }
 
-void space_unmap(struct vcpu *v, uint32_t at, uint64_t size)
+void space_unmap(struct vcpu *v, uint64_t at, uint64_t size)
 {
     v->counts.host_unmaps++;
     host_call(__NR_munmap, (long)at, (long)size, 0, 0, 0, 0);
 }
 
-void space_protect(struct vcpu *v, uint32_t at, uint64_t size, unsigned rights)
+void space_protect(struct vcpu *v, uint64_t at, uint64_t size, unsigned rights)
 {
     v->counts.host_protects++;
     host_call(__NR_mprotect, (long)at, (long)size, protection(rights), 0, 0, 0);

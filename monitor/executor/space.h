@@ -1,9 +1,10 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The low 4 GiB of the executor process as a thing to map pages into: thin covers over mmap, munmap and
- * mprotect that count themselves. Addresses and sizes are multiples of 4096, at + size <= 4 GiB. Executor
- * side; unit tests bring a space of their own.
+ * The executor process's address space as a thing to map pages into: thin covers over mmap, munmap and
+ * mprotect that count themselves. Addresses and sizes are multiples of 4096; a range lies below 4 GiB, where
+ * the guest's code can reach it, or in a window of translated code (system_space.h). Executor side; unit
+ * tests bring a space of their own.
  */
 #pragma once
 
@@ -22,8 +23,8 @@ enum space_rights { SPACE_READ = 1, SPACE_WRITE = 2, SPACE_EXEC = 4 };
  * Map `size` bytes of a file at `at`, replacing what is there. key: protection key, 0 for none. populate:
  * enter present pages into the host's page tables now. 0 or -errno; then nothing is mapped there.
  */
-int space_map(struct vcpu *v, uint32_t at, uint64_t size, unsigned rights, enum space_file file,
+int space_map(struct vcpu *v, uint64_t at, uint64_t size, unsigned rights, enum space_file file,
               uint64_t offset, int key, bool populate);
-void space_unmap(struct vcpu *v, uint32_t at, uint64_t size);
+void space_unmap(struct vcpu *v, uint64_t at, uint64_t size);
 /* Every page in the range must be mapped. */
-void space_protect(struct vcpu *v, uint32_t at, uint64_t size, unsigned rights);
+void space_protect(struct vcpu *v, uint64_t at, uint64_t size, unsigned rights);

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "translator/decode.h"
 #include "translator/scan.h"
 
 /* X(field, what it counts) */
@@ -31,6 +32,20 @@
     X(trap_fault, "... any other fault, left to the interpreter")                                            \
     X(trap_system_call, "... a system call instruction reached from guest code")                             \
     X(trap_refused, "... a state that the processor refused to enter")                                       \
+    X(translated_pages, "pages of which code was translated")                                                \
+    X(translated_stretches, "stretches of code translated")                                                  \
+    X(translated_insns, "instructions in them")                                                              \
+    X(translated_bytes, "bytes of host code made of them")                                                   \
+    X(translation_drops, "stretches dropped because their bytes or translations changed")                    \
+    X(translation_flushes, "times all translated code was forgotten for room")                               \
+    X(translated_entries, "times translated code was entered")                                               \
+    X(translated_direct, "... and left by a branch that was not linked")                                     \
+    X(translated_indirect, "... by one whose target was not in the table")                                   \
+    X(translated_steps, "... by the interpreter as a whole")                                                 \
+    X(translated_left, "... after which the run loop had to look")                                           \
+    X(translated_kicks, "signals that ended it because another thread asked, or the time had come")          \
+    X(translated_faults, "signals that ended it because of a fault")                                         \
+    X(translated_emulated, "... that was left to the interpreter")                                           \
     X(steps, "instructions interpreted between native runs")                                                 \
     X(bursts, "stretches left to the interpreter because traps came too often")                              \
     X(repeats, "instructions interpreted because native code trapped at them twice")                         \
@@ -54,6 +69,10 @@
     X(shadow_syncs, "comparisons of all mappings with the guest's tables")                                   \
     X(shadow_drops, "data pages unmapped as translations changed")                                           \
     X(shadow_evictions, "data pages unmapped for the mapping budget")                                        \
+    X(system_fills, "runs of data pages mapped on demand for translated code")                               \
+    X(system_prefills, "... pages in them besides the one that was asked for")                               \
+    X(system_moves, "times translated code went to the window of another address space")                     \
+    X(system_evictions, "... which had to be emptied first")                                                 \
     X(shadow_audits, "audits that walked guest and shadow tables side by side")                              \
     X(host_maps, "mmap calls")                                                                               \
     X(host_unmaps, "munmap calls")                                                                           \
@@ -99,4 +118,6 @@ struct exec_stats {
     uint64_t sites[SCAN_REASON_COUNT]; /* by enum scan_reason: found by scans, */
     uint64_t traps[SCAN_REASON_COUNT]; /* and met by native code */
     uint64_t forms[SCAN_FORM_COUNT];   /* by enum scan_form, given to sites */
+    uint64_t
+        call_outs[X86_OP_COUNT]; /* by enum x86_op: instructions of translated code done by the interpreter */
 };

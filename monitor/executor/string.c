@@ -268,3 +268,21 @@ bool bind_string(const struct insn *in, unsigned mode, struct uop *u, bool *ends
     u->run = handlers[op][size == 4 ? 2 : size - 1];
     return true;
 }
+
+bool string_repeats(const uint8_t *bytes, unsigned size)
+{
+    struct insn insn;
+    if (x86_decode(bytes, size, true, &insn) != X86_DECODE_OK ||
+        !(insn.prefixes & (X86_PFX_REP | X86_PFX_REPNE)))
+        return false;
+    switch (insn.op) {
+    case X86_MOVS:
+    case X86_CMPS:
+    case X86_STOS:
+    case X86_LODS:
+    case X86_SCAS:
+        return true;
+    default:
+        return false;
+    }
+}

@@ -7,6 +7,7 @@
  *
  *   slot +0         arena file: vCPU state, exit record, what is cached of code, frame tables (read, write)
  *   slot +32 GiB    the arena file's native-code pool again (read, execute)
+ *   slot +33 GiB    its translated code again (read, execute)
  *   slot +64 GiB    RAM file (read, write), grown as regions are added
  */
 #pragma once
@@ -19,16 +20,19 @@
 #include "../executor/code_cache.h"
 #include "../executor/lockstep.h"
 #include "../executor/shadow.h"
+#include "../executor/system_space.h"
 #include "../executor/trace_ring.h"
+#include "../executor/translation.h"
 
 enum { ARENA_SLOTS = 8 };
 
 /* Above everything the kernel and the sanitizers use by default, below the stack and the libraries. */
-#define ARENA_BASE        0x200000000000ull
-#define ARENA_SLOT_SIZE   (128ull << 30)
-#define ARENA_TEXT_OFFSET (32ull << 30)
-#define ARENA_RAM_OFFSET  (64ull << 30)
-#define ARENA_RAM_MAX     (64ull << 30)
+#define ARENA_BASE              0x200000000000ull
+#define ARENA_SLOT_SIZE         (128ull << 30)
+#define ARENA_TEXT_OFFSET       (32ull << 30)
+#define ARENA_TRANSLATED_OFFSET (33ull << 30)
+#define ARENA_RAM_OFFSET        (64ull << 30)
+#define ARENA_RAM_MAX           (64ull << 30)
 
 #define ARENA_POOL_SIZE    (64ull << 20)
 #define ARENA_NATIVE_SLOTS (128u << 10)
@@ -50,7 +54,12 @@ struct arena {
     struct shadow shadow;
     struct shadow_page shadow_page[SHADOW_PAGES];
     uint32_t frame_head[ARENA_FRAMES];
+    struct system_spaces spaces;
+    struct shadow_page space_page[SYSTEM_SPACES][SHADOW_PAGES];
+    uint32_t space_frame_head[SYSTEM_SPACES][ARENA_FRAMES];
     _Alignas(4096) struct code_cache code;
+    struct translation translation;
+    _Alignas(4096) uint8_t translated_code[TRANSLATION_CODE];
 };
 
 _Static_assert(sizeof(struct arena) <= ARENA_TEXT_OFFSET, "the arena file ends before its text is mapped");

@@ -34,8 +34,10 @@ static const struct {
     { "traps_" name, "traps: " what, offsetof(struct vcpu, counts.traps[SCAN_##reason]) },
 #define COUNTER_OF_FORMS(form, name, what)                                                                   \
     { "forms_" name, "sites that " what, offsetof(struct vcpu, counts.forms[SCAN_FORM_##form]) },
+#define COUNTER_OF_CALL_OUTS(op, text)                                                                       \
+    { "call_out_" #op, text, offsetof(struct vcpu, counts.call_outs[X86_##op]) },
     VCPU_STATS(COUNTER_OF_STATS) EXEC_STATS(COUNTER_OF_COUNTS) EXEC_REASONS(COUNTER_OF_SITES)
-        EXEC_FORMS(COUNTER_OF_FORMS) EXEC_REASONS(COUNTER_OF_TRAPS)
+        EXEC_FORMS(COUNTER_OF_FORMS) EXEC_REASONS(COUNTER_OF_TRAPS) X86_OPCODE_NAMES(COUNTER_OF_CALL_OUTS)
 };
 
 enum { COUNTERS = sizeof(counters) / sizeof(counters[0]) };

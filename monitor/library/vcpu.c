@@ -49,8 +49,16 @@ static void lay_out(struct arena *arena)
     v->native = &arena->native;
     v->trace = &arena->trace;
     v->shadow = &arena->shadow;
-    shadow_init(&arena->shadow, arena->shadow_page, arena->frame_head);
+    shadow_init(&arena->shadow, 0, arena->shadow_page, arena->frame_head);
+    v->spaces = &arena->spaces;
+    for (unsigned i = 0; i < SYSTEM_SPACES; i++)
+        shadow_init(&arena->spaces.shadow[i], SYSTEM_WINDOW(i), arena->space_page[i],
+                    arena->space_frame_head[i]);
+    v->shadow_system = &arena->spaces.shadow[0];
     v->code = &arena->code;
+    v->translation = &arena->translation;
+    translation_init(v->translation, arena->translated_code,
+                     (const uint8_t *)arena + ARENA_TRANSLATED_OFFSET);
     v->lockstep = &arena->lockstep;
     for (unsigned i = 0; i < TLB_SIZE; i++)
         v->tlb_none[i] = (struct tlb_entry){ .read_tag = TLB_INVALID, .write_tag = TLB_INVALID };
@@ -65,6 +73,8 @@ static int check_config(const struct d86_vcpu_config *config)
     if (config->simulate_keys && (config->engine != D86_ENGINE_LOCKSTEP || config->split == D86_SPLIT_NONE))
         return error_set(-EINVAL,
                          "only the engine lockstep can simulate protection keys, if its split uses some");
+    if (config->translate > D86_TRANSLATE_OFF)
+        return error_set(-EINVAL, "there is no way to translate number %d", (int)config->translate);
     if (config->in_caller && config->engine != D86_ENGINE_INTERP)
         return error_set(-EINVAL, "only the engine interp can run in the caller's thread");
     return 0;
@@ -77,6 +87,7 @@ static int start_engine(struct d86_vm *vm, const struct d86_vcpu_config *config)
     vm->vcpu.cpu.engine = v->engine = (uint8_t)config->engine;
     v->sbe.eager = config->eager;
     v->sbe.audit = config->audit;
+    v->translated.enabled = config->engine == D86_ENGINE_SBE && config->translate == D86_TRANSLATE_ON;
     v->split = (struct split){ .provider = D86_SPLIT_NONE };
     vm->vcpu.split = D86_SPLIT_NONE;
     if (config->engine != D86_ENGINE_INTERP)

@@ -33,6 +33,12 @@ enum { LOW_MEMORY_TAKEN = 0 };
 
 static struct vcpu *const v = &rig.v;
 
+static void sync_all(void)
+{
+    v->shadow->stale = true;
+    shadow_sync(v, v->shadow);
+}
+
 static double now_us(void)
 {
     struct timespec t;
@@ -56,7 +62,7 @@ static double best(double *figure)
 
 static enum { HOST_NONE, HOST_MAPS, HOST_MAPS_LAZILY } host;
 
-int space_map(struct vcpu *cpu, uint32_t at, uint64_t size, unsigned rights, enum space_file file,
+int space_map(struct vcpu *cpu, uint64_t at, uint64_t size, unsigned rights, enum space_file file,
               uint64_t offset, int key, bool populate)
 {
     int protection = PROT_READ | (rights & SPACE_WRITE ? PROT_WRITE : 0);
@@ -69,14 +75,14 @@ int space_map(struct vcpu *cpu, uint32_t at, uint64_t size, unsigned rights, enu
     return p == MAP_FAILED ? -errno : 0;
 }
 
-void space_unmap(struct vcpu *cpu, uint32_t at, uint64_t size)
+void space_unmap(struct vcpu *cpu, uint64_t at, uint64_t size)
 {
     (void)cpu;
     if (host != HOST_NONE)
         munmap((void *)(uintptr_t)at, size);
 }
 
-void space_protect(struct vcpu *cpu, uint32_t at, uint64_t size, unsigned rights)
+void space_protect(struct vcpu *cpu, uint64_t at, uint64_t size, unsigned rights)
 {
     (void)cpu;
     if (host != HOST_NONE)
@@ -109,7 +115,7 @@ static void fill_process(void)
 {
     v->shadow->window = 1;
     for (unsigned n = 0; n < PROCESS; n++)
-        if (shadow_fault(v, process_page(n), ACCESS_WRITE) != SHADOW_MAPPED)
+        if (shadow_fault(v, v->shadow, process_page(n), ACCESS_WRITE) != SHADOW_MAPPED)
             abort();
 }
 
@@ -118,7 +124,7 @@ enum { WINDOWS = 64 };
 static void fill_windows(void)
 {
     for (guest_la la = 0; la < WINDOWS << 16; la += 1 << 16)
-        shadow_fault(v, la, 0);
+        shadow_fault(v, v->shadow, la, 0);
 }
 
 /* ---- Logic --------------------------------------------------------------------------------------- */
@@ -130,29 +136,29 @@ static void measure_logic(void)
     for (unsigned run = 0; run < RUNS; run++) {
         open_guest(true);
         fill_process();
-        shadow_drop_all(v); /* the tables have their memory now */
+        shadow_drop_all(v, v->shadow); /* the tables have their memory now */
         double t0 = now_us();
         fill_process();
         double t1 = now_us();
-        shadow_sync(v);
+        sync_all();
         double t2 = now_us();
         for (unsigned i = 0; i < 1000; i++)
-            shadow_sync(v);
+            sync_all();
         double t3 = now_us();
         memset(other, (int)run, sizeof(other)); /* out of the caches */
         double t4 = now_us();
-        shadow_sync(v);
+        sync_all();
         double t5 = now_us();
         v->cr3 = RIG_PAE; /* an empty directory */
         double t6 = now_us();
-        shadow_sync(v);
+        sync_all();
         double t7 = now_us();
         if (v->shadow->pages)
             abort();
         v->cr3 = RIG_ROOT;
         v->shadow->window = v->shadow->runs = 16;
         fill_windows();
-        shadow_drop_all(v);
+        shadow_drop_all(v, v->shadow);
         double t8 = now_us();
         fill_windows();
         double t9 = now_us();
@@ -179,7 +185,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     uint64_t at = (uint64_t)(uintptr_t)info->si_addr;
     (void)signal;
     /* Bit 1 of a page fault's error code: a write. */
-    if (at >> 32 || shadow_fault(v, split_guest(&v->split, (uint32_t)at),
+    if (at >> 32 || shadow_fault(v, v->shadow, split_guest(&v->split, (uint32_t)at),
                                  c->uc_mcontext.gregs[REG_ERR] & 2 ? ACCESS_WRITE : 0) != SHADOW_MAPPED)
         abort();
 }
@@ -198,7 +204,7 @@ static double measure_use(unsigned used)
         for (unsigned window = 0; window < WINDOWS; window++)
             for (unsigned n = 0; n < used; n++)
                 touch((window * 16 + n * (16 / used)) << 12);
-        shadow_drop_all(v);
+        shadow_drop_all(v, v->shadow);
         figure[run] = (now_us() - start) / (WINDOWS * used);
     }
     return best(figure);

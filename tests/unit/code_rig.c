@@ -5,6 +5,7 @@
  * absent.
  */
 #include "code_rig.h"
+#include "translation.h"
 
 #include <sys/mman.h>
 
@@ -22,7 +23,7 @@ struct rig rig;
 
 /* ---- What the code cache calls ------------------------------------------------------------------------- */
 
-int space_map(struct vcpu *v, uint32_t at, uint64_t size, unsigned rights, enum space_file file,
+int space_map(struct vcpu *v, uint64_t at, uint64_t size, unsigned rights, enum space_file file,
               uint64_t offset, int key, bool populate)
 {
     (void)populate;
@@ -40,7 +41,7 @@ int space_map(struct vcpu *v, uint32_t at, uint64_t size, unsigned rights, enum 
     return 0;
 }
 
-void space_unmap(struct vcpu *v, uint32_t at, uint64_t size)
+void space_unmap(struct vcpu *v, uint64_t at, uint64_t size)
 {
     ck_assert_uint_eq((at | size) & 0xfff, 0);
     ck_assert_uint_ne(size, 0);
@@ -56,7 +57,7 @@ void space_unmap(struct vcpu *v, uint32_t at, uint64_t size)
         rig.mapped -= (unsigned)(size >> 12);
 }
 
-void space_protect(struct vcpu *v, uint32_t at, uint64_t size, unsigned rights)
+void space_protect(struct vcpu *v, uint64_t at, uint64_t size, unsigned rights)
 {
     (void)v;
     for (uint64_t i = 0; i < size >> 12; i++)
@@ -69,10 +70,24 @@ void sbe_frame_is_code(struct vcpu *v, uint64_t frame)
     rig.protected_times[frame]++;
 }
 
-void shadow_drop_page(struct vcpu *v, guest_la la)
+/* Nothing is translated here. */
+void translation_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size)
 {
-    ck_assert_uint_ne(v->shadow->page[la >> 12].frame_plus_one, 0);
-    v->shadow->page[la >> 12].frame_plus_one = 0;
+    (void)v, (void)frame, (void)offset, (void)size;
+    ck_abort();
+}
+
+void translation_drop_frame(struct vcpu *v, uint64_t frame)
+{
+    (void)v, (void)frame;
+    ck_abort();
+}
+
+void shadow_drop_page(struct vcpu *v, struct shadow *s, guest_la la)
+{
+    (void)v;
+    ck_assert_uint_ne(s->page[la >> 12].frame_plus_one, 0);
+    s->page[la >> 12].frame_plus_one = 0;
     rig.shadow_drops++;
 }
 

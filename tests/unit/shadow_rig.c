@@ -51,7 +51,7 @@ void rig_open(uint64_t ram)
     v->shadow = &shadow;
     v->code = &code;
     code.nexus = 0;
-    shadow_init(&shadow, sparse(SHADOW_PAGES * sizeof(struct shadow_page)),
+    shadow_init(&shadow, 0, sparse(SHADOW_PAGES * sizeof(struct shadow_page)),
                 sparse((rig.ram_size >> 12) * sizeof(uint32_t)));
     rig_split(D86_SPLIT_SEGMENT);
 }
@@ -129,13 +129,13 @@ void rig_make_code(guest_la la, uint64_t frame)
         rig_drop_code(i);
     if (rig.code_count == sizeof(rig.code) / sizeof(rig.code[0]))
         rig_drop_code(0);
-    shadow_drop_page(v, split_guest(&v->split, la));
+    shadow_drop_page(v, v->shadow, split_guest(&v->split, la));
     if (space_map(v, la & ~0xfffu, 4096, SPACE_READ | SPACE_EXEC, SPACE_CODE, 0, 0, true) < 0)
         return;
     rig.code[rig.code_count].la = la & ~0xfffu;
     rig.code[rig.code_count++].frame = frame;
     v->code_frame[frame].private_head++;
-    shadow_protect_frame(v, frame);
+    shadow_protect_frame(v, v->shadow, frame);
 }
 
 void rig_drop_code(unsigned index)
@@ -166,6 +166,11 @@ bool code_yield_frame(struct vcpu *v, uint64_t frame)
 }
 
 /* The guest's own page tables may be code; what it does about that is not the shadow's business. */
+void translation_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size)
+{
+    (void)v, (void)frame, (void)offset, (void)size;
+}
+
 void code_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size)
 {
     assert(v == &rig.v && frame < rig.ram_size >> 12 && offset + size <= 4096);

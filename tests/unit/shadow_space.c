@@ -18,12 +18,12 @@ static void set_page(uint32_t page, struct space_page entry)
     space.data_pages += p->frame_plus_one && p->rights != (SPACE_READ | SPACE_EXEC);
 }
 
-static void check_range(uint32_t at, uint64_t size)
+static void check_range(uint64_t at, uint64_t size)
 {
     assert(at % 4096 == 0 && size % 4096 == 0 && size > 0 && at + size <= 1ull << 32);
 }
 
-int space_map(struct vcpu *v, uint32_t at, uint64_t size, unsigned rights, enum space_file file,
+int space_map(struct vcpu *v, uint64_t at, uint64_t size, unsigned rights, enum space_file file,
               uint64_t offset, int key, bool populate)
 {
     check_range(at, size);
@@ -45,7 +45,7 @@ int space_map(struct vcpu *v, uint32_t at, uint64_t size, unsigned rights, enum 
     return 0;
 }
 
-void space_unmap(struct vcpu *v, uint32_t at, uint64_t size)
+void space_unmap(struct vcpu *v, uint64_t at, uint64_t size)
 {
     (void)v;
     check_range(at, size);
@@ -56,7 +56,7 @@ void space_unmap(struct vcpu *v, uint32_t at, uint64_t size)
     }
 }
 
-void space_protect(struct vcpu *v, uint32_t at, uint64_t size, unsigned rights)
+void space_protect(struct vcpu *v, uint64_t at, uint64_t size, unsigned rights)
 {
     (void)v;
     check_range(at, size);

@@ -59,19 +59,26 @@ static void expect_unmapped(guest_la la)
 
 static void expect_clean_audit(void)
 {
-    struct shadow_finding finding = shadow_audit(v);
+    struct shadow_finding finding = shadow_audit(v, v->shadow);
     ck_assert_msg(!finding.what, "%08x: %s", finding.la, finding.what);
+}
+
+/* The guest flushed its TLB, and is about to run. */
+static void sync(void)
+{
+    v->shadow->stale = true;
+    shadow_sync(v, v->shadow);
 }
 
 static void touch(guest_la la, unsigned access)
 {
-    ck_assert_int_eq(shadow_fault(v, la, access), SHADOW_MAPPED);
+    ck_assert_int_eq(shadow_fault(v, v->shadow, la, access), SHADOW_MAPPED);
     expect_clean_audit();
 }
 
 static void expect_emulated(guest_la la, unsigned access)
 {
-    ck_assert_int_eq(shadow_fault(v, la, access), SHADOW_EMULATE);
+    ck_assert_int_eq(shadow_fault(v, v->shadow, la, access), SHADOW_EMULATE);
     expect_clean_audit();
 }
 
@@ -173,7 +180,8 @@ static const struct {
 START_TEST(is_left_to_the_interpreter)
 {
     rig_set_32(LA, emulated[_i].entry);
-    ck_assert_msg(shadow_fault(v, LA, emulated[_i].access) == SHADOW_EMULATE, "%s", emulated[_i].name);
+    ck_assert_msg(shadow_fault(v, v->shadow, LA, emulated[_i].access) == SHADOW_EMULATE, "%s",
+                  emulated[_i].name);
     ck_assert_uint_eq(v->shadow->pages, 0);
     ck_assert_uint_eq(space.maps, 0);
 }
@@ -383,8 +391,7 @@ START_TEST(a_sync_of_what_has_not_changed_calls_nobody)
     for (unsigned i = 0; i < 64; i += 16)
         touch(la_of(i), 0);
     unsigned calls = space.maps + space.unmaps + space.protects;
-    v->shadow->stale = true;
-    shadow_sync(v);
+    sync();
     ck_assert_uint_eq(space.maps + space.unmaps + space.protects, calls);
     ck_assert_uint_eq(v->shadow->pages, 64);
     ck_assert_uint_eq(v->shadow->mappings, 1);
@@ -413,7 +420,7 @@ START_TEST(a_sync_follows_the_guests_entry)
     rig_set_32(LA, FRAME << 12 | USED);
     touch(LA, ACCESS_WRITE);
     rig_set_32(LA, changes[_i].entry);
-    shadow_sync(v);
+    sync();
     expect_clean_audit();
     ck_assert_msg(host(LA)->rights == changes[_i].rights, "%s", changes[_i].name);
     ck_assert_uint_eq(*rig_entry_32(LA), changes[_i].entry);
@@ -426,7 +433,7 @@ START_TEST(a_sync_unmaps_neighbours_in_one_call)
     touch(LA, 0);
     for (unsigned i = 2; i < 12; i++)
         rig_set_32(la_of(i), 0);
-    shadow_sync(v);
+    sync();
     ck_assert_uint_eq(space.unmaps, 1);
     ck_assert_uint_eq(v->counts.shadow_drops, 10);
     ck_assert_uint_eq(v->shadow->mappings, 2);
@@ -439,7 +446,7 @@ START_TEST(a_sync_protects_neighbours_in_one_call)
     set_pages(16, USED);
     touch(LA, 0);
     set_pages(16, USED & ~D);
-    shadow_sync(v);
+    sync();
     ck_assert_uint_eq(space.protects, 1);
     ck_assert_uint_eq(space.unmaps, 0);
     ck_assert_uint_eq(v->shadow->mappings, 1);
@@ -452,7 +459,7 @@ START_TEST(a_sync_sees_a_new_directory)
     rig_set_32(LA, FRAME << 12 | USED);
     touch(LA, 0);
     v->cr3 = RIG_PAE; /* nothing but zeroes */
-    shadow_sync(v);
+    sync();
     expect_unmapped(LA);
     expect_clean_audit();
 }
@@ -462,13 +469,13 @@ START_TEST(dropping_a_page_leaves_its_neighbours)
 {
     set_pages(3, USED);
     touch(LA, 0);
-    shadow_drop_page(v, la_of(1) + 0xfff);
+    shadow_drop_page(v, v->shadow, la_of(1) + 0xfff);
     expect_unmapped(la_of(1));
     expect_host(la_of(2), FRAME + 2, SPACE_READ | SPACE_WRITE);
     expect_clean_audit();
-    shadow_drop_page(v, la_of(1));
+    shadow_drop_page(v, v->shadow, la_of(1));
     ck_assert_uint_eq(space.unmaps, 1);
-    shadow_drop_all(v);
+    shadow_drop_all(v, v->shadow);
     ck_assert_uint_eq(space.data_pages, 0);
     expect_clean_audit();
 }
@@ -562,7 +569,7 @@ START_TEST(the_audit_names_what_is_wrong)
     set_pages(4, USED);
     touch(LA, 0);
     plant((unsigned)_i);
-    struct shadow_finding finding = shadow_audit(v);
+    struct shadow_finding finding = shadow_audit(v, v->shadow);
     ck_assert_str_eq(finding.what, findings[_i]);
     if (_i < 10)
         ck_assert_uint_eq(finding.la, la_of(1));

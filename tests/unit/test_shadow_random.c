@@ -219,7 +219,7 @@ static void check_record(bool synced)
     require(pages == space.data_pages);
     require(runs == v->shadow->mappings);
     if (synced) {
-        struct shadow_finding finding = shadow_audit(v);
+        struct shadow_finding finding = shadow_audit(v, v->shadow);
         if (finding.what)
             ck_abort_msg("step %u: %08x: %s", steps, finding.la, finding.what);
     }
@@ -263,7 +263,7 @@ static void step_fault(void)
         was_mapped[i] = v->shadow->page[window + i].frame_plus_one;
     ask(&o, la, write ? ACCESS_WRITE : 0);
     enum shadow_answer expected = expected_answer(&o, la, write);
-    require(shadow_fault(v, la | below(4096), write ? ACCESS_WRITE : 0) == expected);
+    require(shadow_fault(v, v->shadow, la | below(4096), write ? ACCESS_WRITE : 0) == expected);
     space.refuse_all = false;
     /* Bits are set as by the access itself, and nowhere else: not by looking at neighbours. */
     require(tables_are(has_place(la) ? o.tables : tables_before));
@@ -297,7 +297,7 @@ static void step_code(void)
     if (chance(20)) {
         v->code_frame[o.frame].granules = chance(70);
         if (v->code_frame[o.frame].granules)
-            shadow_protect_frame(v, o.frame);
+            shadow_protect_frame(v, v->shadow, o.frame);
     } else {
         rig_make_code(la, o.frame);
     }
@@ -342,12 +342,12 @@ static bool step(bool synced)
         synced = false;
     } else if (what < 80) {
         guest_la la = random_la();
-        shadow_drop_page(v, la);
+        shadow_drop_page(v, v->shadow, la);
         require(v->shadow->page[la >> 12].frame_plus_one == 0);
     } else if (what < 90) {
         step_code();
     } else if (what == 99 && chance(20)) {
-        shadow_drop_all(v);
+        shadow_drop_all(v, v->shadow);
         require(v->shadow->pages == 0);
         synced = true;
     } else {
@@ -355,7 +355,7 @@ static bool step(bool synced)
             step_mode();
         tables_save(tables_before);
         v->shadow->stale = true;
-        shadow_sync(v);
+        shadow_sync(v, v->shadow);
         require(!v->shadow->stale && tables_are(tables_before));
         synced = true;
     }
@@ -482,14 +482,14 @@ START_TEST(a_gibibyte_touched_at_random_stays_within_the_budget)
         uint32_t page = below(GIB_PAGES);
         if (v->shadow->page[page].frame_plus_one)
             continue;
-        require(shadow_fault(v, page << 12, n & 1 ? ACCESS_WRITE : 0) == SHADOW_MAPPED);
+        require(shadow_fault(v, v->shadow, page << 12, n & 1 ? ACCESS_WRITE : 0) == SHADOW_MAPPED);
         require(v->shadow->mappings <= SHADOW_BUDGET);
         if (v->shadow->mappings > most)
             most = v->shadow->mappings;
         if (n % 30000 == 0)
             ck_assert_uint_eq(space_runs(0, (1 << 20) - 1), v->shadow->mappings);
     }
-    struct shadow_finding finding = shadow_audit(v);
+    struct shadow_finding finding = shadow_audit(v, v->shadow);
     ck_assert_msg(!finding.what, "%08x: %s", finding.la, finding.what);
     /* It was used to the full, and room was made piece by piece. */
     ck_assert_uint_gt(most, SHADOW_BUDGET - 64);
@@ -506,11 +506,11 @@ START_TEST(eviction_finds_room_where_all_is_one_run)
     rig_open(64 << 20);
     v->shadow->budget = 4;
     for (guest_la la = 0; la < 48 << 20; la += SHADOW_WINDOW_MAX << 12)
-        ck_assert_int_eq(shadow_fault(v, la, 0), SHADOW_MAPPED);
+        ck_assert_int_eq(shadow_fault(v, v->shadow, la, 0), SHADOW_MAPPED);
     ck_assert_uint_eq(v->shadow->mappings, 1);
     ck_assert_uint_eq(v->counts.shadow_evictions, 0);
     for (unsigned frame = 100; frame < 110; frame += 2) {
-        shadow_protect_frame(v, frame);
+        shadow_protect_frame(v, v->shadow, frame);
         ck_assert_uint_le(v->shadow->mappings, 4);
     }
     ck_assert_uint_gt(v->counts.shadow_evictions, 0);

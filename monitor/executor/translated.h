@@ -1,0 +1,48 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Running translated code: entered by a jump, left by its exits, by call-outs that find a reason to, or by a
+ * signal, whose handler makes the guest's state of the processor's. docs/translated-code.md. Executor process
+ * only.
+ */
+#pragma once
+
+#include "cpu.h"
+#include "translator/generate.h"
+
+struct sigcontext;
+struct translation_site;
+
+/* May the next instruction be executed from translated code, as far as the vCPU's mode says? */
+bool translated_possible(const struct vcpu *v);
+
+enum translated_answer {
+    TRANSLATED_LOOP,      /* something is pending */
+    TRANSLATED_STEP,      /* the interpreter must execute the instruction at CS:EIP */
+    TRANSLATED_INTERPRET, /* ... should run a block: the code there changes too often */
+};
+
+/* Run translated code until something needs the run loop. May unwind, as instructions may. */
+enum translated_answer translated_run(struct vcpu *v);
+
+/* Before the executor confines itself. `running`: set while a kick needs a signal. 0 or -errno. */
+int translated_init(struct vcpu *v, uint32_t *running);
+/* A run has been left, perhaps in the middle of a call-out. */
+void translated_end(struct vcpu *v);
+
+/* ---- translated_signal.c ------------------------------------------------------------------------------- */
+
+/*
+ * A signal in 64-bit code. True: it met translated code, or what leads there and back, and the context is
+ * changed to where execution goes on.
+ */
+bool translated_signal(int signal, bool kick, struct sigcontext *c);
+
+/* ---- for translation.c ------------------------------------------------------------------------------- */
+
+struct gen_layout translated_layout(void);
+/* Where an entry without a target leads: translated_entry.S. */
+uint64_t translated_no_target(void);
+/* Prepare a site for the instruction at linear address EIP, whose page has `size` more bytes there. */
+void translated_bind_site(struct vcpu *v, struct translation_site *site, const uint8_t *bytes, unsigned size,
+                          uint32_t eip);

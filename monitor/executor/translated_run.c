@@ -1,0 +1,301 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The loop around translated code: enter it, and when it comes back find out what it needs: a branch's
+ * target, a data page, one interpreted instruction, or the run loop. Executor process.
+ * docs/translated-code.md
+ */
+#include "translated.h"
+
+#include <asm/unistd.h>
+#include <linux/mman.h>
+
+#include "executor.h"
+#include "host.h"
+#include "paging.h"
+#include "shadow.h"
+#include "system_space.h"
+#include "translated_offsets.h"
+#include "translated_stack.h"
+#include "translation.h"
+
+enum translated_reason {
+    REASON_KICK = T_REASON_KICK,         /* something is pending */
+    REASON_DIRECT = T_REASON_DIRECT,     /* a direct branch whose target is not linked */
+    REASON_INDIRECT = T_REASON_INDIRECT, /* an indirect one, or a return, to EIP */
+    REASON_LEFT = T_REASON_LEFT,         /* a call-out found a reason not to go on */
+    REASON_FAULT = T_REASON_FAULT,       /* v->translated.fault, at EIP */
+};
+
+#define CHECK_OFFSET(name, member)                                                                           \
+    _Static_assert(offsetof(struct vcpu, member) == (name), "translated_offsets.h")
+CHECK_OFFSET(T_GPR, gpr);
+CHECK_OFFSET(T_EIP, eip);
+CHECK_OFFSET(T_ARITH, arith);
+CHECK_OFFSET(T_PENDING, pending);
+CHECK_OFFSET(T_WINDOW, translated.window);
+CHECK_OFFSET(T_FS_WINDOW, translated.fs_window);
+CHECK_OFFSET(T_TARGETS, translated.targets);
+CHECK_OFFSET(T_REASON, translated.reason);
+CHECK_OFFSET(T_STACK, translated.stack);
+CHECK_OFFSET(T_C_STACK, translated.c_stack);
+CHECK_OFFSET(T_EXIT_AFTER, translated.exit_after);
+
+unsigned translated_switch(struct vcpu *v, uint64_t host);
+unsigned translated_switch_serialised(struct vcpu *v, uint64_t host);
+uint32_t translated_call_out(struct vcpu *v, uint32_t number);
+extern const char translated_exit_direct[], translated_exit_indirect[], translated_exit_call_out[],
+    translated_not_found[], translated_underflow[];
+
+/* Nothing is ever mapped in these 8 GiB: above the windows, below whatever else a process has. */
+#define NOTHING_BASE SYSTEM_WINDOW(SYSTEM_SPACES)
+
+/* ---- Coming up ----------------------------------------------------------------------------------------- */
+
+static uint64_t address_of(const void *p)
+{
+    return (uint64_t)(uintptr_t)p;
+}
+
+struct gen_layout translated_layout(void)
+{
+    return (struct gen_layout){ .fs_base = offsetof(struct vcpu, translated.fs_base),
+                                .exit_direct = offsetof(struct vcpu, translated.exit_direct),
+                                .exit_indirect = offsetof(struct vcpu, translated.exit_indirect),
+                                .call_out = offsetof(struct vcpu, translated.call_out) };
+}
+
+uint64_t translated_no_target(void)
+{
+    return address_of(translated_not_found);
+}
+
+int translated_init(struct vcpu *v, uint32_t *running)
+{
+    struct translated *t = &v->translated;
+    t->window = v->shadow_system->base;
+    t->exit_direct = address_of(translated_exit_direct);
+    t->exit_indirect = address_of(translated_exit_indirect);
+    t->call_out = address_of(translated_exit_call_out);
+    t->targets = v->translation->target;
+    t->running = running;
+    t->stack = translated_stack_init(address_of(translated_underflow));
+    if (!t->stack)
+        return -1;
+    translated_signal_init(v);
+    translation_flush(v);
+    return 0;
+}
+
+/* ---- When ------------------------------------------------------------------------------------------------
+ */
+
+bool translated_possible(const struct vcpu *v)
+{
+    return v->mode == (MODE_FLAT | MODE_CODE32 | MODE_STACK32) && cpu_protected(v) && !(v->eflags & X86_DF);
+}
+
+/* May code access memory by FS, whatever the offset? Otherwise it is to fault. */
+static bool fs_is_open(const struct vcpu *v)
+{
+    const struct segment *s = &v->seg[X86_FS];
+    return s->readable && s->writable && s->min == 0 && s->max == UINT32_MAX;
+}
+
+static void prepare_fs(struct vcpu *v)
+{
+    v->translated.fs_base = v->seg[X86_FS].base;
+    v->translated.fs_window = fs_is_open(v) ? v->translated.window : NOTHING_BASE;
+}
+
+/* Bring mappings and code up to date with what the guest did to its tables. */
+static void settle(struct vcpu *v)
+{
+    if (v->shadow_system->stale || v->shadow_system->some_stale) {
+        system_space_choose(v);
+        shadow_sync(v, v->shadow_system);
+    }
+    translation_sync(v);
+}
+
+/* Return addresses must not lead to code that was dropped. */
+static void check_stack(struct vcpu *v)
+{
+    if (v->translated.drops == v->translation->drops)
+        return;
+    v->translated.drops = v->translation->drops;
+    v->translated.stack = translated_stack_floor();
+}
+
+/* ---- Call-outs -------------------------------------------------------------------------------------------
+ */
+
+HANDLER(site_done)
+{
+    v->eip += u->eip_off;
+    v->icount += u->n - 1u;
+    return NULL;
+}
+
+/* Its handler would go on in the interpreter's blocks, or has host code in the blocks' pool. */
+static bool needs_the_interpreter(const struct insn *in)
+{
+    bool plain = in->isa == X86_ISA_BASE || in->isa == X86_ISA_TSC || in->isa == X86_ISA_MSR ||
+                 in->isa == X86_ISA_CX8 || in->isa == X86_ISA_SEP || in->isa == X86_ISA_CMOV;
+    return in->class_ == X86_INVALID || in->class_ == X86_BRANCH || !plain;
+}
+
+void translated_bind_site(struct vcpu *v, struct translation_site *site, const uint8_t *bytes, unsigned size,
+                          uint32_t eip)
+{
+    struct insn in;
+    *site = (struct translation_site){ .eip = eip };
+    if (x86_decode(bytes, size, true, &in) != X86_DECODE_OK)
+        return;
+    site->length = in.length;
+    site->op = in.op;
+    if (needs_the_interpreter(&in))
+        return;
+    site->uop[0] = (struct uop){ .n = 1, .len = in.length };
+    block_bind_alone(v, &in, v->mode, &site->uop[0]);
+    site->uop[1] = (struct uop){ .run = site_done, .eip_off = in.length, .n = 2 };
+}
+
+static void run_site(struct vcpu *v, const struct translation_site *site)
+{
+    const struct uop *u = site->uop;
+    v->counts.call_outs[site->op]++;
+    if (!u->run) {
+        v->counts.translated_steps++;
+        exec_step(v);
+        return;
+    }
+    while (u)
+        u = u->run(v, u);
+}
+
+/* From translated_entry.S: 1 to go on behind the call-out. */
+uint32_t translated_call_out(struct vcpu *v, uint32_t number)
+{
+    const struct translation_site *site = &v->translation->site[number];
+    uint32_t tag = v->fetch_tag, next = site->eip + site->length, drops = v->translation->drops;
+    v->eip = site->eip;
+    run_site(v, site);
+    prepare_fs(v);
+    bool on = v->eip == next && v->fetch_tag == tag && translated_possible(v) &&
+              v->translation->drops == drops && !exec_must_look(v);
+    v->counts.translated_left += !on;
+    return on;
+}
+
+/* ---- Running ---------------------------------------------------------------------------------------------
+ */
+
+/*
+ * The run is to end between instructions, perhaps between the iterations of one, where an event has to find
+ * RF set. A repeat counts as begun when its host instruction has been reached, unless it stands where it
+ * stood when we entered.
+ */
+static void note_repeat(struct vcpu *v, uint32_t eip, uint32_t count, bool repeating)
+{
+    const struct translation *t = v->translation;
+    uint32_t page = t->page_at[v->eip >> 12];
+    if (v->eip == eip && v->gpr.d[X86_ECX] == count)
+        v->repeating = repeating;
+    else if (page && v->translated.begun)
+        v->repeating = string_repeats(v->map.ram + (t->page[page - 1].frame << 12) + v->eip % GEN_PAGE_SIZE,
+                                      GEN_PAGE_SIZE - v->eip % GEN_PAGE_SIZE);
+}
+
+static unsigned enter(struct vcpu *v, uint64_t host)
+{
+    struct translation *t = v->translation;
+    uint32_t eip = v->eip, count = v->gpr.d[X86_ECX];
+    bool changed = t->changed, repeating = v->repeating;
+    unsigned reason;
+    t->changed = v->repeating = false;
+    v->counts.translated_entries++;
+    __atomic_store_n(v->translated.running, 1, __ATOMIC_SEQ_CST);
+    reason = changed ? translated_switch_serialised(v, host) : translated_switch(v, host);
+    __atomic_store_n(v->translated.running, 0, __ATOMIC_RELAXED);
+    if (reason == REASON_KICK)
+        note_repeat(v, eip, count, repeating);
+    return reason;
+}
+
+void translated_end(struct vcpu *v)
+{
+    if (v->translated.running)
+        __atomic_store_n(v->translated.running, 0, __ATOMIC_RELAXED);
+}
+
+/* A direct exit: find the target, and link the branch to it. */
+static uint64_t follow_direct(struct vcpu *v)
+{
+    struct translation *t = v->translation;
+    struct translation_exit *exit = translation_exit_at(t, v->translated.exit_after);
+    struct translation_place place;
+    uint32_t drops = t->drops;
+    uint64_t host = translation_find(v, v->eip);
+    v->counts.translated_direct++;
+    /* If something was dropped, it may have been the stretch with the exit. */
+    if (translation_has(t, host) && exit && t->drops == drops && translation_place(t, host, &place))
+        translation_link(t, exit, place.stretch, host);
+    return host;
+}
+
+static uint64_t follow_indirect(struct vcpu *v)
+{
+    uint64_t host = translation_find(v, v->eip);
+    v->counts.translated_indirect++;
+    translation_note_target(v->translation, v->eip, host);
+    return host;
+}
+
+/* A fault at EIP: where to go on in host code, or TRANSLATION_STEP. */
+static uint64_t fault(struct vcpu *v)
+{
+    const struct translated *t = &v->translated;
+    uint64_t la = t->fault.address - t->window, resume = t->fault.resume;
+    uint32_t drops = v->translation->drops;
+    v->counts.translated_faults++;
+    if (t->fault.vector == X86_VEC_PF && la <= UINT32_MAX &&
+        shadow_fault(v, v->shadow_system, (guest_la)la, t->fault.error & X86_PF_W ? ACCESS_WRITE : 0) ==
+            SHADOW_MAPPED)
+        return v->translation->drops == drops ? resume : translation_find(v, v->eip);
+    v->counts.translated_emulated++;
+    return TRANSLATION_STEP;
+}
+
+/* Translated code was left at EIP for this reason: where to go on. TRANSLATION_NOTHING: the run loop has to
+ * look. */
+static uint64_t follow(struct vcpu *v, unsigned reason)
+{
+    switch (reason) {
+    case REASON_DIRECT:
+        return follow_direct(v);
+    case REASON_INDIRECT:
+        return follow_indirect(v);
+    case REASON_FAULT:
+        return fault(v);
+    case REASON_KICK:
+        v->counts.translated_kicks++;
+        return TRANSLATION_NOTHING;
+    default:
+        return TRANSLATION_NOTHING;
+    }
+}
+
+enum translated_answer translated_run(struct vcpu *v)
+{
+    settle(v);
+    prepare_fs(v);
+    uint64_t host = translation_find(v, v->eip);
+    while (host > TRANSLATION_INTERPRET) {
+        check_stack(v);
+        host = follow(v, enter(v, host));
+    }
+    return host == TRANSLATION_STEP        ? TRANSLATED_STEP
+           : host == TRANSLATION_INTERPRET ? TRANSLATED_INTERPRET
+                                           : TRANSLATED_LOOP;
+}

@@ -1,0 +1,446 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Stretches: found, made, dropped. Memory is filled front to back, and forgotten as a whole when something
+ * has run full; what is dropped before leaves its memory unused, so that who has yet to notice finds code, if
+ * not the right one, where it was. Executor side.
+ */
+#include "translation.h"
+
+#include "code_cache.h"
+#include "code_private.h"
+#include "executor.h"
+#include "paging.h"
+#include "sbe.h"
+#include "translated.h"
+
+void translation_init(struct translation *t, uint8_t *code, const uint8_t *text)
+{
+    t->code = code;
+    t->text = text;
+}
+
+/* ---- Targets of indirect branches -------------------------------------------------------------------- */
+
+static struct translation_target *target_of(struct translation *t, guest_la la)
+{
+    return &t->target[la % TRANSLATION_TARGETS];
+}
+
+/* An entry that is nobody's looks like that of address 0, which is asked for now and then, too. */
+static void forget_target(struct translation_target *target)
+{
+    *target = (struct translation_target){ .host = translated_no_target() };
+}
+
+/* ---- Pages ------------------------------------------------------------------------------------------- */
+
+static bool is_known(const struct translation_page *p, unsigned offset)
+{
+    return p->known[offset / 64] >> (offset % 64) & 1;
+}
+
+static uint32_t *region_of(struct translation *t, uint32_t address)
+{
+    return &t->region[address >> 22];
+}
+
+/* A number for a page more; the caller has seen to it that there is one. */
+static uint32_t take_page(struct translation *t)
+{
+    uint32_t number = t->free_pages;
+    if (!number)
+        return t->page_count++;
+    t->free_pages = t->page[number - 1].next_of_region;
+    return number - 1;
+}
+
+static struct translation_page *make_page(struct vcpu *v, uint32_t address, uint64_t frame)
+{
+    struct translation *t = v->translation;
+    uint32_t number = take_page(t);
+    struct translation_page *p = &t->page[number];
+    struct paging_span span;
+    guest_pa pa = 0;
+    paging_span(v, address, &span);
+    (void)paging_span_page(v, &span, address, &pa);
+    if (!frame_has_code(v, frame))
+        sbe_frame_is_code(v, frame);
+    *p = (struct translation_page){ .address = address,
+                                    .frame = frame,
+                                    .pa = pa,
+                                    .next_of_frame = v->code_frame[frame].translated_head,
+                                    .next_of_region = *region_of(t, address) };
+    v->code_frame[frame].translated_head = number + 1;
+    *region_of(t, address) = number + 1;
+    t->page_at[address >> 12] = number + 1;
+    v->counts.translated_pages++;
+    return p;
+}
+
+/* Take a number out of a list of stretches; `tails`: it is one of those whose last instruction ends in a
+ * page. */
+static void unlist(struct translation *t, uint32_t *link, uint32_t number, bool tails)
+{
+    while (*link != number + 1)
+        link = tails ? &t->stretch[*link - 1].next_tail : &t->stretch[*link - 1].next;
+    *link = tails ? t->stretch[number].next_tail : t->stretch[number].next;
+}
+
+static void drop_stretch(struct vcpu *v, uint32_t number)
+{
+    struct translation *t = v->translation;
+    struct translation_stretch *s = &t->stretch[number];
+    struct translation_page *p = &t->page[s->page];
+    translation_unlink(t, number);
+    for (uint32_t i = 0; i < s->insn_count; i++) {
+        unsigned offset = t->insn[s->insns + i].guest;
+        struct translation_target *target = target_of(t, p->address + offset);
+        p->known[offset / 64] &= ~(1ull << (offset % 64));
+        if (target->host && target->stretch == number)
+            forget_target(target);
+    }
+    unlist(t, &p->stretches, number, false);
+    if (s->tail_page)
+        unlist(t, &t->page[s->tail_page - 1].tails, number, true);
+    s->dropped = true;
+    t->drops++;
+    v->counts.translation_drops++;
+}
+
+/* Take the page out of a list of its kind; `link` is where its number stands, `next` the list's member. */
+static void drop_page(struct vcpu *v, struct translation_page *p)
+{
+    struct translation *t = v->translation;
+    uint32_t number = (uint32_t)(p - t->page), *link;
+    while (p->stretches)
+        drop_stretch(v, p->stretches - 1);
+    while (p->tails)
+        drop_stretch(v, p->tails - 1);
+    for (link = &v->code_frame[p->frame].translated_head; *link != number + 1;)
+        link = &t->page[*link - 1].next_of_frame;
+    *link = p->next_of_frame;
+    for (link = region_of(t, p->address); *link != number + 1;)
+        link = &t->page[*link - 1].next_of_region;
+    *link = p->next_of_region;
+    t->page_at[p->address >> 12] = 0;
+    p->frame = FRAME_NONE;
+    p->next_of_region = t->free_pages;
+    t->free_pages = number + 1;
+}
+
+void translation_flush(struct vcpu *v)
+{
+    struct translation *t = v->translation;
+    for (uint32_t region = 0; region < TRANSLATION_REGIONS; region++) {
+        while (t->region[region])
+            drop_page(v, &t->page[t->region[region] - 1]);
+    }
+    for (uint32_t i = 0; i < TRANSLATION_TARGETS; i++)
+        forget_target(&t->target[i]);
+    t->page_count = t->stretch_count = t->insn_count = t->exit_count = t->site_count = t->code_used = 0;
+    t->free_pages = 0;
+    t->drops++;
+    v->counts.translation_flushes++;
+}
+
+/* ---- Changes ----------------------------------------------------------------------------------------- */
+
+void translation_region_changed(struct vcpu *v, guest_la la)
+{
+    struct translation *t = v->translation;
+    if (*region_of(t, la))
+        t->region_stale[la >> 22] = t->some_stale = true;
+}
+
+/* Does the page still lead where it did? One whose A bit the guest has cleared does not: a fetch sets it. */
+static bool still_leads(const struct vcpu *v, const struct translation_page *p, struct paging_span *span)
+{
+    guest_pa pa;
+    if (p->address < span->first || p->address > span->last)
+        paging_span(v, p->address, span);
+    uint32_t bits = paging_span_page(v, span, p->address, &pa);
+    return !(~bits & (X86_PTE_P | X86_PTE_A)) && pa == p->pa && paging_span_executable(span, p->address);
+}
+
+static void sync_region(struct vcpu *v, uint32_t region)
+{
+    struct translation *t = v->translation;
+    struct paging_span span = { .first = 1, .last = 0 };
+    uint32_t next;
+    for (uint32_t i = t->region[region]; i; i = next) {
+        next = t->page[i - 1].next_of_region;
+        if (!still_leads(v, &t->page[i - 1], &span))
+            drop_page(v, &t->page[i - 1]);
+    }
+}
+
+void translation_sync(struct vcpu *v)
+{
+    struct translation *t = v->translation;
+    if (!t->stale && !t->some_stale)
+        return;
+    for (uint32_t region = 0; region < TRANSLATION_REGIONS; region++) {
+        if (t->region[region] && (t->stale || t->region_stale[region]))
+            sync_region(v, region);
+        t->region_stale[region] = false;
+    }
+    t->stale = t->some_stale = false;
+}
+
+/* Drop the stretches of a list that have any of the bytes. True: there were some. */
+static bool drop_written(struct vcpu *v, uint32_t first, bool tails, unsigned offset, unsigned size)
+{
+    const struct translation *t = v->translation;
+    bool any = false;
+    uint32_t next;
+    for (uint32_t i = first; i; i = next) {
+        const struct translation_stretch *s = &t->stretch[i - 1];
+        unsigned start = tails ? 0 : s->start, end = tails ? s->tail : s->end;
+        next = tails ? s->next_tail : s->next;
+        if (start < offset + size && offset < end) {
+            drop_stretch(v, i - 1);
+            any = true;
+        }
+    }
+    return any;
+}
+
+void translation_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size)
+{
+    const struct translation *t = v->translation;
+    bool any = false;
+    for (uint32_t i = v->code_frame[frame].translated_head; i; i = t->page[i - 1].next_of_frame) {
+        any |= drop_written(v, t->page[i - 1].stretches, false, offset, size);
+        any |= drop_written(v, t->page[i - 1].tails, true, offset, size);
+    }
+    if (any && code_note_drop(v, frame))
+        translation_drop_frame(v, frame);
+}
+
+void translation_drop_frame(struct vcpu *v, uint64_t frame)
+{
+    while (v->code_frame[frame].translated_head)
+        drop_page(v, &v->translation->page[v->code_frame[frame].translated_head - 1]);
+}
+
+/* ---- Making ------------------------------------------------------------------------------------------ */
+
+static void add_insns(struct translation *t, struct translation_stretch *s, struct translation_page *p)
+{
+    const struct gen_result *r = &t->result;
+    s->insns = t->insn_count;
+    s->insn_count = r->insn_count;
+    t->insn_count += r->insn_count;
+    for (uint32_t i = 0; i < r->insn_count; i++) {
+        t->insn[s->insns + i] = r->insn[i];
+        p->known[r->insn[i].guest / 64] |= 1ull << (r->insn[i].guest % 64);
+    }
+}
+
+static void add_exits(struct translation *t, struct translation_stretch *s)
+{
+    const struct gen_result *r = &t->result;
+    s->exits = t->exit_count;
+    s->exit_count = r->exit_count;
+    t->exit_count += r->exit_count;
+    for (uint32_t i = 0; i < r->exit_count; i++) {
+        const struct gen_exit *e = &r->exit[i];
+        t->exit[s->exits + i] = (struct translation_exit){ .target = e->target,
+                                                           .rel32 = s->code + e->rel32,
+                                                           .stub = s->code + e->stub,
+                                                           .after = s->code + e->after };
+    }
+}
+
+/* page, address: what the generator was given */
+static void add_sites(struct vcpu *v, const struct translation_stretch *s, const uint8_t *page,
+                      uint32_t address)
+{
+    struct translation *t = v->translation;
+    const struct gen_result *r = &t->result;
+    for (uint32_t i = 0; i < r->call_out_count; i++) {
+        const struct gen_call_out *c = &r->call_out[i];
+        const struct gen_insn *insn = &r->insn[c->insn];
+        uint32_t number = t->site_count++;
+        translated_bind_site(v, &t->site[number], page + insn->guest, GEN_PAGE_SIZE - insn->guest,
+                             address + insn->guest);
+        __builtin_memcpy(t->code + s->code + c->number, &number, 4);
+    }
+}
+
+static bool has_room(const struct translation *t)
+{
+    return t->stretch_count < TRANSLATION_STRETCHES && t->insn_count + GEN_INSNS_MAX <= TRANSLATION_INSNS &&
+           t->exit_count + GEN_EXITS_MAX <= TRANSLATION_EXITS &&
+           t->site_count + GEN_CALL_OUTS_MAX <= TRANSLATION_SITES && t->page_count + 2 <= TRANSLATION_PAGES &&
+           t->code_used + GEN_CODE_MAX <= TRANSLATION_CODE;
+}
+
+/* Take over what the generator made of bytes of the page from `start` on. */
+static struct translation_stretch *add_stretch(struct vcpu *v, struct translation_page *p, unsigned start)
+{
+    struct translation *t = v->translation;
+    uint32_t number = t->stretch_count++;
+    struct translation_stretch *s = &t->stretch[number];
+    *s = (struct translation_stretch){ .code = t->code_used,
+                                       .code_size = t->result.code_size,
+                                       .page = (uint32_t)(p - t->page),
+                                       .next = p->stretches,
+                                       .start = (uint16_t)start,
+                                       .end = t->result.guest_end };
+    __builtin_memcpy(t->code + s->code, t->result.code, s->code_size);
+    add_insns(t, s, p);
+    add_exits(t, s);
+    p->stretches = number + 1;
+    t->code_used += (s->code_size + 15) & ~15u;
+    t->changed = true;
+    v->counts.translated_stretches++;
+    v->counts.translated_insns += s->insn_count;
+    v->counts.translated_bytes += s->code_size;
+    return s;
+}
+
+static bool generate(struct vcpu *v, const uint8_t *page, uint32_t address, unsigned start,
+                     const uint64_t *known)
+{
+    const struct gen_request request = { .page = page,
+                                         .address = address,
+                                         .start = start,
+                                         .layout = translated_layout(),
+                                         .isa = code_isa(v) | 1u << X86_ISA_BASE,
+                                         .known = known };
+    return gen_stretch(&request, &v->translation->result);
+}
+
+/* Translate from this offset of the page on. NULL: the first instruction does not lie in it alone. */
+static const struct translation_stretch *make_stretch(struct vcpu *v, struct translation_page *p,
+                                                      unsigned offset)
+{
+    const uint8_t *page = v->map.ram + (p->frame << 12);
+    if (!generate(v, page, p->address, offset, p->known))
+        return NULL;
+    const struct translation_stretch *s = add_stretch(v, p, offset);
+    add_sites(v, s, page, p->address);
+    return s;
+}
+
+/*
+ * An instruction that ends in page `tail`: the generator gets the bytes as a page of their own, of which
+ * nothing else is to be translated.
+ */
+static const struct translation_stretch *make_joined(struct vcpu *v, struct translation_page *p,
+                                                     unsigned offset, struct translation_page *tail)
+{
+    static const uint64_t all[GEN_PAGE_SIZE / 64] = { [0 ... GEN_PAGE_SIZE / 64 - 1] = UINT64_MAX };
+    struct translation *t = v->translation;
+    unsigned first = GEN_PAGE_SIZE - offset;
+    uint32_t address = p->address + offset;
+    __builtin_memcpy(t->joined, v->map.ram + (p->frame << 12) + offset, first);
+    __builtin_memcpy(t->joined + first, v->map.ram + (tail->frame << 12), X86_INSN_MAX - first);
+    if (!generate(v, t->joined, address, 0, all) || t->result.insn_count != 1)
+        return NULL;
+    t->result.insn[0].guest = (uint16_t)offset;
+    t->result.guest_end = GEN_PAGE_SIZE;
+    struct translation_stretch *s = add_stretch(v, p, offset);
+    t->result.insn[0].guest = 0;
+    add_sites(v, s, t->joined, address);
+    s->tail_page = (uint32_t)(tail - t->page) + 1;
+    s->tail = X86_INSN_MAX - 1; /* at most */
+    s->next_tail = tail->tails;
+    tail->tails = (uint32_t)(s - t->stretch) + 1;
+    return s;
+}
+
+/* ---- Finding ----------------------------------------------------------------------------------------- */
+
+static uint64_t host_of(const struct translation *t, const struct translation_stretch *s, unsigned insn)
+{
+    return (uint64_t)(uintptr_t)t->text + s->code + t->insn[s->insns + insn].host;
+}
+
+/* Host code of an instruction that is known. */
+static uint64_t find_known(const struct translation *t, const struct translation_page *p, unsigned offset)
+{
+    for (uint32_t i = p->stretches; i; i = t->stretch[i - 1].next) {
+        const struct translation_stretch *s = &t->stretch[i - 1];
+        if (offset < s->start || offset >= s->end)
+            continue;
+        uint32_t low = 0, high = s->insn_count;
+        while (high - low > 1) {
+            uint32_t middle = low + (high - low) / 2;
+            if (t->insn[s->insns + middle].guest <= offset)
+                low = middle;
+            else
+                high = middle;
+        }
+        if (t->insn[s->insns + low].guest == offset)
+            return host_of(t, s, low);
+    }
+    return TRANSLATION_STEP;
+}
+
+/* The page's record, made if there is none. NULL: none is to be had, *why says what to do instead. */
+static struct translation_page *page_of(struct vcpu *v, guest_la la, uint64_t *why)
+{
+    struct translation *t = v->translation;
+    if (t->page_at[la >> 12])
+        return &t->page[t->page_at[la >> 12] - 1];
+    uint64_t frame = paging_fetch(v, la);
+    if (frame == FRAME_NONE) {
+        *why = TRANSLATION_STEP;
+        return NULL;
+    }
+    if (code_backs_off(v, frame)) {
+        *why = TRANSLATION_INTERPRET;
+        return NULL;
+    }
+    return make_page(v, la & ~0xfffu, frame);
+}
+
+/* The fetch of the second page may fault, and a walk sets bits in tables that are code themselves. */
+static uint64_t find_joined(struct vcpu *v, guest_la la)
+{
+    struct translation *t = v->translation;
+    uint64_t why = TRANSLATION_STEP;
+    struct translation_page *tail = page_of(v, (la | 0xfff) + 1, &why);
+    if (!tail || !t->page_at[la >> 12])
+        return why;
+    const struct translation_stretch *s =
+        make_joined(v, &t->page[t->page_at[la >> 12] - 1], la % GEN_PAGE_SIZE, tail);
+    return s ? host_of(t, s, 0) : TRANSLATION_STEP;
+}
+
+static uint64_t find_or_make(struct vcpu *v, guest_la la)
+{
+    struct translation *t = v->translation;
+    unsigned offset = la % GEN_PAGE_SIZE;
+    uint64_t why = TRANSLATION_STEP;
+    struct translation_page *p = page_of(v, la, &why);
+    if (!p)
+        return why;
+    if (is_known(p, offset))
+        return find_known(t, p, offset);
+    const struct translation_stretch *s = make_stretch(v, p, offset);
+    return s ? host_of(t, s, 0) : find_joined(v, la);
+}
+
+uint64_t translation_find(struct vcpu *v, guest_la la)
+{
+    struct translation *t = v->translation;
+    const struct translation_target *target = target_of(t, la);
+    if (target->negative == 0u - la && translation_has(t, target->host))
+        return target->host;
+    if (!has_room(t))
+        translation_flush(v);
+    return find_or_make(v, la);
+}
+
+void translation_note_target(struct translation *t, guest_la la, uint64_t host)
+{
+    struct translation_place place;
+    if (!translation_place(t, host, &place))
+        return;
+    *target_of(t, la) =
+        (struct translation_target){ .negative = 0u - la, .stretch = place.stretch, .host = host };
+}

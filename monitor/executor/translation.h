@@ -1,0 +1,157 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Translated execution: what the guest's kernel executes in flat 32-bit protected mode becomes 64-bit host
+ * code (translator/generate.h), which finds the guest's data in the window of the shadow for supervisors.
+ * This file says what is kept of it. A *stretch* is what was translated at a time; it belongs to a linear
+ * page that leads to a RAM-file frame, and while it does, other stretches may branch into it directly. Plain
+ * data in the arena, mapped twice: host code is written by one mapping and executed by the other. Executor
+ * side. docs/translated-code.md
+ */
+#pragma once
+
+#include "cpu.h"
+#include "translator/generate.h"
+
+enum {
+    TRANSLATION_PAGES = 16384, /* linear pages that have translated code */
+    TRANSLATION_STRETCHES = 1 << 18,
+    TRANSLATION_INSNS = 1 << 22,
+    TRANSLATION_EXITS = 1 << 20,
+    TRANSLATION_SITES = 1 << 18,
+    TRANSLATION_TARGETS = 1 << 16, /* entries of the table by which indirect branches find their way */
+    TRANSLATION_CODE = 64 << 20,   /* bytes of host code */
+    TRANSLATION_REGIONS = 1024,    /* of 4 MiB of linear addresses each */
+};
+
+/* A linear page; all its stretches go when it no longer leads to the frame, or when their bytes are written.
+ */
+struct translation_page {
+    uint32_t address;
+    uint32_t next_of_frame, next_of_region; /* page number + 1 */
+    uint32_t stretches;                     /* newest one + 1 */
+    uint32_t tails;                         /* newest one + 1 whose last instruction ends here */
+    uint64_t frame;                         /* of the RAM file */
+    guest_pa pa;                            /* where the page tables lead to */
+    uint64_t known[GEN_PAGE_SIZE / 64];     /* offsets of the instructions in its stretches */
+};
+
+struct translation_stretch {
+    uint32_t code, code_size; /* in translation.code */
+    uint32_t page;            /* its number */
+    uint32_t next;            /* in the page, stretch number + 1 */
+    uint32_t insns, exits;    /* first of them in translation.insn, translation.exit */
+    uint16_t insn_count, exit_count;
+    uint16_t start, end; /* bytes of the page that were looked at */
+    /* An instruction across the end of its page is a stretch of its own, and has bytes in the next page, too.
+     */
+    uint32_t tail_page; /* its number + 1; 0: it has none */
+    uint32_t next_tail; /* in that page, stretch number + 1 */
+    uint16_t tail;      /* bytes there */
+    uint32_t incoming;  /* exit number + 1 of the first exit that leads here */
+    bool dropped;
+};
+
+/* A direct branch out of a stretch. Positions are offsets in translation.code. */
+struct translation_exit {
+    uint32_t target;        /* linear address */
+    uint32_t rel32, stub;   /* the field, and where it leads while it is not linked */
+    uint32_t after;         /* what exit_direct is given */
+    uint32_t next_incoming; /* exit number + 1: others that lead to the same stretch */
+    bool linked;
+};
+
+/* An instruction that is executed by the interpreter's handler. */
+struct translation_site {
+    struct uop uop[2]; /* the instruction, and what ends it */
+    uint32_t eip;
+    uint16_t op;    /* enum x86_op */
+    uint8_t length; /* 0: no instruction */
+};
+
+/* Where an indirect branch to a linear address goes. Compared is the negative: see translated_entry.S. */
+struct translation_target {
+    uint32_t negative;
+    uint32_t stretch; /* its number, for who forgets it */
+    uint64_t host;
+};
+
+struct translation {
+    uint8_t *code;       /* in the arena, writable ... */
+    const uint8_t *text; /* ... and executable */
+    uint32_t page_count, stretch_count, insn_count, exit_count, site_count, code_used;
+    uint32_t drops; /* stretches dropped so far: what held code, or a place in it, must look again */
+    bool stale;     /* the guest's translations changed: translation_sync() */
+    bool changed;   /* host code was written since it last ran */
+    bool region_stale[TRANSLATION_REGIONS], some_stale;
+    uint32_t free_pages;                  /* page number + 1, by next_of_region */
+    uint32_t region[TRANSLATION_REGIONS]; /* pages in each, page number + 1 */
+    uint32_t page_at[1 << 20];            /* page number + 1, by linear page */
+    struct translation_target target[TRANSLATION_TARGETS];
+    struct translation_page page[TRANSLATION_PAGES];
+    struct translation_stretch stretch[TRANSLATION_STRETCHES];
+    struct gen_insn insn[TRANSLATION_INSNS];
+    struct translation_exit exit[TRANSLATION_EXITS];
+    struct translation_site site[TRANSLATION_SITES];
+    struct gen_result result; /* of the stretch being made */
+    uint8_t
+        joined[GEN_PAGE_SIZE]; /* the bytes of an instruction across two pages, as one page; zeros behind */
+};
+
+/* ---- translation.c: stretches ------------------------------------------------------------------------ */
+
+/* Once, before anything else; *t is zeroed memory. */
+void translation_init(struct translation *t, uint8_t *code, const uint8_t *text);
+/* Instead of the address of host code. */
+enum {
+    TRANSLATION_NOTHING,   /* none is wanted */
+    TRANSLATION_STEP,      /* the instruction cannot be translated: the interpreter must execute it */
+    TRANSLATION_INTERPRET, /* the code there is rewritten all the time: the interpreter should have it for a
+                              while */
+};
+
+/*
+ * Host code for the instruction at linear address la = EIP, translated now if it was not, or TRANSLATION_STEP
+ * or TRANSLATION_INTERPRET. May raise #PF, and drop any stretch.
+ */
+uint64_t translation_find(struct vcpu *v, guest_la la);
+/* Indirect branches to la find the way to host code there, found a moment ago, by themselves from now on. */
+void translation_note_target(struct translation *t, guest_la la, uint64_t host);
+/* Forget everything. */
+void translation_flush(struct vcpu *v);
+/* tlb_flush(), tlb_flush_page(): the guest's translations changed. */
+void translation_region_changed(struct vcpu *v, guest_la la);
+/* Drop the stretches of pages that lead elsewhere now. */
+void translation_sync(struct vcpu *v);
+/* Bytes of a frame with translated code were written. */
+void translation_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size);
+/* All that was translated from the frame. */
+void translation_drop_frame(struct vcpu *v, uint64_t frame);
+
+/* ---- translation_place.c: from host code back to the guest ------------------------------------------- */
+
+/* A place in host code. */
+struct translation_place {
+    uint32_t stretch;            /* its number */
+    const struct gen_insn *insn; /* the guest instruction it belongs to; NULL: a stub */
+    guest_la la;                 /* of that instruction */
+    uint64_t begin;              /* host address at which the instruction begins */
+    bool restartable;            /* the guest state is that before the instruction */
+};
+
+/* Is the host address one of translated code? */
+static inline bool translation_has(const struct translation *t, uint64_t host)
+{
+    return host - (uint64_t)(uintptr_t)t->text < TRANSLATION_CODE;
+}
+/* False: no stretch has that. */
+bool translation_place(const struct translation *t, uint64_t host, struct translation_place *place);
+
+/* ---- translation_link.c: direct branches between stretches --------------------------------------------- */
+
+/* The exit whose stub called from before `after` (a host address); NULL: there is none. */
+struct translation_exit *translation_exit_at(struct translation *t, uint64_t after);
+/* Have the exit branch to host code of stretch `to` directly. */
+void translation_link(struct translation *t, struct translation_exit *exit, uint32_t to, uint64_t host);
+/* Nothing branches to the stretch any more. */
+void translation_unlink(struct translation *t, uint32_t stretch);
