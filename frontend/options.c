@@ -49,7 +49,8 @@ static const char DESCRIPTION[] =
 
 /* What GOption fills; turned into struct options by the functions below. */
 struct raw_options {
-    char *ram, *kernel, *append, *bios, *debugcon, *engine, *split, *cpu, *exit_port, *rtc, *stats, *audit;
+    char *ram, *kernel, *append, *bios, *debugcon, *engine, *split, *translate, *cpu, *exit_port, *rtc,
+        *stats, *audit;
     char **initrds, **serial, **trace, **rest;
     gboolean shadow_bios, reboot, no_reboot, keep_halted, in_process, eager, simulate_keys, version;
 };
@@ -178,6 +179,11 @@ static const char *const split_names[] = {
     [D86_SPLIT_NONE] = "none",
 };
 
+static const char *const translate_names[] = {
+    [D86_TRANSLATE_ON] = "on",
+    [D86_TRANSLATE_OFF] = "off",
+};
+
 const char *options_engine_name(enum d86_engine engine)
 {
     return engine_names[engine];
@@ -221,6 +227,19 @@ static gboolean take_engine(struct options *options, const struct raw_options *r
     return TRUE;
 }
 
+static gboolean take_translate(struct options *options, const char *text, GError **error)
+{
+    int translate = D86_TRANSLATE_ON;
+    if (text)
+        translate = name_index(text, translate_names, G_N_ELEMENTS(translate_names));
+    if (translate < 0)
+        return fail_usage(error, "--translate '%s' is unknown: give on or off", text);
+    if (text && options->engine != D86_ENGINE_SBE)
+        return fail_usage(error, "--translate goes with the engine sbe only");
+    options->translate = (enum d86_translate)translate;
+    return TRUE;
+}
+
 static gboolean take_audit(struct options *options, const char *text, GError **error)
 {
     guint64 entries;
@@ -256,8 +275,9 @@ static gboolean take_stats(struct options *options, const char *text, GError **e
 
 static gboolean take_machine(struct options *options, const struct raw_options *raw, GError **error)
 {
-    if (!take_engine(options, raw, error) || !take_audit(options, raw->audit, error) ||
-        !take_keys(options, raw->simulate_keys, error) || !take_stats(options, raw->stats, error))
+    if (!take_engine(options, raw, error) || !take_translate(options, raw->translate, error) ||
+        !take_audit(options, raw->audit, error) || !take_keys(options, raw->simulate_keys, error) ||
+        !take_stats(options, raw->stats, error))
         return FALSE;
     if (raw->cpu && !strcmp(raw->cpu, "help"))
         options->action = OPTIONS_SHOW_CPUS;
@@ -356,6 +376,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
           "How guest code is run: sbe, interp, lockstep or auto, sbe where the host can (auto)", "NAME" },
         { "split", 0, 0, G_OPTION_ARG_FILENAME, &raw->split,
           "How sbe hides its changes from the guest: segment, pku, none or auto (auto)", "NAME" },
+        { "translate", 0, 0, G_OPTION_ARG_FILENAME, &raw->translate,
+          "With sbe: on to translate the guest's kernel, off to interpret it (on)", "on|off" },
         { "eager", 0, 0, G_OPTION_ARG_NONE, &raw->eager,
           "With sbe: run natively even what is faster interpreted (to test and to study it)", NULL },
         { "audit", 0, 0, G_OPTION_ARG_FILENAME, &raw->audit,
@@ -399,8 +421,9 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
 
 static void raw_clear(struct raw_options *raw)
 {
-    char *texts[] = { raw->ram,   raw->kernel, raw->append,    raw->bios, raw->debugcon, raw->engine,
-                      raw->split, raw->cpu,    raw->exit_port, raw->rtc,  raw->stats,    raw->audit };
+    char *texts[] = { raw->ram,    raw->kernel, raw->append,    raw->bios, raw->debugcon,
+                      raw->engine, raw->split,  raw->translate, raw->cpu,  raw->exit_port,
+                      raw->rtc,    raw->stats,  raw->audit };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(texts[i]);
     g_strfreev(raw->initrds);

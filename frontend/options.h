@@ -34,6 +34,7 @@ struct options {
     bool engine_auto;                 /* sbe where the host can, else interp */
     enum d86_engine engine;
     enum d86_split split;
+    enum d86_translate translate;
     char *cpu; /* NULL: the library's default */
     uint16_t exit_port;
     bool restart; /* a reboot starts the machine again */

@@ -64,6 +64,7 @@ static int create_processor(struct machine *m)
         .cpu = m->options->cpu,
         .engine = m->options->engine,
         .split = m->options->split,
+        .translate = m->options->translate,
         .eager = m->options->eager,
         .audit = m->options->audit,
         .simulate_keys = m->options->simulate_keys,

@@ -53,6 +53,9 @@ static const char *group_of(const char *name)
     static const struct {
         const char *prefix, *headline;
     } groups[] = {
+        { "translat", "translated code" },
+        { "system_", "translated code" },
+        { "call_out_", "instructions of translated code done by the interpreter" },
         { "native_", "native code" },
         { "trap_", "native code" },
         { "steps", "native code" },
@@ -129,8 +132,11 @@ static void show_json(const struct machine *m)
     g_string_append_printf(json, "{\"version\":\"%s\",\"engine\":\"%s\",\"split\":\"%s\",\"counters\":{",
                            d86_version(), options_engine_name(m->engine),
                            options_split_name(d86_vcpu_split(m->vcpu)));
-    for (unsigned i = 0; d86_vcpu_counter(m->vcpu, i, &counter); i++)
-        add_number(json, counter.name, counter.value);
+    for (unsigned i = 0; d86_vcpu_counter(m->vcpu, i, &counter); i++) {
+        /* There is one for each mnemonic: only what is the case. */
+        if (counter.value || !g_str_has_prefix(counter.name, "call_out_"))
+            add_number(json, counter.name, counter.value);
+    }
     g_string_append(json, "},\"exits\":{");
     for (size_t i = D86_EXIT_NONE + 1; i < D86_EXIT_REASONS; i++)
         add_number(json, reasons[i].name, m->exits[i]);
