@@ -72,7 +72,7 @@ static bool account(struct sides *s, const struct options *opt, const struct tes
     if (!difference && native->kind != OUTCOME_SYSCALL)
         return true;
     /* On a busy host a child that got no time looks like one that hangs: it has another try, alone. */
-    if (native->kind == OUTCOME_HUNG) {
+    if (native->kind == OUTCOME_HUNG || (s->translate && guest->kind == OUTCOME_HUNG)) {
         static struct outcome native_again, guest_again;
         if (!check_run(s, c, &native_again, &guest_again))
             return true;
