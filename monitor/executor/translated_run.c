@@ -130,7 +130,8 @@ static void check_stack(struct vcpu *v)
 /* ---- Call-outs -------------------------------------------------------------------------------------------
  */
 
-HANDLER(site_done)
+/* Behind the one uop of a site. No handler: nothing of the guest's is done here. */
+static const struct uop *site_done(struct vcpu *v, const struct uop *u)
 {
     v->eip += u->eip_off;
     v->icount += u->n - 1u;

@@ -5,6 +5,7 @@
  * executor/stats.h. Library side. API: include/duplex86/duplex86.h.
  */
 #define _GNU_SOURCE
+#include <string.h>
 #include <time.h>
 
 #include "mirror.h"
@@ -34,16 +35,15 @@ static const struct {
     { "traps_" name, "traps: " what, offsetof(struct vcpu, counts.traps[SCAN_##reason]) },
 #define COUNTER_OF_FORMS(form, name, what)                                                                   \
     { "forms_" name, "sites that " what, offsetof(struct vcpu, counts.forms[SCAN_FORM_##form]) },
-#define COUNTER_OF_CALL_OUTS(op, text)                                                                       \
-    { "call_out_" #op, text, offsetof(struct vcpu, counts.call_outs[X86_##op]) },
     VCPU_STATS(COUNTER_OF_STATS) EXEC_STATS(COUNTER_OF_COUNTS) EXEC_REASONS(COUNTER_OF_SITES)
-        EXEC_FORMS(COUNTER_OF_FORMS) EXEC_REASONS(COUNTER_OF_TRAPS) X86_OPCODE_NAMES(COUNTER_OF_CALL_OUTS)
+        EXEC_FORMS(COUNTER_OF_FORMS) EXEC_REASONS(COUNTER_OF_TRAPS)
 };
 
 enum { COUNTERS = sizeof(counters) / sizeof(counters[0]) };
 
-/* No site has SCAN_NO_REASON. */
-_Static_assert((COUNTERS + 2) * sizeof(uint64_t) == sizeof(struct d86_stats) + sizeof(struct exec_stats),
+/* No site has SCAN_NO_REASON; call-outs are counted by mnemonic. */
+_Static_assert((COUNTERS + 2 + X86_OP_COUNT) * sizeof(uint64_t) ==
+                   sizeof(struct d86_stats) + sizeof(struct exec_stats),
                "every field is listed");
 
 void d86_vcpu_stats(const struct d86_vcpu *vcpu, struct d86_stats *stats)
@@ -79,12 +79,38 @@ static uint64_t ticks_to_ns(const struct d86_vcpu *vcpu, uint64_t ticks)
     return (uint64_t)((double)ticks * (double)all_ns / (double)all_ticks);
 }
 
+/* ---- By mnemonic ---------------------------------------------------------------------------------- */
+
+/* Several have one mnemonic, so it is the enumerator's name that tells which is meant. */
+static const char *const op_names[X86_OP_COUNT] = {
+#define OP_NAME(op, text) #op,
+    X86_OPCODE_NAMES(OP_NAME)
+};
+
+/* Made when they are asked for, always the same. */
+static const char *call_out_name(unsigned op)
+{
+    static char names[X86_OP_COUNT][32];
+    const char *from = op_names[op];
+    char *to = stpcpy(names[op], "call_out_");
+    for (; *from && to < names[op] + sizeof(names[op]) - 1; from++)
+        *to++ = *from >= 'A' && *from <= 'Z' ? (char)(*from - 'A' + 'a') : *from;
+    *to = 0;
+    return names[op];
+}
+
 /* ---- By index -------------------------------------------------------------------------------------- */
 
 bool d86_vcpu_counter(const struct d86_vcpu *vcpu, unsigned index, struct d86_counter *counter)
 {
-    if (index >= COUNTERS)
+    if (index >= COUNTERS + X86_OP_COUNT)
         return false;
+    if (index >= COUNTERS) {
+        unsigned op = index - COUNTERS;
+        *counter = (struct d86_counter){ call_out_name(op), x86_op_name(op),
+                                         arena_take_u64(&vcpu->vm->arena->vcpu.counts.call_outs[op]) };
+        return true;
+    }
     const uint8_t *base = (const uint8_t *)&vcpu->vm->arena->vcpu;
     uint64_t value = arena_take_u64((const uint64_t *)(base + counters[index].offset));
     if (counters[index].offset == offsetof(struct vcpu, counts.native_ns))

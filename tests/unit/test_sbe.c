@@ -85,7 +85,7 @@ static const struct {
     const char *finding;
 } damages[] = {
     { "a count", miscount_pages, "the shadow audit found page 00000000: the count of pages is wrong" },
-    { "a frame", mistake_frame, "the shadow audit found page 00031000: not in the list of its frame" },
+    { "a frame", mistake_frame, "the shadow audit found page 00030000: mapped to another frame than in the guest's tables" },
     { "a mapping of code", lose_code, "the code audit found: " },
     { "a byte nobody scanned", spoil_code, "the code audit found: " },
 };
