@@ -96,7 +96,8 @@ class Session:
         time.sleep(1)  # give the shell time to start the sleep; an early Ctrl-C would only clear the line
         self.machine.send("\x03")
         self.machine.expect(PROMPT, 10)
-        self.run_expecting("sleep 100 & jobs | grep -c 'Running.*sleep'; kill %1; wait 2>/dev/null", "1")
+        # A shell with a terminal ignores SIGTERM, and so does its child until it has run for the first time.
+        self.run_expecting("sleep 100 & sleep 1; jobs | grep -c 'Running.*sleep'; kill %1; wait 2>/dev/null", "1")
 
     def check_clock(self):
         before, earliest, latest = self._guest_clock()
