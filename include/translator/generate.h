@@ -59,6 +59,7 @@ struct gen_request {
     uint32_t address;    /* linear, of the page */
     unsigned start;      /* offset in it of the first instruction */
     struct gen_layout layout;
+    bool tsc_native; /* the guest's time stamp counter is the host's */
     uint32_t isa; /* bit n: the guest's processor has enum x86_isa n, and so has the host's */
     /*
      * Offsets that have been translated before, bit n % 64 of word n / 64: the stretch does not run into

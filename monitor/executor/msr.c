@@ -29,14 +29,17 @@ uint64_t tsc_read(const struct vcpu *v)
     return ((uint64_t)high << 32 | low) + (uint64_t)v->msr.tsc_offset;
 }
 
-/* The TSC starts at zero. PAT as the page-table bits mean without it: WB, WT, UC-, UC, twice. */
+/*
+ * The TSC is the host's, so that RDTSC may run natively, with which Linux and others tell the time. (SDM 3B, "Time-Stamp
+ * Counter": a reset clears it; but nobody who starts an operating system has been there.) PAT as the page-table bits
+ * mean without it: WB, WT, UC-, UC, twice.
+ */
 void msr_reset(struct vcpu *v)
 {
     v->msr.sysenter_cs = v->msr.sysenter_esp = v->msr.sysenter_eip = 0;
     v->msr.pat = 0x0007040600070406ull;
     v->msr.misc_enable = 1;
     v->msr.tsc_offset = 0;
-    v->msr.tsc_offset = (int64_t)(0 - tsc_read(v));
     mca_reset(v);
 }
 

@@ -116,6 +116,7 @@ static void settle(struct vcpu *v)
         shadow_sync(v, v->shadow_system);
     }
     translation_sync(v);
+    translation_check_tsc(v);
 }
 
 /* Return addresses must not lead to code that was dropped. */
@@ -182,6 +183,7 @@ uint32_t translated_call_out(struct vcpu *v, uint32_t number)
     uint32_t tag = v->fetch_tag, next = site->eip + site->length, drops = v->translation->drops;
     v->eip = site->eip;
     run_site(v, site);
+    translation_check_tsc(v);
     prepare_fs(v);
     bool on = v->eip == next && v->fetch_tag == tag && translated_possible(v) &&
               v->translation->drops == drops && !exec_must_look(v);

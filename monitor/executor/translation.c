@@ -153,6 +153,15 @@ void translation_region_changed(struct vcpu *v, guest_la la)
         t->region_stale[la >> 22] = t->some_stale = true;
 }
 
+void translation_check_tsc(struct vcpu *v)
+{
+    bool native = v->msr.tsc_offset == 0;
+    if (likely(v->translation->tsc_native == native))
+        return;
+    translation_flush(v);
+    v->translation->tsc_native = native;
+}
+
 /* Does the page still lead where it did? One whose A bit the guest has cleared does not: a fetch sets it. */
 static bool still_leads(const struct vcpu *v, const struct translation_page *p, struct paging_span *span)
 {
@@ -308,6 +317,7 @@ static bool generate(struct vcpu *v, const uint8_t *page, uint32_t address, unsi
                                          .address = address,
                                          .start = start,
                                          .layout = translated_layout(),
+                                         .tsc_native = v->translation->tsc_native,
                                          .isa = code_isa(v) | 1u << X86_ISA_BASE,
                                          .known = known };
     return gen_stretch(&request, &v->translation->result);

@@ -82,7 +82,8 @@ struct translation {
     uint32_t page_count, stretch_count, insn_count, exit_count, site_count, code_used;
     uint32_t drops; /* stretches dropped so far: what held code, or a place in it, must look again */
     bool stale;     /* the guest's translations changed: translation_sync() */
-    bool changed;   /* host code was written since it last ran */
+    bool changed;    /* host code was written since it last ran */
+    bool tsc_native; /* what was translated goes by the time stamp counter of the host */
     bool region_stale[TRANSLATION_REGIONS], some_stale;
     uint32_t free_pages;                  /* page number + 1, by next_of_region */
     uint32_t region[TRANSLATION_REGIONS]; /* pages in each, page number + 1 */
@@ -125,6 +126,8 @@ void translation_region_changed(struct vcpu *v, guest_la la);
 void translation_sync(struct vcpu *v);
 /* Bytes of a frame with translated code were written. */
 void translation_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size);
+/* Is the guest's time stamp counter still the host's, or still not? Otherwise forget everything. */
+void translation_check_tsc(struct vcpu *v);
 /* All that was translated from the frame. */
 void translation_drop_frame(struct vcpu *v, uint64_t frame);
 

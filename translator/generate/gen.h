@@ -59,7 +59,7 @@ typedef bool gen_form(struct gen *g);
 /* ---- recode.c: the same instruction, with other operands ----------------------------------------- */
 
 gen_form gen_recode;
-gen_form gen_nop, gen_pause, gen_fence;
+gen_form gen_nop, gen_pause, gen_fence, gen_rdtsc;
 
 /* The memory operand's place, with instructions that compute it where needed. False: it has no form. */
 bool gen_memory(struct gen *g, struct host_memory *memory);

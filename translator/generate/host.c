@@ -177,6 +177,13 @@ void host_pause(struct host_code *c)
     put8(c, 0x90);
 }
 
+/* 0F 31 */
+void host_rdtsc(struct host_code *c)
+{
+    put8(c, 0x0f);
+    put8(c, 0x31);
+}
+
 /* 0F AE /5, /6, /7: LFENCE, MFENCE, SFENCE */
 void host_fence(struct host_code *c, unsigned digit)
 {

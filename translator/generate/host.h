@@ -66,6 +66,7 @@ void host_op(struct host_code *c, const struct host_op *op);
 
 void host_nop(struct host_code *c);
 void host_pause(struct host_code *c);
+void host_rdtsc(struct host_code *c);
 void host_fence(struct host_code *c, unsigned digit);
 void host_mov_r32_imm32(struct host_code *c, unsigned reg, uint32_t value);
 void host_mov_r32_r32(struct host_code *c, unsigned to, unsigned from);

@@ -235,3 +235,13 @@ bool gen_fence(struct gen *g)
     host_fence(&g->code, g->insn.modrm >> 3 & 7);
     return true;
 }
+
+/* At CPL 0 CR4.TSD does not matter. The upper halves of RAX and RDX are cleared, too. */
+bool gen_rdtsc(struct gen *g)
+{
+    if (!g->request->tsc_native)
+        return false;
+    gen_commit(g);
+    host_rdtsc(&g->code);
+    return true;
+}
