@@ -173,10 +173,20 @@ static gboolean start_vcpu(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-gboolean machine_run(struct machine *m, int *status, GError **error)
+/* What the user should know about how the guest is going to be run. */
+static void announce(const struct machine *m)
 {
     if (m->engine_note)
         g_printerr("duplex86: using the interpreter: %s\n", m->engine_note);
+    else if (m->options->split == D86_SPLIT_NONE)
+        g_printerr(
+            "duplex86: --split none: in pages with code the guest reads INT3s instead of its own bytes; "
+            "programs that do so fail, those of Linux among them (C libraries read the vDSO)\n");
+}
+
+gboolean machine_run(struct machine *m, int *status, GError **error)
+{
+    announce(m);
     g_idle_add(start_vcpu, m);
     g_main_loop_run(m->loop);
     if (m->running)

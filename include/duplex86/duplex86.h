@@ -98,7 +98,8 @@ enum d86_split {
     D86_SPLIT_AUTO,    /* the best that works here */
     D86_SPLIT_SEGMENT, /* data segments with a base: code and data of one address lie apart */
     D86_SPLIT_PKU,     /* private pages under a protection key that lets them be fetched only */
-    D86_SPLIT_NONE,    /* no split: the guest can read the patches */
+    D86_SPLIT_NONE,    /* no split, for comparisons: in pages with code the guest may read INT3 (CCh) instead
+                          of its own bytes */
 };
 
 /* What the engine sbe does with code that it does not run in place (docs/translated-code.md). */

@@ -165,6 +165,47 @@ START_TEST(pages_that_stay_need_no_repeats)
 }
 END_TEST
 
+/* ---- What the guest reads in a page with code ------------------------------------------------------ */
+
+/*
+ * L: MOV AL, [20040]; OUT 80, AL; INC BYTE [20040]; MOV AL, [20001]; OUT 80, AL; JMP L. 20040 is a constant
+ * that no scan reaches, 20001 is the first instruction's own.
+ */
+static const uint8_t reads_its_page[0x41] = { [0] = 0xa0, 0x40, 0x00, 0x02, 0x00, 0xe6, 0x80,         0xfe,
+                                              0x05,       0x40, 0x00, 0x02, 0x00, 0xa0, 0x01,         0x00,
+                                              0x02,       0x00, 0xe6, 0x80, 0xeb, 0xea, [0x40] = 0x55 };
+
+static const struct {
+    enum d86_split split;
+    bool hidden; /* the guest reads its own bytes */
+} split_rows[] = { { D86_SPLIT_SEGMENT, true }, { D86_SPLIT_NONE, false } };
+
+static uint8_t next_byte(void)
+{
+    ck_assert_int_eq(d86_vcpu_run(guest.cpu), 0);
+    ck_assert_uint_eq(guest.exit->reason, D86_EXIT_IO);
+    return guest.exit->io.data[0];
+}
+
+/* Without a split it reads INT3 where nothing was scanned; what is emulated works on its own bytes. */
+START_TEST(without_a_split_the_guest_reads_int3s)
+{
+    const struct d86_vcpu_config config = { .engine = D86_ENGINE_SBE,
+                                            .split = split_rows[_i].split,
+                                            .eager = true };
+    uint8_t constant;
+    if (!sbe_guest_open(&guest, &config, reads_its_page, sizeof(reads_its_page)))
+        return;
+    for (unsigned i = 0; i < 4; i++) {
+        ck_assert_uint_eq(next_byte(), split_rows[_i].hidden ? 0x55 + i : 0xcc);
+        ck_assert_uint_eq(next_byte(), 0x40);
+    }
+    ck_assert_int_eq(d86_vm_read(guest.vm, SBE_GUEST_CODE + 0x40, &constant, 1), 0);
+    ck_assert_uint_eq(constant, 0x55 + 4);
+    sbe_guest_close(&guest);
+}
+END_TEST
+
 /* ---- Simulated keys -------------------------------------------------------------------------------- */
 
 /* L: MOV EAX, [20001]; OUT 80, AL; JMP L: reads itself */
@@ -216,6 +257,7 @@ int main(void)
                         sizeof(flags_left) / sizeof(flags_left[0]));
     tcase_add_loop_test(tc, pages_that_put_each_other_out_do_not_stop_the_guest, 0, 2);
     tcase_add_loop_test(tc, pages_that_stay_need_no_repeats, 0, 2);
+    tcase_add_loop_test(tc, without_a_split_the_guest_reads_int3s, 0, 2);
     tcase_add_loop_test(tc, simulated_keys_make_data_accesses_to_code_fault, 0, 2);
     tcase_add_loop_test(tc, keys_are_simulated_by_lockstep_alone, 0, 3);
     suite_add_tcase(s, tc);
