@@ -247,8 +247,48 @@ static bool span_reaches(const struct vcpu *v, const struct paging_span *s, gues
     return phys_has_memory(v, (s->pa + (first - s->first)) & v->pa_mask, (guest_pa)(last - first) + 1);
 }
 
+/* Is one of `count` directory entries from pa on, of this size, for CPL 3? They lie in one page. */
+static bool entries_for_user(const struct vcpu *v, guest_pa pa, uint32_t count, unsigned size)
+{
+    const uint64_t wanted = X86_PTE_P | X86_PTE_U;
+    pa &= v->pa_mask;
+    const struct region *r = phys_region(v, pa);
+    if (!r)
+        return true; /* entries of ones */
+    const uint8_t *entry = v->map.ram + r->offset + (pa - r->pa);
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < count; i++)
+        found |= (*(const uint32_t *)(entry + i * size) & wanted) == wanted;
+    return found;
+}
+
+static bool pae_directory_for_user(const struct vcpu *v, guest_la first, guest_la last)
+{
+    bool found = false;
+    for (uint32_t i = first >> 30; i <= last >> 30; i++) {
+        uint32_t from = i == first >> 30 ? first >> 21 & 511 : 0,
+                 to = i == last >> 30 ? last >> 21 & 511 : 511;
+        if (v->pdpte[i] & X86_PTE_P)
+            found |= entries_for_user(v, (v->pdpte[i] & 0xffffff000ull) + from * 8, to - from + 1, 8);
+    }
+    return found;
+}
+
+/* Quick, for what is asked before many a native entry: false is certain. */
+static bool directory_for_user(const struct vcpu *v, guest_la first, guest_la last)
+{
+    if (!(v->cr0 & X86_CR0_PG))
+        return true;
+    if (v->cr4 & X86_CR4_PAE)
+        return pae_directory_for_user(v, first, last);
+    return entries_for_user(v, (v->cr3 & 0xfffff000u) + (first >> 22) * 4, (last >> 22) - (first >> 22) + 1,
+                            4);
+}
+
 bool paging_user_reaches(const struct vcpu *v, guest_la first, guest_la last)
 {
+    if (likely(!directory_for_user(v, first, last)))
+        return false;
     struct paging_span s;
     for (guest_la la = first;;) {
         paging_span(v, la, &s);

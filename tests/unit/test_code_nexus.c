@@ -88,6 +88,43 @@ START_TEST(opens_where_the_directory_has_nothing_for_cpl_3)
 }
 END_TEST
 
+/* PAE: directories of 2 MiB entries for each GiB. What is asked about: 3F000000 to 40FFFFFF. */
+static const struct {
+    const char *name;
+    guest_la la;
+    uint64_t entry, pointer; /* in the directory, and to it */
+    bool reached;
+} pae_rows[] = {
+    { "before", 0x3ee00000, RIG_USER, X86_PTE_P, false },
+    { "first", 0x3f000000, RIG_USER, X86_PTE_P, true },
+    { "last below 1 GiB", 0x3fe00000, RIG_USER, X86_PTE_P, true },
+    { "first above 1 GiB", 0x40000000, RIG_USER, X86_PTE_P, true },
+    { "last", 0x40e00000, RIG_USER, X86_PTE_P, true },
+    { "behind", 0x41000000, RIG_USER, X86_PTE_P, false },
+    { "the kernel's", 0x3f000000, X86_PTE_P | X86_PTE_W, X86_PTE_P, false },
+    { "absent", 0x3f000000, X86_PTE_U | X86_PTE_W, X86_PTE_P, false },
+    { "no directory", 0x3f000000, RIG_USER, 0, false },
+    { "malformed", 0x3f000000, RIG_USER | UINT64_C(1) << 40, X86_PTE_P, false },
+    { "large, memory", 0x3f000000, RIG_USER | X86_PTE_PS, X86_PTE_P, true },
+    { "large, no memory", 0x3f000000, RIG_USER | X86_PTE_PS | 0x40000000, X86_PTE_P, false },
+};
+
+START_TEST(pae_directories_are_asked_likewise)
+{
+    enum { DIRECTORIES = RIG_CODE + 8 };
+    struct vcpu *v = rig.v;
+    guest_la la = pae_rows[_i].la;
+    v->cr4 |= X86_CR4_PAE;
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t pointer = i == la >> 30 ? pae_rows[_i].pointer : X86_PTE_P;
+        v->pdpte[i] = (uint64_t)(DIRECTORIES + i) << 12 | pointer;
+    }
+    ((uint64_t *)(void *)rig_frame(DIRECTORIES + (la >> 30)))[la >> 21 & 511] = pae_rows[_i].entry;
+    ck_assert_msg(paging_user_reaches(v, 0x3f000000, 0x40ffffff) == pae_rows[_i].reached, "%s",
+                  pae_rows[_i].name);
+}
+END_TEST
+
 START_TEST(without_paging_memory_alone_counts)
 {
     struct vcpu *v = rig.v;
@@ -251,6 +288,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, opens_with_the_first_snippet_below_1_gib);
     tcase_add_loop_test(tc, opens_where_the_directory_has_nothing_for_cpl_3, 0, (int)ARRAY_SIZE(entries));
+    tcase_add_loop_test(tc, pae_directories_are_asked_likewise, 0, (int)ARRAY_SIZE(pae_rows));
     tcase_add_test(tc, without_paging_memory_alone_counts);
     tcase_add_test(tc, does_not_open_on_what_is_mapped);
     tcase_add_test(tc, goes_when_the_guest_comes);
