@@ -159,7 +159,8 @@ def guest_cases(folder):
     for guest in guests:
         reads_code = guest.startswith("user_smc-")
         pku = split_is("pku", ["native_entries", "trap_split"] if reads_code else ["native_entries"])
-        segment = split_is("segment", zero=["trap_split"])
+        meets = ["code_conflicts"] if guest.startswith("user_places-") else []  # code and data at one place
+        segment = split_is("segment", ["native_entries", *meets], zero=["trap_split"])
         rows = (("pku", f"{guest}-qemu.bin", "sbe", "pku", pku),
                 ("segment", f"{guest}-qemu.bin", "sbe", "segment", segment),
                 ("none", f"{guest}-qemu-blind.bin", "sbe", "none", split_is("none")),
