@@ -42,6 +42,7 @@ extern const char native_window[], native_window_end[], native_return[];
 void native_handler(int signal, siginfo_t *info, void *context);
 void native_restorer(void);
 void native_signal(int signal, const siginfo_t *info, struct ucontext *context);
+NORETURN void native_go_on(const char *where, uint64_t rsp, const void *fpu, uint64_t r15);
 
 /* The kernel's own layout of struct sigaction on x86-64. */
 struct kernel_sigaction {
@@ -116,6 +117,28 @@ static bool in_window(uint64_t rip)
     return rip - (uintptr_t)native_window < (uintptr_t)(native_window_end - native_window);
 }
 
+/*
+ * The guest's x87 and SSE state in a signal's frame, as FXRSTOR wants it: the frame is an XSAVE area, whose first part
+ * Linux always fills in. NULL: there is none.
+ */
+static const void *frame_fpu(const struct sigcontext *c)
+{
+    return c->fpstate;
+}
+
+void native_leave(struct sigcontext *c, const char *where, uint64_t rsp, uint64_t r15)
+{
+    const void *fpu = frame_fpu(c);
+    if (fpu)
+        native_go_on(where, rsp, fpu, r15);
+    c->rip = (uintptr_t)where;
+    c->rsp = rsp;
+    c->r15 = r15;
+    c->eflags = X86_FLAGS_ONE | X86_IF;
+    c->cs = HOST_CODE64;
+    c->ss = HOST_FLAT_DATA;
+}
+
 void native_signal(int signal, const siginfo_t *info, struct ucontext *context)
 {
     (void)info;
@@ -136,23 +159,22 @@ void native_signal(int signal, const siginfo_t *info, struct ucontext *context)
             c->rip -= 2; /* a refused system call does not come again by itself */
         return;
     }
-    c->rip = (uintptr_t)native_return;
-    c->rsp = run.frame.rsp;
-    c->eflags = X86_FLAGS_ONE | X86_IF;
-    c->cs = HOST_CODE64;
-    c->ss = HOST_FLAT_DATA;
+    native_leave(c, native_return, run.frame.rsp, 0);
 }
 
 /* ---- Set-up and entry ------------------------------------------------------------------------------ */
 
 int native_handle(int signal)
 {
-    /* Everything blocked while it runs: a fault in the handler itself ends the process. */
+    /*
+     * Nothing blocked while it runs, since it is left by a jump. A kick that meets the handler only leaves word; a
+     * fault in the handler itself ends the process.
+     */
     const struct kernel_sigaction action = { .handler = native_handler,
-                                             .flags =
-                                                 SA_SIGINFO | SA_ONSTACK | 0x04000000ul /* SA_RESTORER */,
+                                             .flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER |
+                                                      0x04000000ul /* SA_RESTORER */,
                                              .restorer = native_restorer,
-                                             .mask = ~0ull };
+                                             .mask = 0 };
     return host_call_int(__NR_rt_sigaction, signal, (long)&action, 0, sizeof(action.mask), 0, 0);
 }
 

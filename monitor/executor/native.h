@@ -41,6 +41,13 @@ int native_init(uint32_t *native);
 int native_handle(int signal);
 
 /*
+ * In a handler: go on in compiled code, at `where`, with this stack pointer and R15; the FP state is the guest's again.
+ * May return, with the signal's context changed to do so when the handler does.
+ */
+struct sigcontext;
+void native_leave(struct sigcontext *c, const char *where, uint64_t rsp, uint64_t r15);
+
+/*
  * Run guest code from v's registers until something happens; v's general registers, EIP and flags are then as
  * the processor had them, *trap says what. Returns at once with NATIVE_KICK if v->pending is set. The guest's
  * FP state must be live (fpu_before_native()). eflags: to run with; after that the processor's, all bits of

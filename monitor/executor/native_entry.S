@@ -119,6 +119,21 @@ native_handler:
         jmp     native_signal
         .size   native_handler, . - native_handler
 
+/*
+ * void native_go_on(const void *rip, uint64_t rsp, const void *fpu, uint64_t r15): out of a handler, for good. What the
+ * kernel's sigreturn would do besides is nothing we need: no signal is blocked in a handler, and the FP state the
+ * kernel has reset comes from the signal's frame.
+ */
+        .globl  native_go_on
+        .hidden native_go_on
+        .type   native_go_on, @function
+native_go_on:
+        fxrstor64 (%rdx)
+        mov     %rsi, %rsp
+        mov     %rcx, %r15
+        jmp     *%rdi
+        .size   native_go_on, . - native_go_on
+
 /* rt_sigreturn */
         .globl  native_restorer
         .hidden native_restorer

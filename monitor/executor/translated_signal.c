@@ -73,12 +73,10 @@ static void registers_from(struct vcpu *v, const struct sigcontext *c)
     v->arith = (uint16_t)((c->eflags & 0xff) << 8 | (c->eflags & X86_OF ? ARITH_OF : 0));
 }
 
-/* Execution goes on there, in compiled code. */
+/* Execution goes on there, in compiled code that takes its stack from struct vcpu. */
 static void go_on_at(struct sigcontext *c, const char *where)
 {
-    c->rip = (uintptr_t)where;
-    c->r15 = (uintptr_t)met.v;
-    c->eflags = X86_FLAGS_ONE | X86_IF;
+    native_leave(c, where, met.v->translated.c_stack, (uintptr_t)met.v);
 }
 
 static void leave(struct sigcontext *c, const struct translation_place *place, unsigned reason)
