@@ -32,6 +32,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "translator/decode.h"
+
 enum {
     GEN_PAGE_SIZE = 4096,
     GEN_INSNS_MAX = 256, /* guest instructions in a stretch */
@@ -52,6 +54,15 @@ enum {
  */
 struct gen_layout {
     int32_t fs_base, exit_direct, exit_indirect, call_out;
+    /*
+     * eflags: a dword, EFLAGS but for the six arithmetic flags, which are 0 there.
+     * attention: a byte; 0: were interrupts enabled now, nothing would happen.
+     * if_clear, if_set: pointers to tables of 256 bytes, which make the second byte of EFLAGS one in which IF
+     * is clear or set. after_sti: a dword: the address behind the last STI, at which no interrupt may be
+     * taken. selector: words, by enum x86_sreg.
+     */
+    int32_t eflags, attention, if_clear, if_set, after_sti;
+    int32_t selector[X86_SREG_COUNT];
 };
 
 struct gen_request {
@@ -59,8 +70,9 @@ struct gen_request {
     uint32_t address;    /* linear, of the page */
     unsigned start;      /* offset in it of the first instruction */
     struct gen_layout layout;
+    bool cpl0; /* and the context has flags, IF and selectors as the layout says: forms for what needs them */
     bool tsc_native; /* the guest's time stamp counter is the host's */
-    uint32_t isa; /* bit n: the guest's processor has enum x86_isa n, and so has the host's */
+    uint32_t isa;    /* bit n: the guest's processor has enum x86_isa n, and so has the host's */
     /*
      * Offsets that have been translated before, bit n % 64 of word n / 64: the stretch does not run into
      * them, it jumps there. The start is not asked for. NULL: none.
@@ -78,6 +90,7 @@ struct gen_request {
 struct gen_insn {
     uint16_t guest; /* offset in the page */
     uint8_t length; /* in bytes */
+    uint8_t hole; /* at this distance from `host` it cannot begin anew, though before `restart`; 0: nowhere */
     /* Offset of its first host instruction. To begin there, the guest's state is all that is needed. */
     uint16_t host;
     /*

@@ -237,8 +237,11 @@ struct translated {
     uint64_t window, fs_window; /* of v->shadow_system; for FS: that, or where nothing is */
     uint64_t exit_direct, exit_indirect, call_out; /* struct gen_layout */
     struct translation_target *targets;
+    const uint8_t *if_clear, *if_set; /* of the second byte of EFLAGS: what it is with IF clear or set */
     uint32_t fs_base;
-    uint32_t reason; /* why translated code was left by a signal: enum translated_reason */
+    uint32_t after_sti; /* EIP behind the last STI that was executed here */
+    uint8_t attention;  /* with IF set there would be something to do */
+    uint32_t reason;    /* why translated code was left by a signal: enum translated_reason */
     /* Host stack pointers: of the stack of return addresses while compiled code runs, and the other way
      * round. */
     uint64_t stack, c_stack;

@@ -190,12 +190,15 @@ static bool must_step(const struct vcpu *v)
            (v->debug_causes & D86_DEBUG_SINGLE_STEP);
 }
 
+bool exec_would_interrupt(const struct vcpu *v)
+{
+    return v->interrupt >= 0 || chips_intr(v) || v->exit->request_interrupt_window;
+}
+
 bool exec_must_look(const struct vcpu *v)
 {
-    bool interrupt = v->interrupt >= 0 || chips_intr(v);
     return v->pending || must_step(v) || v->halted || v->shutdown || v->event.kind != EVENT_NONE ||
-           (v->nmi_pending && !v->nmi_blocked) || (interrupt && (v->eflags & X86_IF)) ||
-           (v->exit->request_interrupt_window && exec_can_interrupt(v));
+           (v->nmi_pending && !v->nmi_blocked) || ((v->eflags & X86_IF) && exec_would_interrupt(v));
 }
 
 static void set_pending(struct vcpu *v, uint32_t bit, bool on)

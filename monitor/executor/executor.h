@@ -64,6 +64,8 @@ static inline const struct uop *exec_end(struct vcpu *v)
     return NULL;
 }
 
+/* Would something be taken before the next instruction if IF were set? */
+bool exec_would_interrupt(const struct vcpu *v);
 /* Must the run loop have a look before the next instruction? For who executes instructions outside of it. */
 bool exec_must_look(const struct vcpu *v);
 

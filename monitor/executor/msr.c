@@ -30,9 +30,9 @@ uint64_t tsc_read(const struct vcpu *v)
 }
 
 /*
- * The TSC is the host's, so that RDTSC may run natively, with which Linux and others tell the time. (SDM 3B, "Time-Stamp
- * Counter": a reset clears it; but nobody who starts an operating system has been there.) PAT as the page-table bits
- * mean without it: WB, WT, UC-, UC, twice.
+ * The TSC is the host's, so that RDTSC may run natively, with which Linux and others tell the time. (SDM 3B,
+ * "Time-Stamp Counter": a reset clears it; but nobody who starts an operating system has been there.) PAT as
+ * the page-table bits mean without it: WB, WT, UC-, UC, twice.
  */
 void msr_reset(struct vcpu *v)
 {

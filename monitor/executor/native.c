@@ -118,8 +118,8 @@ static bool in_window(uint64_t rip)
 }
 
 /*
- * The guest's x87 and SSE state in a signal's frame, as FXRSTOR wants it: the frame is an XSAVE area, whose first part
- * Linux always fills in. NULL: there is none.
+ * The guest's x87 and SSE state in a signal's frame, as FXRSTOR wants it: the frame is an XSAVE area, whose
+ * first part Linux always fills in. NULL: there is none.
  */
 static const void *frame_fpu(const struct sigcontext *c)
 {
@@ -167,8 +167,8 @@ void native_signal(int signal, const siginfo_t *info, struct ucontext *context)
 int native_handle(int signal)
 {
     /*
-     * Nothing blocked while it runs, since it is left by a jump. A kick that meets the handler only leaves word; a
-     * fault in the handler itself ends the process.
+     * Nothing blocked while it runs, since it is left by a jump. A kick that meets the handler only leaves
+     * word; a fault in the handler itself ends the process.
      */
     const struct kernel_sigaction action = { .handler = native_handler,
                                              .flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER |

@@ -41,8 +41,8 @@ int native_init(uint32_t *native);
 int native_handle(int signal);
 
 /*
- * In a handler: go on in compiled code, at `where`, with this stack pointer and R15; the FP state is the guest's again.
- * May return, with the signal's context changed to do so when the handler does.
+ * In a handler: go on in compiled code, at `where`, with this stack pointer and R15; the FP state is the
+ * guest's again. May return, with the signal's context changed to do so when the handler does.
  */
 struct sigcontext;
 void native_leave(struct sigcontext *c, const char *where, uint64_t rsp, uint64_t r15);

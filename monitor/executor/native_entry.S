@@ -114,7 +114,7 @@ native_leave:
         .type   native_handler, @function
 native_handler:
         pushfq
-        andl    $~0x44000, (%rsp)       /* AC, NT */
+        andl    $~0x244000, (%rsp)      /* ID, AC, NT */
         popfq
         jmp     native_signal
         .size   native_handler, . - native_handler

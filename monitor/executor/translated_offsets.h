@@ -12,10 +12,10 @@
 #define T_WINDOW     88
 #define T_FS_WINDOW  96
 #define T_TARGETS    128
-#define T_REASON     140
-#define T_STACK      144
-#define T_C_STACK    152
-#define T_EXIT_AFTER 160
+#define T_REASON     164
+#define T_STACK      168
+#define T_C_STACK    176
+#define T_EXIT_AFTER 184
 
 /* enum translated_reason */
 #define T_REASON_KICK     0

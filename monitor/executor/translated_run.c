@@ -57,12 +57,21 @@ static uint64_t address_of(const void *p)
     return (uint64_t)(uintptr_t)p;
 }
 
+#define SELECTOR(sreg) offsetof(struct vcpu, seg[sreg].selector)
+
 struct gen_layout translated_layout(void)
 {
     return (struct gen_layout){ .fs_base = offsetof(struct vcpu, translated.fs_base),
                                 .exit_direct = offsetof(struct vcpu, translated.exit_direct),
                                 .exit_indirect = offsetof(struct vcpu, translated.exit_indirect),
-                                .call_out = offsetof(struct vcpu, translated.call_out) };
+                                .call_out = offsetof(struct vcpu, translated.call_out),
+                                .eflags = offsetof(struct vcpu, eflags),
+                                .attention = offsetof(struct vcpu, translated.attention),
+                                .if_clear = offsetof(struct vcpu, translated.if_clear),
+                                .if_set = offsetof(struct vcpu, translated.if_set),
+                                .after_sti = offsetof(struct vcpu, translated.after_sti),
+                                .selector = { SELECTOR(X86_ES), SELECTOR(X86_CS), SELECTOR(X86_SS),
+                                              SELECTOR(X86_DS), SELECTOR(X86_FS), SELECTOR(X86_GS) } };
 }
 
 uint64_t translated_no_target(void)
@@ -70,9 +79,23 @@ uint64_t translated_no_target(void)
     return address_of(translated_not_found);
 }
 
+/* The second byte of EFLAGS by itself, with IF clear (first) and set: translated code may not AND and OR. */
+static uint8_t if_table[2][256];
+
+static void make_if_tables(struct translated *t)
+{
+    for (unsigned i = 0; i < 256; i++) {
+        if_table[0][i] = (uint8_t)(i & ~(X86_IF >> 8));
+        if_table[1][i] = (uint8_t)(i | X86_IF >> 8);
+    }
+    t->if_clear = if_table[0];
+    t->if_set = if_table[1];
+}
+
 int translated_init(struct vcpu *v, uint32_t *running)
 {
     struct translated *t = &v->translated;
+    make_if_tables(t);
     t->window = v->shadow_system->base;
     t->exit_direct = address_of(translated_exit_direct);
     t->exit_indirect = address_of(translated_exit_indirect);
@@ -92,7 +115,8 @@ int translated_init(struct vcpu *v, uint32_t *running)
 
 bool translated_possible(const struct vcpu *v)
 {
-    return v->mode == (MODE_FLAT | MODE_CODE32 | MODE_STACK32) && cpu_protected(v) && !(v->eflags & X86_DF);
+    return v->mode == (MODE_FLAT | MODE_CODE32 | MODE_STACK32) && v->cpl == 0 && cpu_protected(v) &&
+           !(v->eflags & X86_DF);
 }
 
 /* May code access memory by FS, whatever the offset? Otherwise it is to fault. */
@@ -102,8 +126,10 @@ static bool fs_is_open(const struct vcpu *v)
     return s->readable && s->writable && s->min == 0 && s->max == UINT32_MAX;
 }
 
-static void prepare_fs(struct vcpu *v)
+/* What translated code looks at and C code changes. */
+static void prepare(struct vcpu *v)
 {
+    v->translated.attention = exec_would_interrupt(v);
     v->translated.fs_base = v->seg[X86_FS].base;
     v->translated.fs_window = fs_is_open(v) ? v->translated.window : NOTHING_BASE;
 }
@@ -184,7 +210,7 @@ uint32_t translated_call_out(struct vcpu *v, uint32_t number)
     v->eip = site->eip;
     run_site(v, site);
     translation_check_tsc(v);
-    prepare_fs(v);
+    prepare(v);
     bool on = v->eip == next && v->fetch_tag == tag && translated_possible(v) &&
               v->translation->drops == drops && !exec_must_look(v);
     v->counts.translated_left += !on;
@@ -210,6 +236,16 @@ static void note_repeat(struct vcpu *v, uint32_t eip, uint32_t count, bool repea
                                       GEN_PAGE_SIZE - v->eip % GEN_PAGE_SIZE);
 }
 
+/*
+ * Where STI leads nothing may be interrupted (SDM 2B, "STI"). Who comes there by another way waits for an
+ * instruction that need not have waited.
+ */
+static void note_shadow(struct vcpu *v)
+{
+    if (v->eip == v->translated.after_sti && (v->eflags & X86_IF))
+        v->int_shadow = true;
+}
+
 static unsigned enter(struct vcpu *v, uint64_t host)
 {
     struct translation *t = v->translation;
@@ -221,8 +257,10 @@ static unsigned enter(struct vcpu *v, uint64_t host)
     __atomic_store_n(v->translated.running, 1, __ATOMIC_SEQ_CST);
     reason = changed ? translated_switch_serialised(v, host) : translated_switch(v, host);
     __atomic_store_n(v->translated.running, 0, __ATOMIC_RELAXED);
-    if (reason == REASON_KICK)
+    if (reason == REASON_KICK) {
         note_repeat(v, eip, count, repeating);
+        note_shadow(v);
+    }
     return reason;
 }
 
@@ -292,7 +330,7 @@ static uint64_t follow(struct vcpu *v, unsigned reason)
 enum translated_answer translated_run(struct vcpu *v)
 {
     settle(v);
-    prepare_fs(v);
+    prepare(v);
     uint64_t host = translation_find(v, v->eip);
     while (host > TRANSLATION_INTERPRET) {
         check_stack(v);

@@ -317,6 +317,7 @@ static bool generate(struct vcpu *v, const uint8_t *page, uint32_t address, unsi
                                          .address = address,
                                          .start = start,
                                          .layout = translated_layout(),
+                                         .cpl0 = true,
                                          .tsc_native = v->translation->tsc_native,
                                          .isa = code_isa(v) | 1u << X86_ISA_BASE,
                                          .known = known };

@@ -80,8 +80,8 @@ struct translation {
     uint8_t *code;       /* in the arena, writable ... */
     const uint8_t *text; /* ... and executable */
     uint32_t page_count, stretch_count, insn_count, exit_count, site_count, code_used;
-    uint32_t drops; /* stretches dropped so far: what held code, or a place in it, must look again */
-    bool stale;     /* the guest's translations changed: translation_sync() */
+    uint32_t drops;  /* stretches dropped so far: what held code, or a place in it, must look again */
+    bool stale;      /* the guest's translations changed: translation_sync() */
     bool changed;    /* host code was written since it last ran */
     bool tsc_native; /* what was translated goes by the time stamp counter of the host */
     bool region_stale[TRANSLATION_REGIONS], some_stale;

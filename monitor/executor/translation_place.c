@@ -50,6 +50,7 @@ bool translation_place(const struct translation *t, uint64_t host, struct transl
     place->insn = insn;
     place->la = t->page[s->page].address + insn->guest;
     place->begin = (uint64_t)(uintptr_t)t->text + s->code + insn->host;
-    place->restartable = code - s->code <= insn->restart;
+    uint32_t into = code - s->code - insn->host;
+    place->restartable = code - s->code <= insn->restart && (into == 0 || into != insn->hole);
     return true;
 }

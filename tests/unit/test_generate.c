@@ -115,6 +115,115 @@ START_TEST(form_is_written)
 }
 END_TEST
 
+/* ---- Forms for CPL 0 ------------------------------------------------------------------------------ */
+
+static const struct gen_layout cpl0_layout = {
+    .fs_base = 0x10,
+    .exit_direct = 0x20,
+    .exit_indirect = 0x28,
+    .call_out = 0x30,
+    .eflags = 0x38,
+    .attention = 0x3c,
+    .if_clear = 0x40,
+    .if_set = 0x48,
+    .after_sti = 0x50,
+    .selector = { 0x60, 0x62, 0x64, 0x66, 0x68, 0x6a },
+};
+
+static const struct {
+    struct form form;
+    unsigned restart; /* host instructions before the first after which it cannot begin anew */
+    unsigned hole;    /* the one before which it cannot, though it is one of these; 0: none */
+} cpl0_forms[] = {
+    { { "push fs",
+        2,
+        { 0x0f, 0xa0 },
+        "movzx r8d, word ptr [r15 + 0x68]; mov dword ptr gs:[r14d - 4], r8d; "
+        "lea r14d, [r14 - 4]" },
+      2,
+      0 },
+    { { "push cs",
+        1,
+        { 0x0e },
+        "movzx r8d, word ptr [r15 + 0x62]; mov dword ptr gs:[r14d - 4], r8d; "
+        "lea r14d, [r14 - 4]" },
+      2,
+      0 },
+    { { "mov eax, ds", 2, { 0x8c, 0xd8 }, "movzx eax, word ptr [r15 + 0x66]" }, 0, 0 },
+    { { "mov esp, ss", 2, { 0x8c, 0xd4 }, "movzx r14d, word ptr [r15 + 0x64]" }, 0, 0 },
+    { { "pushf",
+        1,
+        { 0x9c },
+        "pushfq; pop r8; mov r9d, dword ptr [r15 + 0x38]; lea r8d, [r8 + r9 - 0x202]; "
+        "mov dword ptr gs:[r14d - 4], r8d; lea r14d, [r14 - 4]" },
+      5,
+      1 },
+    { { "popf",
+        1,
+        { 0x9d },
+        "mov r8d, dword ptr gs:[r14d]; mov r9d, r8d; xor r9d, dword ptr [r15 + 0x38]; "
+        "test r9d, 0x3c7500; jne 0x4c; test r8d, 0x200; je 0x25; "
+        "cmp byte ptr [r15 + 0x3c], 0; jne 0x4c; and r9d, 0x200; "
+        "xor dword ptr [r15 + 0x38], r9d; lea r14d, [r14 + 4]; mov r10d, eax; mov eax, r8d; "
+        "bt r8d, 0xb; mov ah, al; setb al; add al, 0x7f; sahf; mov eax, r10d; jmp 0x56; "
+        "mov r8d, 0; call qword ptr [r15 + 0x30]" },
+      0,
+      0 },
+    { { "cli",
+        1,
+        { 0xfa },
+        "movzx r8d, byte ptr [r15 + 0x39]; mov r9, qword ptr [r15 + 0x40]; "
+        "movzx r8d, byte ptr [r9 + r8]; mov byte ptr [r15 + 0x39], r8b" },
+      3,
+      0 },
+    { { "sti",
+        1,
+        { 0xfb },
+        "mov r9, rcx; movzx ecx, byte ptr [r15 + 0x3c]; jrcxz 0x19; mov rcx, r9; mov r8d, 0; "
+        "call qword ptr [r15 + 0x30]; jmp 0x36; mov rcx, r9; "
+        "mov dword ptr [r15 + 0x50], 0x100001; movzx r8d, byte ptr [r15 + 0x39]; "
+        "mov r9, qword ptr [r15 + 0x48]; movzx r8d, byte ptr [r9 + r8]; "
+        "mov byte ptr [r15 + 0x39], r8b" },
+      1,
+      0 },
+    { { "rdtsc", 2, { 0x0f, 0x31 }, "rdtsc" }, 0, 0 },
+    { { "mov ax, ds is a call-out", 3, { 0x66, 0x8c, 0xd8 }, "mov r8d, 0; call qword ptr [r15 + 0x30]" },
+      1,
+      0 },
+    { { "a store of a selector, too", 2, { 0x8c, 0x18 }, "mov r8d, 0; call qword ptr [r15 + 0x30]" }, 1, 0 },
+    { { "pushf of 16 bits, too", 2, { 0x66, 0x9c }, "mov r8d, 0; call qword ptr [r15 + 0x30]" }, 1, 0 },
+};
+
+/* Instructions of the listing. */
+static unsigned count_listed(unsigned from, unsigned to)
+{
+    const char *text = from < to ? listing(from, to) : "";
+    unsigned count = *text != 0;
+
+    for (; *text; text++)
+        count += *text == ';';
+    return count;
+}
+
+START_TEST(cpl0_form_is_written)
+{
+    const struct form *form = &cpl0_forms[_i].form;
+    struct gen_request request = request_at(0);
+    const struct gen_insn *insn = &result.insn[0];
+    const char *text;
+
+    fill_page(0, form->bytes, form->size);
+    request.layout = cpl0_layout;
+    request.cpl0 = request.tsc_native = true;
+    ck_assert(generate(&request));
+    text = listing(insn->host, host_end(0));
+    ck_assert_msg(strcmp(text, form->text) == 0, "%s:\n  is       \"%s\"\n  expected \"%s\"", form->name,
+                  text, form->text);
+    ck_assert_uint_eq(count_listed(insn->host, insn->restart), cpl0_forms[_i].restart);
+    ck_assert_uint_eq(count_listed(insn->host, insn->host + insn->hole), cpl0_forms[_i].hole);
+}
+END_TEST
+
 /* ---- Return sites -------------------------------------------------------------------------------- */
 
 /* What stands behind a CALL, and whether it writes all arithmetic flags before it reads one. */
@@ -217,15 +326,11 @@ static const struct {
 
 START_TEST(restart_is_before_the_first_change)
 {
-    unsigned before = 0;
-    const char *text;
+    unsigned before;
 
     fill_page(0, restarts[_i].bytes, restarts[_i].size);
     generate_page(0);
-    text = result.insn[0].restart ? listing(0, result.insn[0].restart) : "";
-    before = *text != 0;
-    for (; *text; text++)
-        before += *text == ';';
+    before = count_listed(0, result.insn[0].restart);
     ck_assert_msg(before == restarts[_i].restart, "%s: %u", restarts[_i].name, before);
 }
 END_TEST
@@ -488,6 +593,7 @@ int main(void)
     int failed;
 
     tcase_add_loop_test(tc, form_is_written, 0, ARRAY_SIZE(forms));
+    tcase_add_loop_test(tc, cpl0_form_is_written, 0, ARRAY_SIZE(cpl0_forms));
     tcase_add_loop_test(tc, loose_return_site_needs_dead_flags, 0, ARRAY_SIZE(behind_calls));
     tcase_add_loop_test(tc, return_site_keeps_flags, 0, ARRAY_SIZE(behind_calls));
     tcase_add_loop_test(tc, restart_is_before_the_first_change, 0, ARRAY_SIZE(restarts));

@@ -99,7 +99,7 @@ void gen_resolve(struct gen *g)
  *     mov r8d, number
  *     call [r15 + call_out]
  */
-void gen_call_out(struct gen *g)
+void gen_call_somebody(struct gen *g)
 {
     struct gen_result *result = g->result;
     struct host_memory way = gen_context(g->request->layout.call_out);
@@ -109,6 +109,11 @@ void gen_call_out(struct gen *g)
         .insn = (uint16_t)(g->entry - result->insn),
         .number = (uint16_t)(g->code.size - 4),
     };
-    gen_commit(g);
     host_call_m64(&g->code, &way);
+}
+
+void gen_call_out(struct gen *g)
+{
+    gen_call_somebody(g);
+    gen_commit_at(g, g->result->call_out[g->result->call_out_count - 1].number + 4u);
 }

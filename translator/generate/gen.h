@@ -40,6 +40,11 @@ static inline void gen_commit(struct gen *g)
     g->entry->restart = (uint16_t)g->code.size;
 }
 
+static inline void gen_commit_at(struct gen *g, unsigned host)
+{
+    g->entry->restart = (uint16_t)host;
+}
+
 static inline uint32_t gen_address(const struct gen *g, unsigned offset)
 {
     return g->request->address + offset;
@@ -80,6 +85,10 @@ gen_form gen_jmp_indirect, gen_call, gen_call_indirect, gen_ret;
 /* Go on at a linear address. */
 void gen_jump(struct gen *g, uint32_t target);
 
+/* ---- system.c ------------------------------------------------------------------------------------ */
+
+gen_form gen_push_sreg, gen_mov_from_sreg, gen_pushf, gen_popf, gen_cli, gen_sti;
+
 /* ---- string.c ------------------------------------------------------------------------------------ */
 
 gen_form gen_string;
@@ -96,7 +105,8 @@ struct host_memory gen_context(int32_t disp);
 void gen_note_exit(struct gen *g, enum gen_exit_kind kind, unsigned rel32, uint32_t target);
 /* Lead branches to where they go: into the stretch, or out of it by a stub behind it. */
 void gen_resolve(struct gen *g);
-/* Have somebody else execute the instruction. */
+/* Have somebody else execute the instruction. gen_call_out(): that is its form, and all there is of it. */
+void gen_call_somebody(struct gen *g);
 void gen_call_out(struct gen *g);
 
 /* ---- stretch.c ----------------------------------------------------------------------------------- */

@@ -253,6 +253,131 @@ void host_string(struct host_code *c, uint8_t opcode, bool word, uint8_t repeat)
     host_op(c, &op);
 }
 
+/* ---- For flags and segment registers -------------------------------------------------------------- */
+
+static void op_memory_0f(struct host_code *c, uint8_t opcode, unsigned reg, const struct host_memory *memory)
+{
+    struct host_op op = {
+        .opcode_count = 2,
+        .opcode = { 0x0f, opcode },
+        .kind = HOST_RM_MEMORY,
+        .reg = (uint8_t)reg,
+        .memory = *memory,
+    };
+
+    host_op(c, &op);
+}
+
+/* 9C */
+void host_pushfq(struct host_code *c)
+{
+    put8(c, 0x9c);
+}
+
+/* 58+rd */
+void host_pop_r64(struct host_code *c, unsigned reg)
+{
+    struct host_op op = { .opcode_count = 1, .opcode = { 0x58 }, .kind = HOST_RM_OPCODE, .rm = (uint8_t)reg };
+
+    host_op(c, &op);
+}
+
+/* REX.W 89 /r */
+void host_mov_r64_r64(struct host_code *c, unsigned to, unsigned from)
+{
+    struct host_op op = {
+        .wide = true,
+        .opcode_count = 1,
+        .opcode = { 0x89 },
+        .kind = HOST_RM_REG,
+        .reg = (uint8_t)from,
+        .rm = (uint8_t)to,
+    };
+
+    host_op(c, &op);
+}
+
+/* REX.W 8B /r */
+void host_mov_r64_m64(struct host_code *c, unsigned reg, const struct host_memory *memory)
+{
+    op_memory(c, true, 0x8b, reg, memory);
+}
+
+/* 0F B6 /r */
+void host_movzx_r32_m8(struct host_code *c, unsigned reg, const struct host_memory *memory)
+{
+    op_memory_0f(c, 0xb6, reg, memory);
+}
+
+/* 0F B7 /r */
+void host_movzx_r32_m16(struct host_code *c, unsigned reg, const struct host_memory *memory)
+{
+    op_memory_0f(c, 0xb7, reg, memory);
+}
+
+/* 88 /r */
+void host_mov_m8_r8(struct host_code *c, const struct host_memory *memory, unsigned reg)
+{
+    op_memory(c, false, 0x88, reg, memory);
+}
+
+/* 33 /r */
+void host_xor_r32_m32(struct host_code *c, unsigned reg, const struct host_memory *memory)
+{
+    op_memory(c, false, 0x33, reg, memory);
+}
+
+/* 31 /r */
+void host_xor_m32_r32(struct host_code *c, const struct host_memory *memory, unsigned reg)
+{
+    op_memory(c, false, 0x31, reg, memory);
+}
+
+/* 81 /4 id */
+void host_and_r32_imm32(struct host_code *c, unsigned reg, uint32_t value)
+{
+    op_reg(c, 0x81, 4, reg);
+    put32(c, value);
+}
+
+/* F7 /0 id */
+void host_test_r32_imm32(struct host_code *c, unsigned reg, uint32_t value)
+{
+    op_reg(c, 0xf7, 0, reg);
+    put32(c, value);
+}
+
+/* 80 /7 ib */
+void host_cmp_m8_imm8(struct host_code *c, const struct host_memory *memory, uint8_t value)
+{
+    op_memory(c, false, 0x80, 7, memory);
+    put8(c, value);
+}
+
+/* 88 C4, 0F 92 C0, 04 7F, 9E */
+void host_flags_from_al_cf(struct host_code *c)
+{
+    static const uint8_t bytes[] = { 0x88, 0xc4, 0x0f, 0x92, 0xc0, 0x04, 0x7f, 0x9e };
+
+    put_bytes(c, bytes, sizeof(bytes));
+}
+
+/* 0F BA /4 ib */
+void host_bt_r32_imm8(struct host_code *c, unsigned reg, uint8_t bit)
+{
+    struct host_op op = {
+        .opcode_count = 2,
+        .opcode = { 0x0f, 0xba },
+        .kind = HOST_RM_REG,
+        .reg = 4,
+        .rm = (uint8_t)reg,
+        .imm = { bit },
+        .imm_count = 1,
+    };
+
+    host_op(c, &op);
+}
+
 /* ---- Branches ------------------------------------------------------------------------------------ */
 
 /* C3 */
@@ -341,6 +466,13 @@ static struct host_short put_rel8(struct host_code *c)
 struct host_short host_jmp_rel8(struct host_code *c)
 {
     put8(c, 0xeb);
+    return put_rel8(c);
+}
+
+/* 70+cc cb */
+struct host_short host_jcc_rel8(struct host_code *c, unsigned cond)
+{
+    put8(c, 0x70 | cond);
     return put_rel8(c);
 }
 

@@ -78,6 +78,25 @@ void host_lea_r64_m(struct host_code *c, unsigned reg, const struct host_memory 
 void host_cmp_r32_imm32(struct host_code *c, unsigned reg, uint32_t value);
 void host_string(struct host_code *c, uint8_t opcode, bool word, uint8_t repeat);
 
+/* ---- For flags and segment registers -------------------------------------------------------------- */
+
+void host_pushfq(struct host_code *c);
+void host_pop_r64(struct host_code *c, unsigned reg);
+void host_mov_r64_r64(struct host_code *c, unsigned to, unsigned from);
+void host_mov_r64_m64(struct host_code *c, unsigned reg, const struct host_memory *memory);
+void host_movzx_r32_m8(struct host_code *c, unsigned reg, const struct host_memory *memory);
+void host_movzx_r32_m16(struct host_code *c, unsigned reg, const struct host_memory *memory);
+void host_mov_m8_r8(struct host_code *c, const struct host_memory *memory, unsigned reg); /* R8B to R15B */
+void host_xor_r32_m32(struct host_code *c, unsigned reg, const struct host_memory *memory);
+void host_xor_m32_r32(struct host_code *c, const struct host_memory *memory, unsigned reg);
+void host_and_r32_imm32(struct host_code *c, unsigned reg, uint32_t value);
+void host_test_r32_imm32(struct host_code *c, unsigned reg, uint32_t value);
+void host_cmp_m8_imm8(struct host_code *c, const struct host_memory *memory, uint8_t value);
+/* The six arithmetic flags from AL, and OF from CF: mov ah, al; setc al; add al, 7fh; sahf. */
+void host_flags_from_al_cf(struct host_code *c);
+void host_bt_r32_imm8(struct host_code *c, unsigned reg, uint8_t bit);
+struct host_short host_jcc_rel8(struct host_code *c, unsigned cond);
+
 /* ---- Branches ------------------------------------------------------------------------------------ */
 
 void host_ret(struct host_code *c);
