@@ -10,6 +10,7 @@
 #include "breakpoint.h"
 #include "channel.h"
 #include "chips.h"
+#include "code_cache.h"
 #include "deadline.h"
 #include "executor.h"
 #include "host.h"
@@ -343,10 +344,20 @@ static void run_once(struct vcpu *v)
         run_block(v);
 }
 
+/* All that was made of code, by whatever engine. */
+static void forget_code(struct vcpu *v)
+{
+    block_flush(v);
+    if (v->engine != D86_ENGINE_INTERP)
+        code_drop_all(v);
+    if (v->translated.enabled)
+        translation_flush(v);
+}
+
 static void take_writes(struct vcpu *v, struct channel *c)
 {
     if (c->write_count > CHANNEL_WRITES_MAX) {
-        block_flush(v);
+        forget_code(v);
     } else {
         for (uint32_t i = 0; i < c->write_count; i++)
             frame_written(v, c->write[i].frame, c->write[i].offset, c->write[i].size);

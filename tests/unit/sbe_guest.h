@@ -64,6 +64,18 @@ static inline bool sbe_guest_open(struct sbe_guest *g, const struct d86_vcpu_con
     return true;
 }
 
+/* The same code at CPL 0. */
+static inline void sbe_guest_be_kernel(struct sbe_guest *g)
+{
+    struct d86_sregs s;
+    d86_vcpu_get_sregs(g->cpu, &s);
+    for (unsigned i = 0; i < sizeof(s.seg) / sizeof(s.seg[0]); i++) {
+        s.seg[i].selector = 8;
+        s.seg[i].attr &= (uint16_t)~0x60; /* DPL */
+    }
+    sbe_guest_require(d86_vcpu_set_sregs(g->cpu, &s) == 0, "the segments");
+}
+
 static inline void sbe_guest_close(struct sbe_guest *g)
 {
     d86_vm_destroy(g->vm);
