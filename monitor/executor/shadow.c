@@ -181,19 +181,22 @@ static uint32_t fill_runs(struct vcpu *v, struct shadow *s, uint32_t first, cons
 }
 
 /*
- * Where one directory entry maps it all, or paging is off, what there is to know of 2 MiB is one number; 0
- * where it is not. While it stays the same, so does what it says of every page.
+ * Where one directory entry maps it all, or paging is off, what there is to know of the 2 MiB at la is one
+ * number; 0 where it is not. While it stays the same, so does what it says of every page.
  */
-static uint64_t large_mapping(const struct vcpu *v, const struct paging_span *span)
+static uint64_t large_mapping(const struct vcpu *v, const struct paging_span *span, guest_la la)
 {
     enum { KNOWN = 1 << 8, WRITE_PROTECT = 1 << 9, A20 = 1 << 10 }; /* a page's address has no such bits */
     if (span->entry_size || !(span->rights & X86_PTE_P))
         return 0;
-    return span->pa | span->rights | KNOWN | (v->cr0 & X86_CR0_WP ? WRITE_PROTECT : 0) |
-           (v->pa_mask & 1 << 20 ? A20 : 0);
+    return (span->pa + (la - span->first)) | span->rights | KNOWN |
+           (v->cr0 & X86_CR0_WP ? WRITE_PROTECT : 0) | (v->pa_mask & 1 << 20 ? A20 : 0);
 }
 
-/* Pages were mapped as the tables are now: if that is not how the others beside them were, nobody knows. */
+/*
+ * Pages were mapped, or became writable, as the tables are now: if that is not how the others beside them
+ * were, nobody knows.
+ */
 static void note_filled(const struct vcpu *v, struct shadow *s, uint32_t page, uint32_t count)
 {
     struct lookup l = LOOKUP_NEW;
@@ -203,7 +206,7 @@ static void note_filled(const struct vcpu *v, struct shadow *s, uint32_t page, u
             continue;
         if (la < l.span.first || la > l.span.last)
             paging_span(v, la, &l.span);
-        if (large_mapping(v, &l.span) != s->seen[half])
+        if (large_mapping(v, &l.span, la) != s->seen[half])
             s->seen[half] = 0;
     }
 }
@@ -297,6 +300,7 @@ enum shadow_answer shadow_fault(struct vcpu *v, struct shadow *s, guest_la la, u
         code_data_comes(v, split_data(&v->split, la));
     if (p->frame_plus_one == t.frame + 1) {
         shadow_set_writable(v, s, page, 1, true);
+        note_filled(v, s, page, 1);
         v->counts.shadow_upgrades++;
         return SHADOW_MAPPED;
     }
@@ -396,7 +400,7 @@ static void sync_region(struct vcpu *v, struct shadow *s, uint32_t region, struc
         guest_la la = half * HALF_PAGES << 12;
         if (la < l->span.first || la > l->span.last)
             paging_span(v, la, &l->span);
-        uint64_t large = large_mapping(v, &l->span);
+        uint64_t large = large_mapping(v, &l->span, la);
         if (large && s->seen[half] == large)
             continue;
         judge_pages(v, s, half * HALF_PAGES, (half + 1) * HALF_PAGES, l, b);
