@@ -55,20 +55,30 @@ static uint32_t take_page(struct translation *t)
     return number - 1;
 }
 
+/*
+ * Where the guest's tables lead to. A fetch may have found the frame by a translation from before they
+ * changed, which is valid until the guest flushes: then nowhere, so that the next sync drops the page.
+ */
+static guest_pa find_pa(const struct vcpu *v, uint32_t address, uint64_t frame)
+{
+    struct paging_span span;
+    guest_pa pa;
+    paging_span(v, address, &span);
+    uint32_t bits = paging_span_page(v, &span, address, &pa);
+    const struct region *r = bits & X86_PTE_P ? phys_region(v, pa) : NULL;
+    return r && (r->offset + (pa - r->pa)) >> 12 == frame ? pa : TRANSLATION_PA_NONE;
+}
+
 static struct translation_page *make_page(struct vcpu *v, uint32_t address, uint64_t frame)
 {
     struct translation *t = v->translation;
     uint32_t number = take_page(t);
     struct translation_page *p = &t->page[number];
-    struct paging_span span;
-    guest_pa pa = 0;
-    paging_span(v, address, &span);
-    (void)paging_span_page(v, &span, address, &pa);
     if (!frame_has_code(v, frame))
         sbe_frame_is_code(v, frame);
     *p = (struct translation_page){ .address = address,
                                     .frame = frame,
-                                    .pa = pa,
+                                    .pa = find_pa(v, address, frame),
                                     .next_of_frame = v->code_frame[frame].translated_head,
                                     .next_of_region = *region_of(t, address) };
     v->code_frame[frame].translated_head = number + 1;

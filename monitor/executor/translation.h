@@ -24,6 +24,9 @@ enum {
     TRANSLATION_REGIONS = 1024,    /* of 4 MiB of linear addresses each */
 };
 
+/* No page's address: beyond what the processor can address. */
+#define TRANSLATION_PA_NONE (~UINT64_C(0))
+
 /* A linear page; all its stretches go when it no longer leads to the frame, or when their bytes are written.
  */
 struct translation_page {
@@ -32,7 +35,7 @@ struct translation_page {
     uint32_t stretches;                     /* newest one + 1 */
     uint32_t tails;                         /* newest one + 1 whose last instruction ends here */
     uint64_t frame;                         /* of the RAM file */
-    guest_pa pa;                            /* where the page tables lead to */
+    guest_pa pa;                            /* where the page tables lead to, or TRANSLATION_PA_NONE */
     uint64_t known[GEN_PAGE_SIZE / 64];     /* offsets of the instructions in its stretches */
 };
 
