@@ -252,7 +252,7 @@ static unsigned enter(struct vcpu *v, uint64_t host)
     uint32_t eip = v->eip, count = v->gpr.d[X86_ECX];
     bool changed = t->changed, repeating = v->repeating;
     unsigned reason;
-    t->changed = v->repeating = false;
+    t->changed = v->repeating = v->translated.begun = false;
     v->counts.translated_entries++;
     __atomic_store_n(v->translated.running, 1, __ATOMIC_SEQ_CST);
     reason = changed ? translated_switch_serialised(v, host) : translated_switch(v, host);
