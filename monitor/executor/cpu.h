@@ -109,7 +109,7 @@ enum mode {
 enum {
     PENDING_KICK = 1 << 0,     /* set by any thread */
     PENDING_STEP = 1 << 1,     /* a MODE_STEP block runs */
-    PENDING_SBE = 1 << 2,      /* blocks run at CPL 3 under the engine sbe, which looks after each of them */
+    PENDING_SBE = 1 << 2,      /* blocks run where the engine sbe looks after each of them */
     PENDING_DEADLINE = 1 << 3, /* set by the executor's timer */
     PENDING_POLL = 1 << 4,     /* no timer, as in the caller: look at the clock, poll_until */
     PENDING_CHIPS = 1 << 5,    /* the chips lent to us: INTR is up, or another deadline */

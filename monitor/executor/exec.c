@@ -289,6 +289,14 @@ static void restore_repeat(struct vcpu *v)
     v->repeat.amid = false;
 }
 
+/* One block, instead of all that follow it: the next may be worth more than interpreting. */
+static void run_one_block(struct vcpu *v)
+{
+    set_pending(v, PENDING_SBE, true);
+    run_block(v);
+    set_pending(v, PENDING_SBE, false);
+}
+
 /* CPL 3 under the engine sbe. */
 static void run_sbe(struct vcpu *v)
 {
@@ -301,11 +309,8 @@ static void run_sbe(struct vcpu *v)
         exec_step(v);
         break;
     case SBE_INTERPRET:
-        /* Come back after each block: the next may be worth running natively. */
         before = v->icount;
-        set_pending(v, PENDING_SBE, true);
-        run_block(v);
-        set_pending(v, PENDING_SBE, false);
+        run_one_block(v);
         sbe_interpreted(v, v->icount - before);
         break;
     }
@@ -321,7 +326,7 @@ static void run_translated(struct vcpu *v)
         exec_step(v);
         break;
     case TRANSLATED_INTERPRET:
-        run_block(v);
+        run_one_block(v);
         break;
     }
 }
