@@ -1,13 +1,15 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * audit.h: asks shadow_audit.c and code_audit.c, and puts what they found into a sentence.
+ * audit.h: asks shadow_audit.c, code_audit.c and translation_audit.c, and puts what they found into a
+ * sentence.
  */
 #include "audit.h"
 
 #include "code_cache.h"
 #include "executor.h"
 #include "shadow.h"
+#include "translation.h"
 
 /* Of struct d86_exit, error.text. */
 struct sentence {
@@ -30,23 +32,38 @@ static void say_address(struct sentence *s, guest_la la)
     say(s, digits);
 }
 
-void audit_all(struct vcpu *v)
+static void report_shadow(struct vcpu *v, struct shadow *shadow)
 {
     struct sentence s = { .used = 0 };
-    struct shadow_finding finding = shadow_audit(v, v->shadow);
+    struct shadow_finding finding = shadow_audit(v, shadow);
     if (!finding.what)
-        finding = shadow_audit(v, v->shadow_system);
-    if (finding.what) {
-        say(&s, "the shadow audit found page ");
-        say_address(&s, finding.la);
-        say(&s, ": ");
-        say(&s, finding.what);
-        exec_error(v, NULL, D86_ERROR_BUG, s.text);
-    }
-    const char *what = code_audit(v);
-    if (what) {
-        say(&s, "the code audit found: ");
-        say(&s, what);
-        exec_error(v, NULL, D86_ERROR_BUG, s.text);
-    }
+        return;
+    say(&s, "the shadow audit found page ");
+    say_address(&s, finding.la);
+    say(&s, ": ");
+    say(&s, finding.what);
+    exec_error(v, NULL, D86_ERROR_BUG, s.text);
+}
+
+static void report(struct vcpu *v, const char *whose, const char *what)
+{
+    struct sentence s = { .used = 0 };
+    if (!what)
+        return;
+    say(&s, whose);
+    say(&s, " audit found: ");
+    say(&s, what);
+    exec_error(v, NULL, D86_ERROR_BUG, s.text);
+}
+
+void audit_all(struct vcpu *v)
+{
+    report_shadow(v, v->shadow);
+    report(v, "the code", code_audit(v));
+}
+
+void audit_translated(struct vcpu *v)
+{
+    report_shadow(v, v->shadow_system);
+    report(v, "the translation", translation_audit(v));
 }

@@ -282,15 +282,6 @@ static void settle(struct vcpu *v)
     shadow_sync(v, v->shadow);
 }
 
-static bool audit_due(struct vcpu *v)
-{
-    uint64_t entries = v->counts.native_entries + v->counts.lockstep_checks;
-    if (likely(!v->sbe.audit) || entries < v->sbe.audit_at)
-        return false;
-    v->sbe.audit_at = entries + v->sbe.audit;
-    return true;
-}
-
 /* Everything is compared with the guest's tables first, so that a guest which has yet to flush is no finding.
  */
 static enum next audit(struct vcpu *v)

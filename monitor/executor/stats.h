@@ -74,6 +74,7 @@
     X(system_moves, "times translated code went to the window of another address space")                     \
     X(system_evictions, "... which had to be emptied first")                                                 \
     X(shadow_audits, "audits that walked guest and shadow tables side by side")                              \
+    X(translation_audits, "audits that made all translated code again")                                      \
     X(host_maps, "mmap calls")                                                                               \
     X(host_unmaps, "munmap calls")                                                                           \
     X(host_protects, "mprotect calls")                                                                       \

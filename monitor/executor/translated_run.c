@@ -10,6 +10,7 @@
 #include <asm/unistd.h>
 #include <linux/mman.h>
 
+#include "audit.h"
 #include "executor.h"
 #include "host.h"
 #include "paging.h"
@@ -327,12 +328,23 @@ static uint64_t follow(struct vcpu *v, unsigned reason)
     }
 }
 
+/* As in sbe.c: a guest that has yet to flush is no finding. */
+static uint64_t audit(struct vcpu *v)
+{
+    v->shadow_system->stale = v->translation->stale = true;
+    settle(v);
+    audit_translated(v);
+    return translation_find(v, v->eip);
+}
+
 enum translated_answer translated_run(struct vcpu *v)
 {
     settle(v);
     prepare(v);
     uint64_t host = translation_find(v, v->eip);
     while (host > TRANSLATION_INTERPRET) {
+        if (unlikely(audit_due(v)) && (host = audit(v)) <= TRANSLATION_INTERPRET)
+            break;
         check_stack(v);
         host = follow(v, enter(v, host));
     }

@@ -5,7 +5,7 @@
  * has run full; what is dropped before leaves its memory unused, so that who has yet to notice finds code, if
  * not the right one, where it was. Executor side.
  */
-#include "translation.h"
+#include "translation_private.h"
 
 #include "code_cache.h"
 #include "code_private.h"
@@ -320,8 +320,8 @@ static struct translation_stretch *add_stretch(struct vcpu *v, struct translatio
     return s;
 }
 
-static bool generate(struct vcpu *v, const uint8_t *page, uint32_t address, unsigned start,
-                     const uint64_t *known)
+bool translation_generate(struct vcpu *v, const uint8_t *page, uint32_t address, unsigned start,
+                          const uint64_t *known)
 {
     const struct gen_request request = { .page = page,
                                          .address = address,
@@ -339,33 +339,35 @@ static const struct translation_stretch *make_stretch(struct vcpu *v, struct tra
                                                       unsigned offset)
 {
     const uint8_t *page = v->map.ram + (p->frame << 12);
-    if (!generate(v, page, p->address, offset, p->known))
+    if (!translation_generate(v, page, p->address, offset, p->known))
         return NULL;
     const struct translation_stretch *s = add_stretch(v, p, offset);
     add_sites(v, s, page, p->address);
     return s;
 }
 
-/*
- * An instruction that ends in page `tail`: the generator gets the bytes as a page of their own, of which
- * nothing else is to be translated.
- */
-static const struct translation_stretch *make_joined(struct vcpu *v, struct translation_page *p,
-                                                     unsigned offset, struct translation_page *tail)
+bool translation_generate_joined(struct vcpu *v, const struct translation_page *p, unsigned offset,
+                                 const struct translation_page *tail)
 {
     static const uint64_t all[GEN_PAGE_SIZE / 64] = { [0 ... GEN_PAGE_SIZE / 64 - 1] = UINT64_MAX };
     struct translation *t = v->translation;
     unsigned first = GEN_PAGE_SIZE - offset;
-    uint32_t address = p->address + offset;
     __builtin_memcpy(t->joined, v->map.ram + (p->frame << 12) + offset, first);
     __builtin_memcpy(t->joined + first, v->map.ram + (tail->frame << 12), X86_INSN_MAX - first);
-    if (!generate(v, t->joined, address, 0, all) || t->result.insn_count != 1)
+    return translation_generate(v, t->joined, p->address + offset, 0, all) && t->result.insn_count == 1;
+}
+
+static const struct translation_stretch *make_joined(struct vcpu *v, struct translation_page *p,
+                                                     unsigned offset, struct translation_page *tail)
+{
+    struct translation *t = v->translation;
+    if (!translation_generate_joined(v, p, offset, tail))
         return NULL;
     t->result.insn[0].guest = (uint16_t)offset;
     t->result.guest_end = GEN_PAGE_SIZE;
     struct translation_stretch *s = add_stretch(v, p, offset);
     t->result.insn[0].guest = 0;
-    add_sites(v, s, t->joined, address);
+    add_sites(v, s, t->joined, p->address + offset);
     s->tail_page = (uint32_t)(tail - t->page) + 1;
     s->tail = X86_INSN_MAX - 1; /* at most */
     s->next_tail = tail->tails;

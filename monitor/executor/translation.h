@@ -161,3 +161,12 @@ struct translation_exit *translation_exit_at(struct translation *t, uint64_t aft
 void translation_link(struct translation *t, struct translation_exit *exit, uint32_t to, uint64_t host);
 /* Nothing branches to the stretch any more. */
 void translation_unlink(struct translation *t, uint32_t stretch);
+
+/* ---- translation_audit.c ----------------------------------------------------------------------------------
+ */
+
+/*
+ * The first disagreement of what is kept with itself, the guest's tables or the guest's bytes; NULL: there is
+ * none. Right after translation_sync(): later, a guest that has not flushed yet may be the cause.
+ */
+const char *translation_audit(struct vcpu *v);

@@ -107,6 +107,160 @@ START_TEST(what_an_audit_finds_ends_the_run)
 }
 END_TEST
 
+/* ---- Audits of translated code ------------------------------------------------------------------------ */
+
+/* L: INC DWORD [EBX]; MOV EAX, F; CALL EAX; OUT 80, AL; JMP L; F: JMP G; G, too far for one stretch: RET */
+static const uint8_t kernel_rounds[0x220] = {
+    0xff, 0x03, 0xb8, 0x10, 0x00,          0x02,          0x00,          0xff,          0xd0,
+    0xe6, 0x80, 0xeb, 0xf3, [0x10] = 0xe9, [0x11] = 0xfb, [0x12] = 0x01, [0x210] = 0xc3
+};
+
+static bool open_kernel(uint32_t audit)
+{
+    const struct d86_vcpu_config config = { .engine = D86_ENGINE_SBE, .eager = true, .audit = audit };
+    if (!sbe_guest_open(&guest, &config, kernel_rounds, sizeof(kernel_rounds)))
+        return false;
+    sbe_guest_be_kernel(&guest);
+    return true;
+}
+
+START_TEST(translated_code_is_audited_after_every_so_many_entries)
+{
+    static const uint32_t every[] = { 0, 1, 7, 1000000 };
+    if (!open_kernel(every[_i]))
+        return;
+    run_rounds();
+    uint64_t entries = sbe_guest_counter(&guest, "translated_entries");
+    uint64_t audits = sbe_guest_counter(&guest, "translation_audits");
+    ck_assert_uint_ge(entries, ROUNDS);
+    ck_assert_uint_eq(audits, every[_i] ? (entries + every[_i] - 1) / every[_i] : 0);
+    ck_assert_uint_eq(sbe_guest_counter(&guest, "native_entries"), 0);
+    sbe_guest_close(&guest);
+}
+END_TEST
+
+static struct translation_page *page_of_code(struct vcpu *v)
+{
+    return &v->translation->page[v->translation->page_at[SBE_GUEST_CODE >> 12] - 1];
+}
+
+/* The stretch that was made last, and is. */
+static struct translation_stretch *newest_stretch(struct vcpu *v)
+{
+    return &v->translation->stretch[page_of_code(v)->stretches - 1];
+}
+
+static void spoil_host_code(struct vcpu *v)
+{
+    v->translation->code[newest_stretch(v)->code] ^= 1;
+}
+
+/* Written by who does not say so. */
+static void change_guest_code(struct vcpu *v)
+{
+    v->map.ram[SBE_GUEST_CODE + 2] ^= 1;
+}
+
+static void know_an_offset(struct vcpu *v)
+{
+    page_of_code(v)->known[3] |= 1;
+}
+
+static void forget_an_offset(struct vcpu *v)
+{
+    page_of_code(v)->known[0] &= ~1ull;
+}
+
+static void lose_the_page(struct vcpu *v)
+{
+    v->translation->page_at[SBE_GUEST_CODE >> 12] = 0;
+}
+
+static void lose_the_frame(struct vcpu *v)
+{
+    v->code_frame[SBE_GUEST_CODE >> 12].translated_head = 0;
+}
+
+static void drop_without_unlisting(struct vcpu *v)
+{
+    newest_stretch(v)->dropped = true;
+}
+
+/* Of address F: into the middle of what is there. */
+static void mislead_a_target(struct vcpu *v)
+{
+    v->translation->target[(SBE_GUEST_CODE + 0x10) % TRANSLATION_TARGETS].host++;
+}
+
+static void invent_a_target(struct vcpu *v)
+{
+    v->translation->target[77].negative = 5;
+}
+
+/* The first exit there is, that of F. */
+static void mislead_an_exit(struct vcpu *v)
+{
+    struct translation *t = v->translation;
+    ck_assert_uint_gt(t->exit_count, 0);
+    t->code[t->exit[0].rel32]++;
+}
+
+static void say_it_is_not_linked(struct vcpu *v)
+{
+    ck_assert(v->translation->exit[0].linked);
+    v->translation->exit[0].linked = false;
+}
+
+static void lose_a_link(struct vcpu *v)
+{
+    for (uint32_t i = 0; i < v->translation->stretch_count; i++)
+        v->translation->stretch[i].incoming = 0;
+}
+
+static void mistake_a_site(struct vcpu *v)
+{
+    for (uint32_t i = 0; i < v->translation->site_count; i++)
+        v->translation->site[i].eip++;
+}
+
+static const struct {
+    const char *name;
+    void (*damage)(struct vcpu *v);
+    const char *finding;
+} translated_damages[] = {
+    { "host code", spoil_host_code, "a stretch's host code is not what the guest's bytes make" },
+    { "guest code", change_guest_code, "a stretch" },
+    { "a known offset too many", know_an_offset, "the known offsets of a page are wrong" },
+    { "a known offset too few", forget_an_offset, "the known offsets of a page are wrong" },
+    { "an address", lose_the_page, "an address leads to a page that was dropped" },
+    { "a frame's list", lose_the_frame, "a page is not in the list of its region or its frame" },
+    { "a drop", drop_without_unlisting, "a page's list of stretches holds one that is not its" },
+    { "a target", mislead_a_target, "the table of targets leads to what is not an address's code" },
+    { "a target of nobody's", invent_a_target, "a target of nobody's has an address" },
+    { "a branch", mislead_an_exit, "an exit leads to what is not its target's code" },
+    { "a link", say_it_is_not_linked, "an exit that is not linked does not lead to its stub" },
+    { "a list of links", lose_a_link, "a linked exit is not in the list of its target" },
+    { "a site", mistake_a_site, "a call-out leads to another instruction's site" },
+};
+
+START_TEST(what_an_audit_of_translated_code_finds_ends_the_run)
+{
+    static const char whose[] = "the translation audit found: ";
+    const char *name = translated_damages[_i].name, *finding = translated_damages[_i].finding;
+    if (!open_kernel(1))
+        return;
+    run_rounds();
+    translated_damages[_i].damage(&guest.vm->arena->vcpu);
+    ck_assert_int_eq(d86_vcpu_run(guest.cpu), 0);
+    ck_assert_msg(guest.exit->reason == D86_EXIT_INTERNAL_ERROR, "%s: exit %u", name, guest.exit->reason);
+    ck_assert_uint_eq(guest.exit->error.code, D86_ERROR_BUG);
+    ck_assert_msg(!strncmp(guest.exit->error.text, whose, strlen(whose)) &&
+                      !strncmp(guest.exit->error.text + strlen(whose), finding, strlen(finding)),
+                  "%s: %s", name, guest.exit->error.text);
+    sbe_guest_close(&guest);
+}
+END_TEST
+
 static const uint32_t flags_left[] = { 0x3002 /* none */, 0x43002 /* AC */, 0x7002 /* NT */,
                                        0x203002 /* ID */ };
 
@@ -296,6 +450,9 @@ int main(void)
     tcase_add_loop_test(tc, audits_come_after_every_so_many_entries, 0, 4);
     tcase_add_test(tc, lockstep_is_audited_too);
     tcase_add_loop_test(tc, what_an_audit_finds_ends_the_run, 0, sizeof(damages) / sizeof(damages[0]));
+    tcase_add_loop_test(tc, translated_code_is_audited_after_every_so_many_entries, 0, 4);
+    tcase_add_loop_test(tc, what_an_audit_of_translated_code_finds_ends_the_run, 0,
+                        sizeof(translated_damages) / sizeof(translated_damages[0]));
     tcase_add_loop_test(tc, the_guests_flags_do_not_stay_behind, 0,
                         sizeof(flags_left) / sizeof(flags_left[0]));
     tcase_add_loop_test(tc, pages_that_put_each_other_out_do_not_stop_the_guest, 0, 2);

@@ -1,0 +1,291 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The audit of translated code: that the lists agree with each other, that pages lead where the guest's
+ * tables do and are written nowhere unnoticed, that every stretch is what the generator makes of the guest's
+ * present bytes, and that all branches lead to stretches that are. For tests and debugging: some hundred
+ * nanoseconds for each instruction there is. Executor side.
+ */
+#include "code_private.h"
+#include "paging.h"
+#include "shadow.h"
+#include "system_space.h"
+#include "translated.h"
+#include "translation_private.h"
+
+/* Is the number in a list whose links are found so from each record? */
+#define IS_LISTED(t, head, array, limit, link, number)                                                       \
+    ({                                                                                                       \
+        uint32_t i_ = (head), steps_ = 0;                                                                    \
+        while (i_ && i_ <= (limit) && i_ != (number) + 1 && steps_++ < (limit))                              \
+            i_ = (t)->array[i_ - 1].link;                                                                    \
+        i_ == (number) + 1;                                                                                  \
+    })
+
+static uint64_t text_of(const struct translation *t, uint32_t code)
+{
+    return (uint64_t)(uintptr_t)t->text + code;
+}
+
+/* ---- Pages ------------------------------------------------------------------------------------------- */
+
+static const char *audit_mapping(const struct vcpu *v, const struct translation_page *p)
+{
+    struct paging_span span;
+    guest_pa pa;
+    paging_span(v, p->address, &span);
+    uint32_t bits = paging_span_page(v, &span, p->address, &pa);
+    if (~bits & (X86_PTE_P | X86_PTE_A) || !paging_span_executable(&span, p->address))
+        return "a page is kept that the guest's tables let nobody fetch from";
+    const struct region *r = phys_region(v, pa);
+    if (pa != p->pa || !r || (r->offset + (pa - r->pa)) >> 12 != p->frame)
+        return "a page is kept that leads elsewhere now";
+    return NULL;
+}
+
+static bool shadow_writes(const struct shadow *s, uint64_t frame)
+{
+    uint32_t page = s->frame_head[frame];
+    for (unsigned n = 0; page && n <= SHADOW_PAGES; n++) {
+        if (s->page[page - 1].writable)
+            return true;
+        page = s->page[page - 1].next;
+    }
+    return page != 0;
+}
+
+static bool tlb_writes(const struct vcpu *v, const struct tlb_entry *tlb, uint64_t frame)
+{
+    const uint8_t *page = v->map.ram + (frame << 12);
+    for (unsigned i = 0; i < TLB_SIZE; i++) {
+        if (tlb[i].write_tag != TLB_INVALID &&
+            (const uint8_t *)(uintptr_t)(tlb[i].write_tag + tlb[i].addend) == page)
+            return true;
+    }
+    return false;
+}
+
+/* Whoever writes to the frame must be noticed. */
+static const char *audit_writers(const struct vcpu *v, const struct translation_page *p)
+{
+    bool writable = shadow_writes(v->shadow, p->frame);
+    for (unsigned i = 0; i < SYSTEM_SPACES; i++)
+        writable |= shadow_writes(&v->spaces->shadow[i], p->frame);
+    if (writable)
+        return "a frame with translated code can be written by host code";
+    if (tlb_writes(v, v->tlb_system, p->frame) || tlb_writes(v, v->tlb_user, p->frame))
+        return "a frame with translated code can be written by the interpreter unnoticed";
+    return NULL;
+}
+
+/* Are the offsets that are known those of the instructions in the page's stretches, each once? */
+static const char *audit_known(const struct translation *t, const struct translation_page *p)
+{
+    uint64_t known[GEN_PAGE_SIZE / 64] = { 0 };
+    uint32_t steps = 0;
+    for (uint32_t i = p->stretches; i; i = t->stretch[i - 1].next) {
+        const struct translation_stretch *s = &t->stretch[i - 1];
+        if (i > t->stretch_count || steps++ > t->stretch_count || s->dropped || &t->page[s->page] != p)
+            return "a page's list of stretches holds one that is not its";
+        for (uint32_t n = 0; n < s->insn_count; n++) {
+            unsigned offset = t->insn[s->insns + n].guest;
+            if (known[offset / 64] >> (offset % 64) & 1)
+                return "an instruction is in two stretches";
+            known[offset / 64] |= 1ull << (offset % 64);
+        }
+    }
+    return __builtin_memcmp(known, p->known, sizeof(known)) ? "the known offsets of a page are wrong" : NULL;
+}
+
+static const char *audit_page(struct vcpu *v, uint32_t number)
+{
+    const struct translation *t = v->translation;
+    const struct translation_page *p = &t->page[number];
+    if (t->page_at[p->address >> 12] != number + 1)
+        return "a page is not found by its address";
+    if (!IS_LISTED(t, t->region[p->address >> 22], page, t->page_count, next_of_region, number) ||
+        !IS_LISTED(t, v->code_frame[p->frame].translated_head, page, t->page_count, next_of_frame, number))
+        return "a page is not in the list of its region or its frame";
+    const char *what = audit_mapping(v, p);
+    if (!what)
+        what = audit_writers(v, p);
+    return what ? what : audit_known(t, p);
+}
+
+/* ---- Stretches ----------------------------------------------------------------------------------------- */
+
+/* Make the stretch again; what was not taken into it then is known now. */
+static bool make_again(struct vcpu *v, const struct translation_stretch *s)
+{
+    struct translation *t = v->translation;
+    const struct translation_page *p = &t->page[s->page];
+    uint64_t known[GEN_PAGE_SIZE / 64];
+    if (s->tail_page)
+        return translation_generate_joined(v, p, s->start, &t->page[s->tail_page - 1]);
+    for (unsigned i = 0; i < GEN_PAGE_SIZE / 64; i++)
+        known[i] = UINT64_MAX;
+    for (uint32_t i = 0; i < s->insn_count; i++) {
+        unsigned offset = t->insn[s->insns + i].guest;
+        known[offset / 64] &= ~(1ull << (offset % 64));
+    }
+    return translation_generate(v, v->map.ram + (p->frame << 12), p->address, s->start, known);
+}
+
+/* Set the fields of the new code that are filled in later to what they are. */
+static void take_fields(struct translation *t, const struct translation_stretch *s)
+{
+    struct gen_result *r = &t->result;
+    for (uint32_t i = 0; i < r->exit_count; i++)
+        __builtin_memcpy(r->code + r->exit[i].rel32, t->code + s->code + r->exit[i].rel32, 4);
+    for (uint32_t i = 0; i < r->call_out_count; i++)
+        __builtin_memcpy(r->code + r->call_out[i].number, t->code + s->code + r->call_out[i].number, 4);
+}
+
+static bool same_insns(const struct translation *t, const struct translation_stretch *s)
+{
+    const struct gen_result *r = &t->result;
+    bool same = r->insn_count == s->insn_count;
+    for (uint32_t i = 0; i < s->insn_count && same; i++) {
+        const struct gen_insn *now = &r->insn[i], *then = &t->insn[s->insns + i];
+        unsigned guest = s->tail_page ? s->start : now->guest;
+        same = then->guest == guest && then->length == now->length && then->host == now->host &&
+               then->restart == now->restart;
+    }
+    return same;
+}
+
+static bool same_exits(const struct translation *t, const struct translation_stretch *s)
+{
+    const struct gen_result *r = &t->result;
+    bool same = r->exit_count == s->exit_count;
+    for (uint32_t i = 0; i < s->exit_count && same; i++) {
+        const struct gen_exit *now = &r->exit[i];
+        const struct translation_exit *then = &t->exit[s->exits + i];
+        same = then->target == now->target && then->rel32 == s->code + now->rel32 &&
+               then->stub == s->code + now->stub && then->after == s->code + now->after;
+    }
+    return same;
+}
+
+/* Each call-out's site: of the instruction that is there. */
+static bool same_sites(const struct translation *t, const struct translation_stretch *s)
+{
+    const struct gen_result *r = &t->result;
+    uint32_t address = t->page[s->page].address;
+    bool same = true;
+    for (uint32_t i = 0; i < r->call_out_count && same; i++) {
+        const struct gen_insn *insn = &t->insn[s->insns + r->call_out[i].insn];
+        uint32_t number;
+        __builtin_memcpy(&number, t->code + s->code + r->call_out[i].number, 4);
+        same = number < t->site_count && t->site[number].eip == address + insn->guest &&
+               (!t->site[number].length || t->site[number].length == insn->length);
+    }
+    return same;
+}
+
+static const char *audit_bytes(struct vcpu *v, const struct translation_stretch *s)
+{
+    struct translation *t = v->translation;
+    if (!make_again(v, s) || !same_insns(t, s) || !same_exits(t, s))
+        return "a stretch was made of other bytes than the guest has there now";
+    if (!same_sites(t, s))
+        return "a call-out leads to another instruction's site";
+    take_fields(t, s);
+    if (t->result.guest_end > s->end && !s->tail_page)
+        return "a stretch was made of more bytes than it says";
+    if (t->result.code_size != s->code_size ||
+        __builtin_memcmp(t->result.code, t->code + s->code, s->code_size))
+        return "a stretch's host code is not what the guest's bytes make";
+    return NULL;
+}
+
+/* Does this offset of the code begin an instruction, the one at la, of a stretch that is? */
+static bool begins(const struct translation *t, uint32_t code, guest_la la, uint32_t *stretch)
+{
+    struct translation_place place;
+    if (!translation_place(t, text_of(t, code), &place))
+        return false;
+    *stretch = place.stretch;
+    return !t->stretch[place.stretch].dropped && place.begin == text_of(t, code) && place.la == la;
+}
+
+static const char *audit_exit(const struct translation *t, uint32_t number)
+{
+    const struct translation_exit *e = &t->exit[number];
+    uint32_t distance, stretch;
+    __builtin_memcpy(&distance, t->code + e->rel32, 4);
+    uint32_t to = e->rel32 + 4 + distance;
+    if (!e->linked)
+        return to == e->stub ? NULL : "an exit that is not linked does not lead to its stub";
+    if (!begins(t, to, e->target, &stretch))
+        return "an exit leads to what is not its target's code";
+    return IS_LISTED(t, t->stretch[stretch].incoming, exit, t->exit_count, next_incoming, number)
+               ? NULL
+               : "a linked exit is not in the list of its target";
+}
+
+static const char *audit_stretch(struct vcpu *v, uint32_t number)
+{
+    struct translation *t = v->translation;
+    const struct translation_stretch *s = &t->stretch[number];
+    const char *what = NULL;
+    if (s->code + s->code_size > t->code_used || (number && s[-1].code + s[-1].code_size > s->code))
+        return "stretches do not lie behind each other";
+    if (s->dropped)
+        return s->incoming ? "something leads to a stretch that was dropped" : NULL;
+    if (s->page >= t->page_count || t->page[s->page].frame == FRAME_NONE ||
+        !IS_LISTED(t, t->page[s->page].stretches, stretch, t->stretch_count, next, number))
+        return "a stretch is not in the list of its page";
+    if (s->tail_page &&
+        !IS_LISTED(t, t->page[s->tail_page - 1].tails, stretch, t->stretch_count, next_tail, number))
+        return "a stretch is not in the list of its second page";
+    for (uint32_t i = 0; i < s->exit_count && !what; i++)
+        what = audit_exit(t, s->exits + i);
+    return what ? what : audit_bytes(v, s);
+}
+
+/* ---- All of it ------------------------------------------------------------------------------------------
+ */
+
+static const char *audit_target(const struct translation *t, uint32_t index)
+{
+    const struct translation_target *target = &t->target[index];
+    guest_la la = 0u - target->negative;
+    uint32_t stretch;
+    if (target->host == translated_no_target())
+        return target->negative ? "a target of nobody's has an address" : NULL;
+    if (!translation_has(t, target->host) || la % TRANSLATION_TARGETS != index ||
+        !begins(t, (uint32_t)(target->host - text_of(t, 0)), la, &stretch) || stretch != target->stretch)
+        return "the table of targets leads to what is not an address's code";
+    return NULL;
+}
+
+static const char *audit_addresses(const struct translation *t)
+{
+    uint32_t used = 0, found = 0;
+    for (uint32_t i = 0; i < t->page_count; i++)
+        used += t->page[i].frame != FRAME_NONE;
+    for (uint32_t number = 0; number < 1u << 20; number++) {
+        uint32_t page = t->page_at[number];
+        found += page != 0;
+        if (page > t->page_count)
+            return "an address leads to a page that was never made";
+    }
+    return used == found ? NULL : "an address leads to a page that was dropped";
+}
+
+const char *translation_audit(struct vcpu *v)
+{
+    const struct translation *t = v->translation;
+    const char *what = audit_addresses(t);
+    v->counts.translation_audits++;
+    for (uint32_t i = 0; i < t->page_count && !what; i++) {
+        if (t->page[i].frame != FRAME_NONE)
+            what = audit_page(v, i);
+    }
+    for (uint32_t i = 0; i < t->stretch_count && !what; i++)
+        what = audit_stretch(v, i);
+    for (uint32_t i = 0; i < TRANSLATION_TARGETS && !what; i++)
+        what = audit_target(t, i);
+    return what;
+}
