@@ -139,12 +139,23 @@ void native_leave(struct sigcontext *c, const char *where, uint64_t rsp, uint64_
     c->ss = HOST_FLAT_DATA;
 }
 
+/* A handler that was interrupted knows what it does: it will look at what is pending, or who comes after it. */
+static bool met_a_handler(const struct sigcontext *c)
+{
+    return c->cs == HOST_CODE64 && c->rsp - (uint64_t)(uintptr_t)signal_stack < sizeof(signal_stack);
+}
+
 void native_signal(int signal, const siginfo_t *info, struct ucontext *context)
 {
     (void)info;
     struct sigcontext *c = &context->uc_mcontext;
     if (signal == DEADLINE_SIGNAL)
         deadline_passed();
+    if (met_a_handler(c)) {
+        if (!is_kick(signal))
+            die_of(signal);
+        return;
+    }
     if (c->cs == HOST_CODE64 && translated_signal(signal, is_kick(signal), c))
         return;
     if (c->cs != HOST_CODE64) {
