@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The mnemonics the decoder knows: one list, expanded into enum x86_op here and into the printable names
- * in translator/decode.c. A row of an opcode map can only name what stands in this list, and a unit test
+ * in translator/decoder/decode.c. A row of an opcode map can only name what stands in this list, and a unit test
  * checks that each entry is named by some row.
  * Names are the SDM's. Where the manual uses one mnemonic for instructions that differ in what they touch
  * (MOV to and from control registers, near and far JMP), each has its own enumerator.

@@ -14,8 +14,7 @@ if(NOT D86_SANITIZE)
     set_tests_properties(translator_needs_no_libc PROPERTIES LABELS unit)
     add_test(NAME executor_needs_no_libc
              COMMAND "${PROJECT_SOURCE_DIR}/tests/tools/check_undefined.sh" image
-                 "$<TARGET_OBJECTS:d86-executor>" "$<TARGET_OBJECTS:d86-translator>" "$<TARGET_OBJECTS:d86-near>"
-             COMMAND_EXPAND_LISTS)
+                 $<TARGET_FILE:d86-executor> $<TARGET_FILE:d86-translator> $<TARGET_FILE:d86-near>)
     set_tests_properties(executor_needs_no_libc PROPERTIES LABELS unit)
 endif()
 

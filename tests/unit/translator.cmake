@@ -2,14 +2,14 @@
 # The translator: its instruction decoder. D86_LONG=1 in the environment, or the tests labelled `long`, take
 # more random bytes and every ModRM byte.
 
-set(translator_dir "${PROJECT_SOURCE_DIR}/translator")
+set(decoder "${PROJECT_SOURCE_DIR}/translator/decoder")
 
 d86_unit_test(test_decode
     SOURCES unit/test_decode.c unit/decode_cases.c
-    LIBRARIES d86-translator INCLUDES "${translator_dir}")
+    LIBRARIES d86-translator INCLUDES "${decoder}")
 d86_unit_test(test_decode_capstone
     SOURCES unit/test_decode_capstone.c unit/decode_cases.c
-    LIBRARIES d86-translator PkgConfig::CAPSTONE INCLUDES "${translator_dir}")
+    LIBRARIES d86-translator PkgConfig::CAPSTONE INCLUDES "${decoder}")
 d86_unit_test(test_decode_operands
     SOURCES unit/test_decode_operands.c unit/decode_cases.c
     LIBRARIES d86-translator PkgConfig::CAPSTONE)

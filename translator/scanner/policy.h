@@ -23,9 +23,3 @@ struct guard_view {
  * encoding is found at its opcode, so that hiding the opcode hides it for every number of prefixes.
  */
 bool policy_guards(const struct guard_view *view, enum scan_guard guard);
-
-static inline bool policy_is_prefix(uint8_t byte)
-{
-    return byte == 0x26 || byte == 0x2e || byte == 0x36 || byte == 0x3e || (byte >= 0x64 && byte <= 0x67) ||
-           byte == 0xf0 || byte == 0xf2 || byte == 0xf3;
-}

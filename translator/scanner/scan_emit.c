@@ -7,6 +7,7 @@
 #include "scan_private.h"
 
 #include "policy.h"
+#include "prefix.h"
 
 static void widen(struct scan_range *range, unsigned offset)
 {
@@ -78,7 +79,7 @@ static unsigned opcode_position(const struct insn *insn, const uint8_t *original
 {
     unsigned at = 0;
 
-    while (policy_is_prefix(original[at]))
+    while (x86_is_prefix(original[at]))
         at++;
     return at + insn->map;
 }
@@ -107,7 +108,7 @@ static bool twin_by_prefix(const struct insn *insn, const uint8_t *original, uin
 
     if (insn->op != X86_BSF && insn->op != X86_BSR)
         return false;
-    for (unsigned i = 0; policy_is_prefix(original[i]); i++)
+    for (unsigned i = 0; x86_is_prefix(original[i]); i++)
         if (original[i] == 0xf2 || original[i] == 0xf3)
             twin[i] = override[insn->seg];
     return true;

@@ -6,7 +6,7 @@
  */
 #include "emit.h"
 
-#include "policy.h"
+#include "prefix.h"
 
 enum {
     MODRM_SIB = 4,    /* ModRM.rm: a SIB byte follows */
@@ -22,7 +22,7 @@ static bool is_segment_prefix(uint8_t byte)
 
 static void take_prefixes(struct shape *shape, const uint8_t **at)
 {
-    for (; policy_is_prefix(**at); (*at)++)
+    for (; x86_is_prefix(**at); (*at)++)
         if (!is_segment_prefix(**at))
             shape->prefix[shape->prefix_count++] = **at;
 }
