@@ -5,7 +5,7 @@
 
 # One room, in the folder it stands in.
 #
-#   d86_room(d86-memory SOURCES bus.c mem.c SEES d86-host)
+#   d86_room(d86-executor-memory SOURCES bus.c mem.c SEES d86-executor-host)
 function(d86_room name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;SEES")
     if(arg_UNPARSED_ARGUMENTS OR NOT arg_SOURCES)
@@ -20,7 +20,7 @@ endfunction()
 
 # The headers of rooms, and of those they see, for a target that is no room; none of their objects.
 #
-#   d86_sees(test_segment PRIVATE d86-processor)
+#   d86_sees(test_segment PRIVATE d86-executor-processor)
 function(d86_sees target scope)
     foreach(room IN LISTS ARGN)
         target_include_directories(${target} ${scope} "$<TARGET_PROPERTY:${room},INTERFACE_INCLUDE_DIRECTORIES>")
@@ -29,7 +29,7 @@ endfunction()
 
 # The library its rooms make together: a static one, and one even where they call each other in both directions.
 #
-#   d86_of_rooms(d86-executor d86-state d86-host d86-memory)
+#   d86_of_rooms(d86-translator d86-decoder d86-emitter d86-scanner)
 function(d86_of_rooms name)
     set(objects "")
     foreach(room IN LISTS ARGN)

@@ -1,8 +1,8 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Handlers that end as the executor's do (DISPATCH in monitor/executor/cpu.h). Exit status 0: the last of
- * them found the stack where the first did, so they are jumped to.
+ * Handlers that end as the executor's do (DISPATCH in monitor/executor/state/cpu.h). Exit status 0: the last
+ * of them found the stack where the first did, so they are jumped to.
  */
 #include <stdint.h>
 

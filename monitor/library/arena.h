@@ -15,14 +15,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../executor/block.h"
-#include "../executor/channel.h"
-#include "../executor/code_cache.h"
-#include "../executor/lockstep.h"
-#include "../executor/shadow.h"
-#include "../executor/system_space.h"
-#include "../executor/trace_ring.h"
-#include "../executor/translation.h"
+#include "block.h"
+#include "channel.h"
+#include "code_cache.h"
+#include "lockstep.h"
+#include "shadow.h"
+#include "system_space.h"
+#include "trace_ring.h"
+#include "translation.h"
 
 enum { ARENA_SLOTS = 8 };
 

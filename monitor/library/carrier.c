@@ -3,7 +3,7 @@
  *
  * Where the vCPU runs: in an executor process of its own, or (for debuggers and sanitizers) in the caller.
  * Starts the process from the image inside the library, hands it the vCPU and waits for it to come back, and
- * tells when it died. Library side; the other half is executor/main.c.
+ * tells when it died. Library side; the other half is executor/process/main.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * What the processor counts, by struct and by name. The lists are those of duplex86.h and of
- * executor/stats.h. Library side. API: include/duplex86/duplex86.h.
+ * executor/state/stats.h. Library side. API: include/duplex86/duplex86.h.
  */
 #define _GNU_SOURCE
 #include <string.h>

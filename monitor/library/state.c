@@ -10,8 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../executor/cpu_model.h"
-#include "../executor/executor.h"
+#include "cpu_model.h"
+#include "executor.h"
 #include "mirror.h"
 
 /* ---- Reset

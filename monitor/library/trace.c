@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The reader's side of the executor's trace events: which ones are wanted, and taking them from the ring
- * (executor/trace_ring.h). Library side. API: include/duplex86/duplex86.h.
+ * (executor/state/trace_ring.h). Library side. API: include/duplex86/duplex86.h.
  */
 #include <fnmatch.h>
 #include <string.h>

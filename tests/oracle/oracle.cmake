@@ -36,7 +36,7 @@ add_executable(oracle
 # program itself above 4 GiB.
 set_source_files_properties(oracle/native_child.c oracle/translated.c PROPERTIES COMPILE_OPTIONS -fno-stack-protector)
 set_source_files_properties(oracle/native.c oracle/native_child.c PROPERTIES
-    INCLUDE_DIRECTORIES "${PROJECT_SOURCE_DIR}/monitor/executor") # host_call.h
+    INCLUDE_DIRECTORIES "${PROJECT_SOURCE_DIR}/monitor/executor/host") # host_call.h
 set_target_properties(oracle PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
 target_compile_options(oracle PRIVATE -fPIE)
 target_link_options(oracle PRIVATE -pie -Wl,-z,now)

@@ -5,9 +5,9 @@ a handler that is called leaves a frame on the host's stack, and a guest only ha
 
   check_handlers.py [--at-least N] FILE...    linked files, each with so many handlers
 
-Handlers are the functions whose symbol begins with "uop_" (HANDLER in monitor/executor/cpu.h), and every function
+Handlers are the functions whose symbol begins with "uop_" (HANDLER in monitor/executor/state/cpu.h), and every function
 that one of them jumps to, since that ends the handler in its place. In the disassembly of these
-  - nothing is called through a pointer but a stub for a host instruction (FPU_CALL in monitor/executor/fpu.h), known by
+  - nothing is called through a pointer but a stub for a host instruction (FPU_CALL in monitor/executor/interpreter/fpu.h), known by
     the step over the red zone around it,
 and in all of the file
   - nothing calls a handler by name that goes on to another.

@@ -27,7 +27,7 @@ if(D86_THREADED)
                  $<TARGET_FILE:d86-executor-image> $<TARGET_FILE:d86-library>)
     # The check finds what it is for.
     add_library(handlers-that-call MODULE tools/handlers_that_call.c)
-    target_include_directories(handlers-that-call PRIVATE "${PROJECT_SOURCE_DIR}/monitor/executor")
+    d86_sees(handlers-that-call PRIVATE d86-executor-interpreter)
     target_link_libraries(handlers-that-call PRIVATE d86-warnings)
     d86_freestanding(handlers-that-call)
     add_test(NAME handlers_jump_finds_calls COMMAND ${check_handlers} $<TARGET_FILE:handlers-that-call>)

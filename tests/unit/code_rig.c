@@ -5,11 +5,10 @@
  * absent.
  */
 #include "code_rig.h"
-#include "translation.h"
 
 #include <sys/mman.h>
 
-#include "sbe.h"
+#include "news.h"
 #include "trace_ring.h"
 
 /* ck_assert() writes a record even when all is well, too slow for every byte. */

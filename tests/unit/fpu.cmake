@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Suites of the executor's FP and SIMD handlers. The handlers run alone, on a vCPU made by
 # fpu_rig_guest.c, so they are compiled here once more instead of taken from the executor.
-set(executor "${PROJECT_SOURCE_DIR}/monitor/executor")
+set(interpreter "${PROJECT_SOURCE_DIR}/monitor/executor/interpreter")
 add_library(fpu-rig OBJECT
-    ${executor}/fpu.c ${executor}/fpu_env.c ${executor}/fpu_x87.c ${executor}/simd.c
-    ${executor}/simd_math.c ${executor}/simd_misc.c ${executor}/unwind.S
+    ${interpreter}/fpu.c ${interpreter}/fpu_env.c ${interpreter}/fpu_x87.c ${interpreter}/simd.c
+    ${interpreter}/simd_math.c ${interpreter}/simd_misc.c "${PROJECT_SOURCE_DIR}/monitor/executor/host/unwind.S"
     unit/fpu_rig_guest.c)
 target_compile_options(fpu-rig PRIVATE
     "$<$<COMPILE_LANGUAGE:C>:-fno-stack-protector;-mgeneral-regs-only>" -fcf-protection=none)
-target_include_directories(fpu-rig PRIVATE ${executor})
+d86_sees(fpu-rig PRIVATE d86-executor-interpreter)
 target_link_libraries(fpu-rig PRIVATE d86-warnings)
 
 d86_unit_test(test_fpu SOURCES unit/test_fpu.c unit/fpu_rig_host.c

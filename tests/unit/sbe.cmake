@@ -2,7 +2,7 @@
 # The engine sbe through the public API. Sanitizer builds do not have it.
 if(NOT D86_SANITIZE)
     find_package(Threads REQUIRED)
-    d86_unit_test(test_sbe SOURCES unit/test_sbe.c LIBRARIES d86-library)
+    d86_unit_test(test_sbe SOURCES unit/test_sbe.c LIBRARIES d86-library SEES d86-executor-engine)
     d86_unit_test(test_sbe_kick SOURCES unit/test_sbe_kick.c LIBRARIES d86-library Threads::Threads)
     add_test(NAME test_sbe_kick_long COMMAND test_sbe_kick 100000)
     set_tests_properties(test_sbe_kick_long PROPERTIES LABELS "unit;long" TIMEOUT 1200)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Suites of shadow paging. The shadow and the page walks run alone, on a vCPU made by shadow_rig.c, so they are
 # compiled here once more instead of taken from the executor.
-set(executor "${PROJECT_SOURCE_DIR}/monitor/executor")
+set(inplace "${PROJECT_SOURCE_DIR}/monitor/executor/inplace")
 add_library(shadow-rig OBJECT
-    ${executor}/paging.c ${executor}/shadow.c ${executor}/shadow_audit.c ${executor}/shadow_table.c
+    "${PROJECT_SOURCE_DIR}/monitor/executor/memory/paging.c"
+    ${inplace}/shadow.c ${inplace}/shadow_audit.c ${inplace}/shadow_table.c
     unit/shadow_rig.c)
-target_include_directories(shadow-rig PUBLIC ${executor} ${CMAKE_CURRENT_SOURCE_DIR}/unit)
+target_include_directories(shadow-rig PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/unit)
+d86_sees(shadow-rig PUBLIC d86-executor-inplace)
 target_link_libraries(shadow-rig PRIVATE d86-warnings)
 
 d86_unit_test(test_shadow SOURCES unit/test_shadow.c unit/shadow_space.c LIBRARIES shadow-rig)

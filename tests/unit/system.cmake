@@ -3,4 +3,4 @@
 # needs a running guest is in tests/guest/.
 d86_unit_test(test_cpu_model SOURCES unit/test_cpu_model.c LIBRARIES d86-library)
 d86_unit_test(test_segment SOURCES unit/test_segment.c LIBRARIES d86-executor
-              INCLUDES "${PROJECT_SOURCE_DIR}/monitor/executor")
+              SEES d86-executor-processor)

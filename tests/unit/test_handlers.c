@@ -4,7 +4,7 @@
  * Whatever the instruction, the stack pointer behind it is what it was before: each form of the opcode tables
  * is executed, in several modes, by its fast and its slow handler, and then the host's stack is looked at. A
  * single byte left there, and a guest's loop ends the executor. And no handler is left out: the program knows
- * them by its own symbols (UOP_SYMBOL in monitor/executor/cpu.h).
+ * them by its own symbols (UOP_SYMBOL in monitor/executor/state/cpu.h).
  */
 #include <check.h>
 #include <fcntl.h>

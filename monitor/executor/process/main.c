@@ -11,7 +11,7 @@
 #include <linux/futex.h>
 #include <linux/mman.h>
 
-#include "../library/arena.h"
+#include "../../library/arena.h"
 #include "channel.h"
 #include "confine.h"
 #include "deadline.h"

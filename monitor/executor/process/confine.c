@@ -16,7 +16,7 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 
-#include "../library/arena.h"
+#include "../../library/arena.h"
 #include "channel.h"
 #include "host.h"
 

@@ -15,6 +15,7 @@
 #include "host.h"
 #include "host_segments.h"
 #include "lockstep.h"
+#include "news.h"
 #include "paging.h"
 #include "shadow.h"
 #include "system_space.h"

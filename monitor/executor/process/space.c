@@ -8,7 +8,7 @@
 #include <asm/unistd.h>
 #include <linux/mman.h>
 
-#include "../library/arena.h"
+#include "../../library/arena.h"
 #include "channel.h"
 #include "host.h"
 

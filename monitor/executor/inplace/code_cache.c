@@ -6,8 +6,8 @@
  * are not mapped at the moment are kept: after a context switch they only need mapping again. Executor side.
  */
 #include "code_private.h"
+#include "news.h"
 #include "paging.h"
-#include "sbe.h"
 #include "trace_ring.h"
 
 /* ---- Order of use ------------------------------------------------------------------------------------ */

@@ -10,8 +10,8 @@
 #include "code_cache.h"
 #include "code_private.h"
 #include "executor.h"
+#include "news.h"
 #include "paging.h"
-#include "sbe.h"
 #include "translated.h"
 
 void translation_init(struct translation *t, uint8_t *code, const uint8_t *text)

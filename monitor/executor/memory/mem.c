@@ -8,9 +8,9 @@
  */
 #include "mem.h"
 #include "breakpoint.h"
-#include "lockstep.h"
+#include "lockstep_notes.h"
+#include "news.h"
 #include "paging.h"
-#include "sbe.h"
 
 /* ---- TLB
  * --------------------------------------------------------------------------------------------------- */

@@ -164,7 +164,7 @@ struct unwind_buffer {
 
 /* ---- FPU --------------------------------------------------------------------------------------------- */
 
-/* x87, MMX and SSE state; executor/fpu.c says how it lives partly in the host's registers. */
+/* x87, MMX and SSE state; interpreter/fpu.c says how it lives partly in the host's registers. */
 struct fpu {
     /* FXSAVE image; valid while !live. Its FIP, FDP and FOP are not: see below. */
     _Alignas(64) uint8_t image[512];

@@ -131,8 +131,6 @@ void translation_sync(struct vcpu *v);
 void translation_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size);
 /* Is the guest's time stamp counter still the host's, or still not? Otherwise forget everything. */
 void translation_check_tsc(struct vcpu *v);
-/* All that was translated from the frame. */
-void translation_drop_frame(struct vcpu *v, uint64_t frame);
 
 /* ---- translation_place.c: from host code back to the guest ------------------------------------------- */
 

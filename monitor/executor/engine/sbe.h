@@ -23,11 +23,6 @@ enum sbe_answer {
 enum sbe_answer sbe_run(struct vcpu *v);
 /* After SBE_INTERPRET, so many instructions were interpreted. */
 void sbe_interpreted(struct vcpu *v, uint64_t count);
-/* tlb_flush(), tlb_flush_page(): the guest's translations changed. */
-void sbe_translations_changed(struct vcpu *v);
-void sbe_page_changed(struct vcpu *v, guest_la la);
-/* The frame holds scanned code or decoded blocks: no mapping of it may be writable. */
-void sbe_frame_is_code(struct vcpu *v, uint64_t frame);
 /* EFLAGS to run natively with, and taking over what native code left in them. */
 uint32_t sbe_flags_out(const struct vcpu *v);
 void sbe_flags_in(struct vcpu *v, uint32_t native);

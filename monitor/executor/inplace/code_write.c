@@ -8,8 +8,8 @@
  * Executor side.
  */
 #include "code_private.h"
+#include "news.h"
 #include "trace_ring.h"
-#include "translation.h"
 
 enum {
     /*

@@ -20,7 +20,6 @@
 #include "deadline.h"
 #include "executor.h"
 #include "host.h"
-#include "translated.h"
 
 struct native_frame {
     uint64_t rsp;

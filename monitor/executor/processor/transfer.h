@@ -23,7 +23,7 @@ void frame_push(struct vcpu *v, struct frame *f, unsigned size, uint32_t value);
 /* SS and ESP become the frame's. */
 void frame_commit(struct vcpu *v, const struct frame *f);
 
-/* Top of the stack `depth` bytes up, with the rights of the CPL (executor/mem.h has the same for 1 uop). */
+/* Top of the stack `depth` bytes up, with the rights of the CPL (memory/mem.h has the same for 1 uop). */
 uint32_t frame_peek(struct vcpu *v, uint32_t depth, unsigned size);
 
 /*

@@ -10,8 +10,8 @@
  */
 #include "block.h"
 #include "flow.h"
+#include "news.h"
 #include "paging.h"
-#include "sbe.h"
 
 /* ---- Special uops
  * --------------------------------------------------------------------------------------------- */

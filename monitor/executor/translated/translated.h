@@ -10,7 +10,6 @@
 #include "cpu.h"
 #include "translator/generate.h"
 
-struct sigcontext;
 struct translation_site;
 
 /* May the next instruction be executed from translated code, as far as the vCPU's mode says? */
@@ -29,14 +28,6 @@ enum translated_answer translated_run(struct vcpu *v);
 int translated_init(struct vcpu *v, uint32_t *running);
 /* A run has been left, perhaps in the middle of a call-out. */
 void translated_end(struct vcpu *v);
-
-/* ---- translated_signal.c ------------------------------------------------------------------------------- */
-
-/*
- * A signal in 64-bit code. True: it met translated code, or what leads there and back, and the context is
- * changed to where execution goes on.
- */
-bool translated_signal(int signal, bool kick, struct sigcontext *c);
 
 /* ---- for translation.c ------------------------------------------------------------------------------- */
 

@@ -55,3 +55,13 @@ void native_leave(struct sigcontext *c, const char *where, uint64_t rsp, uint64_
  */
 void native_enter(struct vcpu *v, const struct native_segments *segments, uint32_t *eflags,
                   struct native_trap *trap);
+
+/* ---- translated/translated_signal.c, whose signals arrive here, too ------------------------------------ */
+
+struct sigcontext;
+
+/*
+ * A signal in 64-bit code. True: it met translated code, or what leads there and back, and the context is
+ * changed to where execution goes on.
+ */
+bool translated_signal(int signal, bool kick, struct sigcontext *c);
