@@ -21,52 +21,8 @@
 #include "translated.h"
 #include "translation.h"
 
-/* ---- Mode
- * -------------------------------------------------------------------------------------------------- */
-
-static bool seg_is_flat(const struct segment *s)
-{
-    return s->base == 0 && s->min == 0 && s->max == 0xffffffffu && s->readable && s->writable;
-}
-
-static uint8_t current_mode(const struct vcpu *v)
-{
-    const struct segment *cs = &v->seg[X86_CS];
-    uint8_t mode = 0;
-    if (cs->attr & X86_SEG_DB)
-        mode |= MODE_CODE32;
-    if (v->seg[X86_SS].attr & X86_SEG_DB)
-        mode |= MODE_STACK32;
-    if (cs->base == 0 && cs->limit == 0xffffffffu && seg_is_flat(&v->seg[X86_DS]) &&
-        seg_is_flat(&v->seg[X86_ES]) && seg_is_flat(&v->seg[X86_SS]))
-        mode |= MODE_FLAT;
-    if (v->cpl == 3)
-        mode |= MODE_USER;
-    return mode;
-}
-
-void exec_mode_changed(struct vcpu *v)
-{
-    bool check_each = v->debug.active || (v->cpl == 3 && (v->cr0 & X86_CR0_AM) && (v->eflags & X86_AC)) ||
-                      (v->cpl == 3 && v->engine == D86_ENGINE_LOCKSTEP);
-    v->mode = current_mode(v);
-    v->tlb = check_each ? v->tlb_none : v->cpl == 3 ? v->tlb_user : v->tlb_system;
-    /* What the jump cache holds was checked against the CS limit of its time. */
-    if (v->seg[X86_CS].limit != v->fetch_limit) {
-        v->fetch_limit = v->seg[X86_CS].limit;
-        tlb_new_generation(v);
-    }
-    v->fetch_tag = v->tlb_generation << MODE_BITS | v->mode;
-    fpu_invalidate(v); /* CR0 and CR4 say what the next FP instruction may do */
-}
-
 /* ---- Leaving
  * ------------------------------------------------------------------------------------------------ */
-
-void exec_exit(struct vcpu *v)
-{
-    unwind_to(&v->unwind, UNWIND_EXIT);
-}
 
 static NORETURN void exit_with(struct vcpu *v, enum d86_exit_reason reason)
 {
@@ -79,17 +35,6 @@ static NORETURN void exit_debug(struct vcpu *v, enum d86_debug cause)
     v->exit->debug.cause = (uint8_t)cause;
     v->exit->debug.linear = v->seg[X86_CS].base + v->eip;
     exit_with(v, D86_EXIT_DEBUG);
-}
-
-void exec_error(struct vcpu *v, const struct uop *u, uint32_t code, const char *text)
-{
-    unsigned i;
-    cpu_sync(v, u);
-    v->exit->error.code = code;
-    for (i = 0; text[i] && i < sizeof(v->exit->error.text) - 1; i++)
-        v->exit->error.text[i] = text[i];
-    v->exit->error.text[i] = 0;
-    exit_with(v, D86_EXIT_INTERNAL_ERROR);
 }
 
 /* ---- Events between instructions

@@ -19,7 +19,7 @@
 int unwind_save(struct unwind_buffer *b) __attribute__((returns_twice));
 NORETURN void unwind_to(struct unwind_buffer *b, int code);
 
-/* ---- exec.c: the run loop ------------------------------------------------------------------------------ */
+/* ---- exec.c: the run loop; leave.c, mode.c -------------------------------------------------------------- */
 
 /* Would an external interrupt be taken before the next instruction? */
 bool exec_can_interrupt(const struct vcpu *v);
