@@ -12,7 +12,12 @@
 
 #include "cpu_model.h"
 #include "executor.h"
+#include "flags.h"
+#include "fpu_state.h"
 #include "mirror.h"
+#include "msr.h"
+#include "paging.h"
+#include "segment.h"
 
 /* ---- Reset
  * ------------------------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cpu_model.h"
+#include "exec.h"
 #include "executor.h"
 #include "mirror.h"
 #include "state.h"

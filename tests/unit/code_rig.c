@@ -8,6 +8,7 @@
 
 #include <sys/mman.h>
 
+#include "msr.h"
 #include "news.h"
 #include "trace_ring.h"
 

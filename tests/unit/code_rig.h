@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "code_private.h"
+#include "news.h"
 #include "paging.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

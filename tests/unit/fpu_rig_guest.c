@@ -10,8 +10,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "bind.h"
 #include "cpu_model.h"
 #include "executor.h"
+#include "fpu_state.h"
+#include "mem.h"
 
 static struct vcpu *vcpu;
 static struct native_pool pool;

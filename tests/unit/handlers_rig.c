@@ -10,8 +10,15 @@
 #include <sys/mman.h>
 
 #include "block.h"
+#include "bus.h"
 #include "chips.h"
 #include "devices/near.h"
+#include "flags.h"
+#include "fpu_state.h"
+#include "mem.h"
+#include "mode.h"
+#include "msr.h"
+#include "news.h"
 #include "segment.h"
 
 enum {

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "shadow_rig.h"
+#include "news.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "news.h"
 #include "shadow_rig.h"
 
 enum {

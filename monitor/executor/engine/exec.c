@@ -6,15 +6,23 @@
  * Instructions leave it in the middle only by unwinding: to deliver an exception or to exit to the caller.
  * Executor side. SDM 3A, "Priority Among Concurrent Events".
  */
+#include "exec.h"
+
 #include "block.h"
 #include "breakpoint.h"
+#include "bus.h"
 #include "channel.h"
 #include "chips.h"
 #include "code_cache.h"
 #include "deadline.h"
+#include "event.h"
 #include "executor.h"
+#include "fpu_state.h"
 #include "host.h"
 #include "lockstep.h"
+#include "mem.h"
+#include "mode.h"
+#include "news.h"
 #include "sbe.h"
 #include "shadow.h"
 #include "system_space.h"

@@ -9,9 +9,12 @@
 #include "block.h"
 #include "code_cache.h"
 #include "executor.h"
+#include "flags.h"
 #include "fpu.h"
 #include "native.h"
+#include "paging.h"
 #include "sbe.h"
+#include "translated.h"
 
 /* All an instruction at CPL 3 that needs no trap can change, besides memory. */
 struct state {

@@ -6,6 +6,7 @@
  * are not mapped at the moment are kept: after a context switch they only need mapping again. Executor side.
  */
 #include "code_private.h"
+#include "msr.h"
 #include "news.h"
 #include "paging.h"
 #include "trace_ring.h"

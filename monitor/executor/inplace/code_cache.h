@@ -171,8 +171,7 @@ void code_nexus_yield(struct vcpu *v);
 void code_sync(struct vcpu *v);
 /* INVLPG, or the place is wanted for something else. */
 void code_unmap_page(struct vcpu *v, guest_la la);
-/* Bytes of a frame with private pages were written: drop those that showed any of them. */
-void code_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size);
+/* code_written(), for bytes of a frame with private pages that were written, is in news.h. */
 /*
  * A native write faulted because the frame holds code. False: let the interpreter do this one write. True:
  * the frame's code was dropped, blocks too, and the page may be mapped writable.

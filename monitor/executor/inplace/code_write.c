@@ -8,6 +8,7 @@
  * Executor side.
  */
 #include "code_private.h"
+#include "msr.h"
 #include "news.h"
 #include "trace_ring.h"
 

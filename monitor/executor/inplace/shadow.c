@@ -10,6 +10,7 @@
 #include "shadow.h"
 
 #include "code_cache.h"
+#include "news.h"
 #include "paging.h"
 #include "shadow_table.h"
 #include "trace_ring.h"

@@ -10,6 +10,7 @@
 
 #include "code_cache.h"
 #include "executor.h"
+#include "news.h"
 
 #define FOUND(what_, page_) ((struct shadow_finding){ .what = (what_), .la = (page_) << 12 })
 #define FOUND_NOTHING       ((struct shadow_finding){ .what = NULL })

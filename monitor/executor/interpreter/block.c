@@ -9,7 +9,10 @@
  * Executor side. SDM 3A, "Self-Modifying Code".
  */
 #include "block.h"
+
+#include "bind.h"
 #include "flow.h"
+#include "fpu_state.h"
 #include "news.h"
 #include "paging.h"
 

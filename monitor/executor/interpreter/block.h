@@ -1,7 +1,8 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Layout of the decoded-instruction cache; shared with the library side, which provides its memory.
+ * The decoded-instruction cache: its layout, shared with the library side, which provides its memory, and what
+ * the run loop asks of it.
  */
 #pragma once
 
@@ -45,3 +46,14 @@ struct block_cache {
     uint64_t built_at;       /* ... and icount when the newest was built */
     struct block *bucket[BLOCK_BUCKETS];
 };
+
+/* ---- block.c -------------------------------------------------------------------------------- */
+
+/* The block to execute at CS:EIP in the current mode (plus MODE_STEP if step); builds it if needed. May
+ * raise. */
+const struct uop *block_lookup(struct vcpu *v, bool step);
+/* Choose the handler of a decoded instruction for a uop by itself: with eip_off, n and len set already. Not
+ * for branches, whose handlers would go on in blocks. */
+void block_bind_alone(struct vcpu *v, const struct insn *in, unsigned mode, struct uop *u);
+/* Between two runs: begin the cache anew if what is in use lies among much that is not. */
+void block_renew(struct vcpu *v);

@@ -6,6 +6,7 @@
  * the block's first EIP (bind_target()). Executor side. SDM 2A, "Jcc", "JMP", "CALL", "RET", "LOOP".
  */
 #include "alu.h"
+#include "bind.h"
 #include "flow.h"
 #include "mem.h"
 

@@ -9,7 +9,9 @@
  */
 #include "fpu.h"
 
+#include "bind.h"
 #include "cpu_model.h"
+#include "fpu_state.h"
 
 /* ---- The state in the host's registers ----------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
  * SDM 1, "Saving the x87 FPU's State with FSTENV/FNSTENV and FSAVE/FNSAVE"; SDM 2A, FXSAVE.
  */
 #include "fpu.h"
+#include "fpu_state.h"
 
 enum {
     ENV16_SIZE = 14,

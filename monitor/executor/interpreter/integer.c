@@ -6,6 +6,8 @@
  */
 #include "integer.h"
 
+#include "bind.h"
+
 static bool binary_of(unsigned op, enum alu_op *alu)
 {
     switch (op) {

@@ -5,6 +5,7 @@
  * operand size; the common case, a flat 32-bit stack, has handlers of its own. ESP changes only after the
  * last access that may fault. Executor side. SDM 2B, "PUSH", "POP"; SDM 2A, "ENTER".
  */
+#include "bind.h"
 #include "mem.h"
 
 static ALWAYS_INLINE unsigned item_size(const struct uop *u)

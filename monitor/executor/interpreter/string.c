@@ -7,6 +7,8 @@
  * Executor side. SDM 2B, "REP/REPE/REPZ/REPNE/REPNZ".
  */
 #include "alu.h"
+#include "bind.h"
+#include "bus.h"
 #include "mem.h"
 
 /* ---- Pointers and counter ---------------------------------------------------------------------------------

@@ -5,6 +5,8 @@
  */
 #include "system.h"
 
+#include "bind.h"
+
 static bool bind_row(const struct system_table *table, const struct insn *in, struct uop *u, bool *ends)
 {
     for (unsigned i = 0; i < table->count; i++) {

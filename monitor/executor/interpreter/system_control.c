@@ -5,6 +5,9 @@
  * INVLPG, INVD, WBINVD, HLT. SDM 3A, "Control Registers"; SDM 3B, "Debug Registers". Executor side.
  */
 #include "cpu_model.h"
+#include "mode.h"
+#include "msr.h"
+#include "paging.h"
 #include "system.h"
 
 #define CR0_WRITABLE                                                                                         \

@@ -5,6 +5,7 @@
  * return.c and event.c. Executor side.
  */
 #include "delivery.h"
+#include "event.h"
 #include "system.h"
 
 HANDLER(jmp_far)

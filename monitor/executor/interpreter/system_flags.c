@@ -5,6 +5,8 @@
  * CR4.PVI says so, #GP otherwise. They stay in the block when nothing the run loop must see changed.
  * SDM 2A, "CLI"; SDM 2B, "STI", "PUSHF", "POPF"; SDM 3B, "Protected-Mode Virtual Interrupts". Executor side.
  */
+#include "flags.h"
+#include "mode.h"
 #include "system.h"
 #include "transfer.h"
 

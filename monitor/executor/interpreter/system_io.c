@@ -6,6 +6,7 @@
  * SDM 2A, "IN", "INS"; SDM 2B, "OUT", "OUTS"; SDM 1, "Input/Output". Executor side.
  */
 #include "breakpoint.h"
+#include "bus.h"
 #include "chips.h"
 #include "system.h"
 

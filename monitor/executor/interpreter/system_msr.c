@@ -5,6 +5,8 @@
  * SDM 2B under these names. Executor side.
  */
 #include "cpu_model.h"
+#include "mode.h"
+#include "msr.h"
 #include "system.h"
 
 static void write_edx_eax(struct vcpu *v, uint64_t value)

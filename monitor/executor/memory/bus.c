@@ -7,7 +7,7 @@
  * MOVS between two devices, a page-crossing one): the log replays those already made, in order.
  * Executor side.
  */
-#include "executor.h"
+#include "bus.h"
 
 /* The next access of this execution, if it was made before. */
 static struct bus_access *replay(struct vcpu *v, guest_pa pa, unsigned size, bool is_write, bool is_port)

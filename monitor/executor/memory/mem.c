@@ -7,7 +7,9 @@
  * set and no code is cached from the frame.
  */
 #include "mem.h"
+
 #include "breakpoint.h"
+#include "bus.h"
 #include "lockstep_notes.h"
 #include "news.h"
 #include "paging.h"

@@ -11,6 +11,38 @@
 
 #include "executor.h"
 
+/* ---- mem.c: what misses, and the TLBs ------------------------------------------------------------ */
+
+/* Slow paths behind the inline accessors below. size 1, 2, 4 or 8; the value is zero-extended. */
+uint64_t mem_read_slow(struct vcpu *v, const struct uop *u, guest_la la, unsigned size);
+void mem_write_slow(struct vcpu *v, const struct uop *u, guest_la la, unsigned size, uint64_t value);
+/* Fault as a read would, but read nothing; the TLB has the page afterwards, if it may. */
+void mem_probe_read(struct vcpu *v, const struct uop *u, guest_la la, unsigned size);
+/* Read-modify-write: fault as a write would before anything is read; then use mem_read and mem_write. */
+void mem_probe_write(struct vcpu *v, const struct uop *u, guest_la la, unsigned size);
+/* Up to 512 bytes, any alignment; all pages are checked before the first byte is written. */
+void mem_read_bytes(struct vcpu *v, const struct uop *u, guest_la la, void *to, unsigned size);
+void mem_write_bytes(struct vcpu *v, const struct uop *u, guest_la la, const void *from, unsigned size);
+/* With supervisor rights whatever the CPL (descriptor tables, TSS, gates). v is synced. */
+uint64_t mem_system_read(struct vcpu *v, guest_la la, unsigned size);
+void mem_system_write(struct vcpu *v, guest_la la, unsigned size, uint64_t value);
+void mem_system_probe_write(struct vcpu *v, guest_la la, unsigned size);
+
+/* Forget every cached translation (CR3, CR0, CR4, EFER change), or those of one page (INVLPG). */
+void tlb_flush(struct vcpu *v);
+void tlb_flush_page(struct vcpu *v, guest_la la);
+/* What the jump cache holds is no longer valid. */
+void tlb_new_generation(struct vcpu *v);
+/* A RAM-file frame became code, or stopped being: cached write permission for it must go. */
+void tlb_forbid_writes(struct vcpu *v, uint64_t frame);
+
+/* ---- processor/segment.c ----------------------------------------------------------------------------- */
+
+/* An access outside the segment: raise #GP(0) or #SS(0). */
+NORETURN void seg_fault(struct vcpu *v, const struct uop *u, unsigned sreg);
+
+/* ---- inline accessors -------------------------------------------------------------------------------- */
+
 typedef uint16_t __attribute__((may_alias, aligned(1))) mem_u16;
 typedef uint32_t __attribute__((may_alias, aligned(1))) mem_u32;
 typedef uint64_t __attribute__((may_alias, aligned(1))) mem_u64;

@@ -7,6 +7,8 @@
  */
 #include "paging.h"
 
+#include "news.h"
+
 enum { PA_BITS = 36 };
 #define PA_RESERVED    (0x7fffffffffffffffull & ~((1ull << PA_BITS) - 1)) /* bits 62..36 of a PAE entry */
 #define PSE36_RESERVED (0x1fu << 17) /* bits 21..17 of a 4 MiB entry, with 36 address bits */

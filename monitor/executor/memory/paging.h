@@ -23,6 +23,11 @@ NORETURN void paging_fault(struct vcpu *v, const struct uop *u, guest_la la, uin
 /* The RAM or ROM region that holds a guest-physical address, or NULL. */
 const struct region *phys_region(const struct vcpu *v, guest_pa pa);
 
+/* Load the PDPTEs for CR3 = cr3; false: a reserved bit is set, nothing changed (the instruction is #GP). */
+bool paging_load_pdptes(struct vcpu *v, uint32_t cr3);
+/* Frame of the code at la for the current CPL; raises #PF. FRAME_NONE: no memory there. */
+uint64_t paging_fetch(struct vcpu *v, guest_la la);
+
 /* ---- Looking without touching ------------------------------------------------------------------------ */
 
 /*

@@ -7,6 +7,7 @@
  */
 #include "cpu_model.h"
 #include "executor.h"
+#include "msr.h"
 
 #define EXT_BASE                0x80000000u
 #define MISC_ENABLE_LIMIT_CPUID (1ull << 22)

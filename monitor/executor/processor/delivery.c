@@ -7,7 +7,10 @@
  */
 #include "delivery.h"
 
+#include "flags.h"
 #include "mem.h"
+#include "mode.h"
+#include "task.h"
 
 /* ---- Real mode ----------------------------------------------------------------------------------------- */
 

@@ -8,7 +8,10 @@
  * v->delivering says that a delivery is under way, so that a fault inside it is combined with it.
  * SDM 3A, "Interrupt and Exception Handling". Executor side.
  */
+#include "event.h"
+
 #include "delivery.h"
+#include "flags.h"
 
 /* ---- Raising ------------------------------------------------------------------------------------------- */
 

@@ -4,6 +4,8 @@
  * EFLAGS put together and taken apart: the arithmetic six live in v->arith as LAHF and SETO give them.
  * SDM 1, "EFLAGS Register". Executor side.
  */
+#include "flags.h"
+
 #include "transfer.h"
 
 #define AH_FLAGS (X86_SF | X86_ZF | X86_AF | X86_PF | X86_CF)

@@ -5,6 +5,7 @@
  * Executor side.
  */
 #include "mem.h"
+#include "mode.h"
 #include "transfer.h"
 
 static uint32_t frame_mask(const struct segment *ss)

@@ -7,6 +7,7 @@
  */
 #include "cpu_model.h"
 #include "executor.h"
+#include "msr.h"
 
 enum {
     MSR_P5_MC_ADDR = 0x00,

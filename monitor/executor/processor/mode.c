@@ -4,7 +4,9 @@
  * What blocks and caches depend on besides the code: worked out from the registers whenever one of those
  * changes. Executor side.
  */
-#include "executor.h"
+#include "mode.h"
+
+#include "mem.h"
 
 static bool seg_is_flat(const struct segment *s)
 {

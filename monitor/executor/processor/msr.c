@@ -5,8 +5,12 @@
  * and those a P6-class processor always has and systems touch at boot. Any other index, and any reserved bit,
  * is #GP. SDM 4, "Model-Specific Registers". Executor side.
  */
+#include "msr.h"
+
 #include "cpu_model.h"
 #include "executor.h"
+#include "mem.h"
+#include "mode.h"
 
 enum {
     MSR_BIOS_UPDT_TRIG = 0x79, /* start a microcode update */

@@ -5,7 +5,10 @@
  * may not have made null), to virtual-8086 mode, to the previous task.
  * SDM 2B, "RET", and SDM 2A, "IRET/IRETD", operation sections. Executor side.
  */
+#include "flags.h"
 #include "mem.h"
+#include "mode.h"
+#include "task.h"
 #include "transfer.h"
 
 /* Flags an IRET in protected mode restores beyond flags_writable() at CPL 0, with a 32-bit operand. */

@@ -7,6 +7,9 @@
  */
 #include "segment.h"
 
+#include "mem.h"
+#include "mode.h"
+
 enum {
     ATTR_REAL_DATA = X86_SEG_P | X86_SEG_S | X86_SEG_W | X86_SEG_A,
     ATTR_V86 = ATTR_REAL_DATA | X86_SEG_DPL,

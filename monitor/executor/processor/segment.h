@@ -9,6 +9,12 @@
 
 #include "executor.h"
 
+/* Raw descriptor fields. */
+struct descriptor {
+    uint32_t low, high;
+    guest_la la; /* where it was read, for the accessed and busy bits */
+};
+
 /* ---- Fields of descriptors ---------------------------------------------------------------------------- */
 
 /* Type with the S flag above it: code and data are 16..31, the rest is enum x86_system_type. */
@@ -151,3 +157,13 @@ static inline bool tss_is_32(const struct segment *tr)
 {
     return tr->attr & 8;
 }
+
+/* ---- Segment registers, for instructions ------------------------------------------------------------ */
+
+/* Recompute the derived fields after base, limit, attr or selector changed. */
+void seg_derive(struct vcpu *v, struct segment *s);
+/* MOV/POP/LxS to a data segment register, any mode: all checks, faults at the current (synced) instruction.
+ */
+void seg_load(struct vcpu *v, enum x86_sreg sreg, uint16_t selector);
+/* Real-mode style: base = selector * 16; limit and attributes as the mode has it. */
+void seg_load_real(struct vcpu *v, enum x86_sreg sreg, uint16_t selector);

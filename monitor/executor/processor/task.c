@@ -7,7 +7,13 @@
  * loaded null. SDM 3A, "Task Switching", steps of the procedure and table "Exception Conditions Checked
  * During a Task Switch". Executor side.
  */
+#include "task.h"
+
+#include "event.h"
+#include "flags.h"
 #include "mem.h"
+#include "mode.h"
+#include "paging.h"
 #include "transfer.h"
 
 /* ---- The TSS in memory

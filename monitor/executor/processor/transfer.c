@@ -8,6 +8,7 @@
 #include "transfer.h"
 
 #include "mem.h"
+#include "task.h"
 
 /* ---- Real mode and virtual-8086 mode --------------------------------------------------------------------
  */

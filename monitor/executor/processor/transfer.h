@@ -33,5 +33,10 @@ void transfer_commit(struct vcpu *v, const struct segment *cs, uint32_t eip, uns
 /* Raise #GP(0) unless eip is inside cs. */
 void transfer_check_eip(struct vcpu *v, const struct segment *cs, uint32_t eip);
 
-/* EFLAGS a POPF, IRET may change at the current CPL and IOPL: SDM 2B, "POPF", table of effects. */
-uint32_t flags_writable(const struct vcpu *v, unsigned opsize);
+/* ---- transfer.c, return.c: instructions ------------------------------------------------------------ */
+
+/* v is synced; each sets v->eip and everything else, or raises. opsize: 2 or 4. */
+void far_jump(struct vcpu *v, uint16_t selector, uint32_t offset, unsigned opsize);
+void far_call(struct vcpu *v, uint16_t selector, uint32_t offset, unsigned opsize);
+void far_return(struct vcpu *v, uint32_t release, unsigned opsize);
+void far_iret(struct vcpu *v, unsigned opsize);

@@ -5,6 +5,7 @@
  * bitmap and the interrupt redirection bitmap. SDM 3A, "Task-State Segment (TSS)"; SDM 1, "I/O Permission
  * Bit Map"; SDM 3B, "Handling Software Interrupts in Virtual-8086 Mode". Executor side.
  */
+#include "mem.h"
 #include "segment.h"
 
 void tss_inner_stack(struct vcpu *v, unsigned dpl, struct segment *ss, uint32_t *esp)

@@ -37,3 +37,12 @@ uint64_t translated_no_target(void);
 /* Prepare a site for the instruction at linear address EIP, whose page has `size` more bytes there. */
 void translated_bind_site(struct vcpu *v, struct translation_site *site, const uint8_t *bytes, unsigned size,
                           uint32_t eip);
+
+/* ---- engine/exec.c, for a call-out in the middle of translated code ---------------------------------- */
+
+/* Run one instruction and raise the traps that follow it. */
+void exec_step(struct vcpu *v);
+/* Must the run loop have a look before the next instruction? For who executes instructions outside of it. */
+bool exec_must_look(const struct vcpu *v);
+/* Would something be taken before the next instruction if IF were set? */
+bool exec_would_interrupt(const struct vcpu *v);

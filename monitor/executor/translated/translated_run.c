@@ -11,6 +11,8 @@
 #include <linux/mman.h>
 
 #include "audit.h"
+#include "bind.h"
+#include "block.h"
 #include "executor.h"
 #include "host.h"
 #include "paging.h"

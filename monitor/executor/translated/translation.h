@@ -127,10 +127,9 @@ void translation_flush(struct vcpu *v);
 void translation_region_changed(struct vcpu *v, guest_la la);
 /* Drop the stretches of pages that lead elsewhere now. */
 void translation_sync(struct vcpu *v);
-/* Bytes of a frame with translated code were written. */
-void translation_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size);
 /* Is the guest's time stamp counter still the host's, or still not? Otherwise forget everything. */
 void translation_check_tsc(struct vcpu *v);
+/* translation_written() and translation_drop_frame(), for frames with translated code, are in news.h. */
 
 /* ---- translation_place.c: from host code back to the guest ------------------------------------------- */
 
