@@ -16,6 +16,13 @@ if(NOT D86_SANITIZE)
              COMMAND "${PROJECT_SOURCE_DIR}/tests/tools/check_undefined.sh" image
                  $<TARGET_FILE:d86-executor> $<TARGET_FILE:d86-translator> $<TARGET_FILE:d86-near>)
     set_tests_properties(executor_needs_no_libc PROPERTIES LABELS unit)
+    get_target_property(rooms d86-executor D86_ROOMS)
+    list(TRANSFORM rooms REPLACE "(.+)" "$<TARGET_OBJECTS:\\1>" OUTPUT_VARIABLE objects)
+    add_test(NAME rooms_call_up_as_documented
+             COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/check_rooms.py" "${PROJECT_SOURCE_DIR}"
+                 ${objects}
+             COMMAND_EXPAND_LISTS)
+    set_tests_properties(rooms_call_up_as_documented PROPERTIES LABELS "unit;docs")
 endif()
 
 # Only where handlers are to jump to each other at all (cmake/D86TailCalls.cmake).
