@@ -120,9 +120,10 @@ struct d86_vcpu_config {
      */
     bool eager;
     /*
-     * For the engines sbe and lockstep: before every so many entries into native code compare all that is
-     * mapped for it with the guest's page tables, and end with an internal error if something is wrong. 0:
-     * never. For tests: an audit takes a millisecond for each page of code there is.
+     * For the engines sbe and lockstep: before every so many entries into native or translated code compare
+     * all that is mapped for it with the guest's page tables, make what is translated again, and end with an
+     * internal error if something is wrong. 0: never. For tests: an audit takes a millisecond for each page of
+     * code there is.
      */
     uint32_t audit;
     /*
