@@ -75,6 +75,21 @@ D86_API int d86_vm_remove(struct d86_vm *vm, uint64_t pa);
 enum { D86_REGION_MAX = 32 };
 
 /*
+ * For a chipset that can hide memory behind other memory, the two halves of d86_vm_add_ram(): set aside
+ * `size` bytes of zeroed memory, a multiple of 4096, that the guest sees nowhere yet; and show `size` bytes
+ * from `offset` on of the VM's memory at `pa`, a multiple of 4096 as well. Memory may be shown at several
+ * places or at none, and d86_vm_remove() hides it again. What is shown read-only answers writes as a ROM
+ * does. Errors as d86_vm_add_ram(); -ENOENT: there is no such memory.
+ */
+D86_API int d86_vm_add_memory(struct d86_vm *vm, uint64_t size, uint64_t *offset);
+D86_API int d86_vm_map(struct d86_vm *vm, uint64_t pa, uint64_t offset, uint64_t size, bool read_only);
+/*
+ * Write to the VM's memory, wherever the guest sees it or not; the contents of a ROM, for one. Otherwise as
+ * d86_vm_write(). -ENOENT: there is no such memory (nothing was copied).
+ */
+D86_API int d86_vm_store(struct d86_vm *vm, uint64_t offset, const void *data, size_t size);
+
+/*
  * Copy to or from guest-physical memory as a device would by DMA, across regions. Writes reach RAM only;
  * instructions the processor has cached from there are dropped. -EFAULT: part of the range is neither
  * RAM nor ROM (nothing was copied). Not while the vCPU runs in another thread.

@@ -40,10 +40,18 @@ void d86_vm_destroy(struct d86_vm *vm)
 /* ---- Memory map -------------------------------------------------------------------------------------------
  */
 
+static int check_pages(uint64_t start, uint64_t size)
+{
+    if ((start | size) & 0xfff || size == 0)
+        return error_set(-EINVAL, "a memory region starts and ends on a multiple of 4096");
+    return 0;
+}
+
 static int check_range(const struct d86_vm *vm, uint64_t pa, uint64_t size)
 {
-    if ((pa | size) & 0xfff || size == 0)
-        return error_set(-EINVAL, "a memory region starts and ends on a multiple of 4096");
+    int result = check_pages(pa, size);
+    if (result < 0)
+        return result;
     if (pa >= PA_LIMIT || size > PA_LIMIT - pa)
         return error_set(-EINVAL, "guest-physical memory ends at 64 GiB");
     if (vm->map.count == D86_REGION_MAX)
@@ -54,6 +62,15 @@ static int check_range(const struct d86_vm *vm, uint64_t pa, uint64_t size)
             return error_set(-EEXIST, "memory region at %#llx overlaps the one at %#llx",
                              (unsigned long long)pa, (unsigned long long)r->pa);
     }
+    return 0;
+}
+
+/* Is there memory at all of [offset, offset + size)? */
+static int check_memory(const struct d86_vm *vm, uint64_t offset, uint64_t size)
+{
+    if (offset > vm->ram_size || size > vm->ram_size - offset)
+        return error_set(-ENOENT, "the virtual machine's memory has no %#llx bytes at %#llx",
+                         (unsigned long long)size, (unsigned long long)offset);
     return 0;
 }
 
@@ -68,18 +85,42 @@ static void insert_region(struct d86_vm *vm, struct region region)
     vcpu_memory_changed(vm);
 }
 
+int d86_vm_add_memory(struct d86_vm *vm, uint64_t size, uint64_t *offset)
+{
+    error_clear();
+    int result = check_pages(0, size);
+    if (result < 0)
+        return result;
+    uint64_t end = vm->ram_size;
+    if (size > UINT64_MAX - end)
+        return error_set(-ENOMEM, "out of memory");
+    result = arena_grow_ram(vm, end + size);
+    if (result == 0)
+        *offset = end;
+    return result;
+}
+
+int d86_vm_map(struct d86_vm *vm, uint64_t pa, uint64_t offset, uint64_t size, bool read_only)
+{
+    error_clear();
+    int result = check_range(vm, pa, size);
+    if (result == 0)
+        result = check_pages(offset, size);
+    if (result == 0)
+        result = check_memory(vm, offset, size);
+    if (result < 0)
+        return result;
+    insert_region(vm, (struct region){ .pa = pa, .size = size, .offset = offset, .read_only = read_only });
+    return 0;
+}
+
 static int add_backed(struct d86_vm *vm, uint64_t pa, uint64_t size, bool read_only, uint64_t *offset)
 {
     error_clear();
     int result = check_range(vm, pa, size);
-    if (result < 0)
-        return result;
-    *offset = vm->ram_size;
-    result = arena_grow_ram(vm, vm->ram_size + size);
-    if (result < 0)
-        return result;
-    insert_region(vm, (struct region){ .pa = pa, .size = size, .offset = *offset, .read_only = read_only });
-    return 0;
+    if (result == 0)
+        result = d86_vm_add_memory(vm, size, offset);
+    return result < 0 ? result : d86_vm_map(vm, pa, *offset, size, read_only);
 }
 
 int d86_vm_add_ram(struct d86_vm *vm, uint64_t pa, uint64_t size)
@@ -213,6 +254,19 @@ int d86_vm_write(struct d86_vm *vm, uint64_t pa, const void *data, size_t size)
             note_write(vm, offset, n);
         }
         from += n, pa += n, size -= n;
+    }
+    return result;
+}
+
+int d86_vm_store(struct d86_vm *vm, uint64_t offset, const void *data, size_t size)
+{
+    error_clear();
+    int result = check_memory(vm, offset, size);
+    for (const uint8_t *from = data; result == 0 && size;) {
+        size_t left = 4096 - (offset & 0xfff), n = left < size ? left : size;
+        memcpy(vm->map.ram + offset, from, n);
+        note_write(vm, offset, n);
+        from += n, offset += n, size -= n;
     }
     return result;
 }

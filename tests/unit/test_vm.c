@@ -196,6 +196,71 @@ START_TEST(alias_shows_the_same_bytes)
 }
 END_TEST
 
+/* ---- Memory that is mapped by itself ------------------------------------------------------------------- */
+
+/* A call of d86_vm_map() and what it returns, in a VM with RAM at 0x10000 (64 KiB) and 8 KiB shown nowhere.
+ */
+static const struct {
+    const char *name;
+    uint64_t pa, offset, size;
+    int result;
+} maps[] = {
+    { "all of it", 0x40000, 0x10000, 0x2000, 0 },
+    { "a part", 0x40000, 0x11000, 0x1000, 0 },
+    { "what is shown already", 0x40000, 0, 0x10000, 0 },
+    { "over RAM", 0x1f000, 0x10000, 0x2000, -EEXIST },
+    { "more than there is", 0x40000, 0x10000, 0x3000, -ENOENT },
+    { "behind the end", 0x40000, 0x12000, 0x1000, -ENOENT },
+    { "far behind the end", 0x40000, UINT64_MAX - 0xfff, 0x1000, -ENOENT },
+    { "address not aligned", 0x40800, 0x10000, 0x1000, -EINVAL },
+    { "offset not aligned", 0x40000, 0x10800, 0x1000, -EINVAL },
+    { "size not aligned", 0x40000, 0x10000, 0x1800, -EINVAL },
+    { "no bytes", 0x40000, 0x10000, 0, -EINVAL },
+    { "at 64 GiB", 0x1000000000, 0x10000, 0x1000, -EINVAL },
+};
+
+START_TEST(map_returns)
+{
+    struct d86_vm *vm = vm_new();
+    uint64_t offset = 1;
+    ck_assert_int_eq(d86_vm_add_ram(vm, 0x10000, 0x10000), 0);
+    ck_assert_int_eq(d86_vm_add_memory(vm, 0x2000, &offset), 0);
+    ck_assert_uint_eq(offset, 0x10000);
+    int result = d86_vm_map(vm, maps[_i].pa, maps[_i].offset, maps[_i].size, false);
+    ck_assert_msg(result == maps[_i].result, "%s: %d (%s)", maps[_i].name, result, d86_last_error());
+    ck_assert_int_eq(!*d86_last_error(), result == 0);
+    ck_assert_int_eq(d86_vm_add_memory(vm, 0x1800, &offset), -EINVAL);
+    ck_assert_int_eq(d86_vm_add_memory(vm, 0, &offset), -EINVAL);
+    ck_assert_int_eq(d86_vm_add_memory(vm, UINT64_MAX - 0xfff, &offset), -ENOMEM);
+    d86_vm_destroy(vm);
+}
+END_TEST
+
+START_TEST(memory_is_kept_while_nothing_shows_it)
+{
+    struct d86_vm *vm = vm_new();
+    uint8_t out[0x1800], in[0x1800];
+    uint64_t offset;
+    memset(out, 0x5a, sizeof(out));
+    ck_assert_int_eq(d86_vm_add_memory(vm, 0x2000, &offset), 0);
+    ck_assert_int_eq(d86_vm_store(vm, offset + 0x400, out, sizeof(out)), 0);
+    ck_assert_int_eq(d86_vm_store(vm, offset + 0x400, out, 0x1c01), -ENOENT);
+    ck_assert_int_eq(d86_vm_store(vm, UINT64_MAX, out, 1), -ENOENT);
+    ck_assert_int_eq(d86_vm_read(vm, 0x1400, in, sizeof(in)), -EFAULT);
+    for (unsigned read_only = 0; read_only < 2; read_only++) {
+        ck_assert_int_eq(d86_vm_map(vm, 0x1000, offset, 0x2000, read_only), 0);
+        ck_assert_int_eq(d86_vm_read(vm, 0x1400, in, sizeof(in)), 0);
+        ck_assert_mem_eq(in, out, sizeof(in));
+        out[5] = 0x11;
+        ck_assert_int_eq(d86_vm_store(vm, offset + 0x405, out + 5, 1), 0); /* a ROM's contents, too */
+        ck_assert_int_eq(d86_vm_read(vm, 0x1400, in, sizeof(in)), 0);
+        ck_assert_mem_eq(in, out, sizeof(in));
+        ck_assert_int_eq(d86_vm_remove(vm, 0x1000), 0);
+    }
+    d86_vm_destroy(vm);
+}
+END_TEST
+
 /* ---- The guest's accesses ------------------------------------------------------------------------------ */
 
 START_TEST(guest_writes_to_rom_exit_and_change_nothing)
@@ -257,6 +322,30 @@ START_TEST(guest_sees_memory_come_and_go)
         BENCH_RUN(&b);
         ck_assert_uint_eq(bench_regs(&b).eax, 0x1000 + i);
         ck_assert_uint_eq(b.logged, 1);
+        ck_assert_int_eq(d86_vm_remove(b.vm, 0x2000000), 0);
+    }
+    bench_close(&b);
+}
+END_TEST
+
+/* Shadow RAM: the same code runs from what is shown at its address, now one memory and now the other. */
+START_TEST(guest_runs_what_is_shown)
+{
+    struct bench b;
+    uint64_t offset;
+    bench_open(&b);
+    ck_assert_int_eq(d86_vm_add_memory(b.vm, 0x2000, &offset), 0);
+    for (unsigned i = 0; i < 6; i++) {
+        const uint8_t code[] = { 0xb8, LE32(i), 0xa3, LE32(0x2000800), 0xcc }; /* mov eax,i; mov [..],eax */
+        bool read_only = i & 2;
+        ck_assert_int_eq(d86_vm_store(b.vm, offset + (i & 1) * 0x1000, code, sizeof(code)), 0);
+        ck_assert_int_eq(d86_vm_map(b.vm, 0x2000000, offset + (i & 1) * 0x1000, 0x1000, read_only), 0);
+        BENCH_BYTES(&b, BENCH_CODE, 0xe9, LE32(0x2000000 - BENCH_CODE - 5)); /* jmp 2000000 */
+        bench_mode(&b, BENCH_FLAT32);
+        b.logged = 0;
+        BENCH_RUN(&b);
+        ck_assert_uint_eq(bench_regs(&b).eax, i);
+        ck_assert_uint_eq(b.logged, read_only); /* a write to what is read-only is the caller's */
         ck_assert_int_eq(d86_vm_remove(b.vm, 0x2000000), 0);
     }
     bench_close(&b);
@@ -414,9 +503,12 @@ int main(void)
     tcase_add_test(tc, accesses_cross_regions_and_refuse_holes);
     tcase_add_test(tc, writes_reach_ram_only);
     tcase_add_test(tc, alias_shows_the_same_bytes);
+    tcase_add_loop_test(tc, map_returns, 0, ARRAY_SIZE(maps));
+    tcase_add_test(tc, memory_is_kept_while_nothing_shows_it);
     tcase_add_test(tc, guest_writes_to_rom_exit_and_change_nothing);
     tcase_add_test(tc, guest_reads_over_region_borders);
     tcase_add_test(tc, guest_sees_memory_come_and_go);
+    tcase_add_test(tc, guest_runs_what_is_shown);
     tcase_add_test(tc, write_drops_cached_code);
     tcase_add_test(tc, destroy_allows_null);
     tcase_add_test(tc, eight_vms_and_no_more);
