@@ -7,11 +7,20 @@
  */
 #include "bus.h"
 
-static struct bus_ports *range_at(struct bus *bus, uint32_t port)
+/* Chips that are soldered in come before those whose place software chooses, and of these the first. */
+static const struct bus_ports *range_at(const struct bus *bus, uint32_t port)
 {
     unsigned owner = port < BUS_PORTS ? bus->owner[port] : 0;
 
-    return owner && owner != BUS_NOT_NEWS ? &bus->port_ranges[owner - 1] : NULL;
+    if (owner && owner != BUS_NOT_NEWS)
+        return &bus->port_ranges[owner - 1];
+    for (unsigned i = 0; i < bus->moved_port_count; i++) {
+        const struct bus_ports *range = &bus->moved_ports[i];
+
+        if (port >= range->base && port - range->base < range->ports->count)
+            return range;
+    }
+    return NULL;
 }
 
 /* Can the chip at `port` take the access in one piece? */
@@ -19,7 +28,15 @@ static bool takes_whole(const struct bus_ports *range, uint32_t port, unsigned s
 {
     unsigned width = range->ports->width ? range->ports->width : 1;
 
+    if (range->ports->exact)
+        return size == width && port == range->base;
     return size <= width && port - range->base + size <= range->ports->count;
+}
+
+/* Does it answer one byte of an access of `size` bytes? */
+static bool takes_byte(const struct bus_ports *range, unsigned size)
+{
+    return !range->ports->exact && !(size > 1 && range->ports->whole_only);
 }
 
 static uint32_t read_range(const struct bus_ports *range, uint32_t port, unsigned size)
@@ -42,7 +59,7 @@ static uint32_t low_bytes(uint32_t value, unsigned size)
 
 bool bus_is_news(struct bus *bus, uint16_t port)
 {
-    if (bus->owner[port])
+    if (bus->owner[port] || range_at(bus, port))
         return false;
     bus->owner[port] = BUS_NOT_NEWS;
     return true;
@@ -72,7 +89,7 @@ uint32_t bus_port_read(struct bus *bus, uint16_t port, unsigned size)
         return low_bytes(read_range(range, port, size), size);
     for (unsigned i = 0; i < size; i++) {
         range = range_at(bus, (uint32_t)port + i);
-        if (range && !(size > 1 && range->ports->whole_only))
+        if (range && takes_byte(range, size))
             value |= (read_range(range, port + i, 1) & 0xff) << i * 8;
         else
             value |= 0xffu << i * 8;
@@ -90,7 +107,7 @@ void bus_port_write(struct bus *bus, uint16_t port, unsigned size, uint32_t valu
     }
     for (unsigned i = 0; i < size; i++) {
         range = range_at(bus, (uint32_t)port + i);
-        if (range && !(size > 1 && range->ports->whole_only))
+        if (range && takes_byte(range, size))
             write_range(range, port + i, 1, value >> i * 8 & 0xff);
     }
 }
@@ -111,17 +128,42 @@ bool bus_attach_ports(struct bus *bus, struct device *dev, const struct device_p
     return true;
 }
 
-/* The range that holds all of [pa, pa + size), or NULL. */
-static const struct bus_mmio *mmio_at(const struct bus *bus, guest_pa pa, unsigned size)
+void bus_place_ports(struct bus *bus, struct device *dev, const struct device_ports *ports, uint32_t base)
 {
-    for (unsigned i = 0; i < bus->mmio_range_count; i++) {
-        const struct bus_mmio *range = &bus->mmio_ranges[i];
+    if (bus->moved_port_count < BUS_MAX_MOVED && base + ports->count <= BUS_PORTS)
+        bus->moved_ports[bus->moved_port_count++] = (struct bus_ports){ dev, ports, base };
+}
+
+void bus_place_mmio(struct bus *bus, struct device *dev, const struct device_mmio *mmio, guest_pa base)
+{
+    if (bus->moved_mmio_count < BUS_MAX_MOVED)
+        bus->moved_mmio[bus->moved_mmio_count++] = (struct bus_mmio){ dev, mmio, base };
+}
+
+void bus_displace(struct bus *bus)
+{
+    bus->moved_port_count = bus->moved_mmio_count = 0;
+}
+
+/* The range among `count` that holds all of [pa, pa + size), or NULL. */
+static const struct bus_mmio *find_mmio(const struct bus_mmio *ranges, unsigned count, guest_pa pa,
+                                        unsigned size)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const struct bus_mmio *range = &ranges[i];
 
         if (pa >= range->base && pa - range->base < range->mmio->size &&
             range->mmio->size - (pa - range->base) >= size)
             return range;
     }
     return NULL;
+}
+
+static const struct bus_mmio *mmio_at(const struct bus *bus, guest_pa pa, unsigned size)
+{
+    const struct bus_mmio *range = find_mmio(bus->mmio_ranges, bus->mmio_range_count, pa, size);
+
+    return range ? range : find_mmio(bus->moved_mmio, bus->moved_mmio_count, pa, size);
 }
 
 uint64_t bus_mmio_read(struct bus *bus, guest_pa pa, unsigned size)

@@ -13,6 +13,7 @@ enum {
     BUS_PORTS = 65536,
     BUS_MAX_PORT_RANGES = 48,
     BUS_MAX_MMIO_RANGES = 8,
+    BUS_MAX_MOVED = 16,
     BUS_NOT_NEWS = 0xff,
 };
 
@@ -36,11 +37,23 @@ struct bus {
     uint8_t known_ranges[BUS_MAX_PORT_RANGES]; /* of port_ranges: those whose chips know reads beforehand */
     struct bus_ports port_ranges[BUS_MAX_PORT_RANGES];
     struct bus_mmio mmio_ranges[BUS_MAX_MMIO_RANGES];
+    uint8_t moved_port_count;
+    uint8_t moved_mmio_count;
+    struct bus_ports moved_ports[BUS_MAX_MOVED]; /* where base address registers have them */
+    struct bus_mmio moved_mmio[BUS_MAX_MOVED];
 };
 
 /* Attach one run of ports or addresses; false if it overlaps another or does not fit. */
 bool bus_attach_ports(struct bus *bus, struct device *dev, const struct device_ports *ports, uint32_t base);
 bool bus_attach_mmio(struct bus *bus, struct device *dev, const struct device_mmio *mmio, guest_pa base);
+
+/*
+ * Let a run answer where software has put it, until bus_displace() takes all of these away. They may lie
+ * anywhere, on top of others too: attached ones come first, and of the others the one placed first.
+ */
+void bus_place_ports(struct bus *bus, struct device *dev, const struct device_ports *ports, uint32_t base);
+void bus_place_mmio(struct bus *bus, struct device *dev, const struct device_mmio *mmio, guest_pa base);
+void bus_displace(struct bus *bus);
 
 /* True once for each port that no chip answers: the trace names it the first time only. */
 bool bus_is_news(struct bus *bus, uint16_t port);

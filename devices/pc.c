@@ -15,6 +15,7 @@
 #include "devices/chips.h"
 #include "devices/near.h"
 #include "pc_setup.h"
+#include "pci.h"
 
 enum pc_slot {
     RTC,
@@ -31,6 +32,8 @@ enum pc_slot {
     COM4,
     DEBUGCON,
     EXIT_PORT,
+    I440FX,
+    PIIX3,
     SLOT_COUNT,
 };
 
@@ -39,6 +42,7 @@ struct wire {
     enum {
         NOWHERE,
         TO_IRQ,        /* interrupt request n, shared by wired OR */
+        TO_INTX,       /* a PCI function's interrupt pin n, 0 for INTA# */
         TO_PIN,        /* input pin n, or link n, of the chip in `slot` */
         TO_GATE2,      /* gate of the timer's counter 2 */
         TO_NMI_ENABLE, /* gate in front of the processor's NMI pin */
@@ -50,6 +54,7 @@ struct wire {
         TO_SERIAL, /* bytes of COM(n+1), to the frontend */
         TO_DEBUGCON,
         TO_EXIT,
+        TO_MEMORY, /* the memory map has changed */
     } to;
     uint8_t n;
     uint8_t slot;
@@ -61,6 +66,7 @@ enum pin_source { FROM_NOTHING, FROM_A20, FROM_OUT2 };
 struct row {
     const struct device_type *type;
     uint16_t port[DEVICE_MAX_PORT_RANGES];
+    uint8_t devfn; /* of a PCI function */
     uint32_t straps;
     enum pin_source pin0;
     struct wire line[DEVICE_MAX_LINES];
@@ -68,6 +74,7 @@ struct row {
 };
 
 /* clang-format off */
+#define IRQ(n) { TO_IRQ, n, 0 }
 #define COM_ROW(com, base, irq) { &uart16550_device, .port = { base },                              \
     .line = { { TO_IRQ, irq, 0 }, { TO_MODEM, 0, 0 }, { TO_MODEM, 1, 0 } },                         \
     .link = { { TO_SERIAL, com, 0 } } }
@@ -97,6 +104,12 @@ static const struct row rows[SLOT_COUNT] = {
     [COM4]          = COM_ROW(3, 0x2e8, 3),
     [DEBUGCON]      = { &debugcon_device, .port = { 0xe9 }, .link = { { TO_DEBUGCON, 0, 0 } } },
     [EXIT_PORT]     = { &exit_port_device, .link = { { TO_EXIT, 0, 0 } } }, /* port: see pc_config */
+    [I440FX]        = { &i440fx_device, .port = { 0xcf8, 0xcfc }, .devfn = PCI_DEVFN(0, 0),
+                        .line = { { TO_MEMORY, 0, 0 }, { TO_RESET, PC_RESET_SOFT, 0 },
+                                  { TO_RESET, PC_RESET_HARD, 0 } } },
+    [PIIX3]         = { &piix3_device, .devfn = PCI_DEVFN(1, 0),
+                        .line = { IRQ(0), IRQ(1), IRQ(2), IRQ(3), IRQ(4), IRQ(5), IRQ(6), IRQ(7), IRQ(8),
+                                  IRQ(9), IRQ(10), IRQ(11), IRQ(12), IRQ(13), IRQ(14), IRQ(15) } },
 };
 /* clang-format on */
 
@@ -106,11 +119,12 @@ struct pc {
     void *ctx;
     struct device devices[SLOT_COUNT]; /* type is NULL where the configuration leaves one out */
     uint64_t deadlines[SLOT_COUNT];
-    uint64_t next_deadline;   /* the earliest of them */
-    bool running_timers;      /* changes of next_deadline are told once, at the end */
-    uint32_t irq_sources[16]; /* by IRQ: bit n is set while the chip in slot n asserts it */
-    bool lent;                /* the near chips are: what happens to their inputs waits */
-    uint16_t risen;           /* bit n: IRQ n rose meanwhile */
+    uint64_t next_deadline;             /* the earliest of them */
+    bool running_timers;                /* changes of next_deadline are told once, at the end */
+    uint32_t irq_sources[16];           /* by IRQ: bit n is set while the chip in slot n asserts it */
+    uint32_t pirq_sources[PIIX3_PIRQS]; /* the same by PCI interrupt line */
+    bool lent;                          /* the near chips are: what happens to their inputs waits */
+    uint16_t risen;                     /* bit n: IRQ n rose meanwhile */
     uint8_t serial_outputs[PC_SERIAL_MAX];
     uint8_t leds;
     bool nmi_enabled, ignne, a20;
@@ -121,6 +135,9 @@ struct pc {
     struct near near;
     struct near_state near_state;
     struct bus bus;
+    struct pci_bus pci;
+    struct pc_region regions[PC_REGIONS_MAX]; /* the memory map, as last told */
+    unsigned region_count;
     _Alignas(16) uint8_t state[]; /* the chips' states, one after the other */
 };
 
@@ -195,6 +212,86 @@ static void set_irq(struct pc *pc, unsigned irq, unsigned slot, bool level)
     }
 }
 
+/*
+ * The four lines go round the slots, so that functions with only INTA# share as little as can be: that of
+ * slot 1 goes to PIRQA, of slot 2 to PIRQB and so on (PCI Local Bus Specification 2.1, "Interrupt Pins").
+ */
+static void set_intx(struct pc *pc, unsigned pin, unsigned slot, bool level)
+{
+    unsigned pirq = ((rows[slot].devfn >> 3) - 1 + pin) % PIIX3_PIRQS;
+    uint32_t before = pc->pirq_sources[pirq];
+    uint32_t after = level ? before | 1u << slot : before & ~(1u << slot);
+
+    pc->pirq_sources[pirq] = after;
+    if (!before != !after)
+        set_pin(pc, PIIX3, PIIX3_PIN_PIRQA + pirq, after);
+}
+
+static unsigned decode_of(const struct pc *pc, unsigned segment)
+{
+    const struct device *bridge = &pc->devices[I440FX];
+
+    return bridge->type->decodes(bridge, segment);
+}
+
+static unsigned compute_memory(const struct pc *pc, struct pc_region *regions)
+{
+    uint8_t decodes[I440FX_SEGMENTS];
+
+    if (!pc->devices[I440FX].type)
+        return pc_memory_map(&pc->config, regions);
+    for (unsigned segment = 0; segment < I440FX_SEGMENTS; segment++)
+        decodes[segment] = decode_of(pc, segment);
+    return pc_map_memory(&pc->config, decodes, regions);
+}
+
+/* Which part of memory the host bridge decodes by itself holds the address; I440FX_SEGMENTS: none. */
+static unsigned segment_at(guest_pa pa)
+{
+    if (pa >= 0xa0000 && pa < 0xc0000)
+        return I440FX_SEGMENT_SMRAM;
+    if (pa >= 0xc0000 && pa < 0xf0000)
+        return I440FX_SEGMENT_C0000 + (pa - 0xc0000) / 0x4000;
+    return pa >= 0xf0000 && pa < 0x100000 ? I440FX_SEGMENT_F0000 : I440FX_SEGMENTS;
+}
+
+static bool writes_hidden_ram(const struct pc *pc, guest_pa pa)
+{
+    unsigned segment = segment_at(pa);
+
+    return segment < I440FX_SEGMENTS && pc->devices[I440FX].type &&
+           decode_of(pc, segment) == DEVICE_WRITES_RAM;
+}
+
+static bool is_same_region(const struct pc_region *a, const struct pc_region *b)
+{
+    return a->kind == b->kind && a->base == b->base && a->size == b->size && a->offset == b->offset &&
+           a->writable == b->writable;
+}
+
+static void remap_memory(struct pc *pc)
+{
+    struct pc_region now[PC_REGIONS_MAX];
+    unsigned count = compute_memory(pc, now);
+    bool same = count == pc->region_count;
+
+    for (unsigned i = 0; i < count && same; i++)
+        same = is_same_region(&now[i], &pc->regions[i]);
+    if (same)
+        return;
+    memcpy(pc->regions, now, count * sizeof(now[0]));
+    pc->region_count = count;
+    if (pc->callbacks.memory_changed)
+        pc->callbacks.memory_changed(pc->ctx);
+}
+
+static void place_functions(struct pc *pc)
+{
+    pci_place(&pc->pci, &pc->bus);
+    if (pc->callbacks.ports_changed)
+        pc->callbacks.ports_changed(pc->ctx);
+}
+
 static void set_a20(struct pc *pc, bool level)
 {
     if (level == pc->a20)
@@ -250,6 +347,13 @@ static void board_set_line(void *board, struct device *dev, unsigned line, bool 
     switch (wire->to) {
     case TO_IRQ:
         set_irq(pc, wire->n, dev->slot, level);
+        break;
+    case TO_INTX:
+        set_intx(pc, wire->n, dev->slot, level);
+        break;
+    case TO_MEMORY:
+        if (level)
+            remap_memory(pc);
         break;
     case TO_PIN:
         set_pin(pc, wire->slot, wire->n, level);
@@ -388,6 +492,21 @@ static void board_trace(void *board, struct device *dev, const struct device_eve
         pc->callbacks.trace(pc->ctx, event, args);
 }
 
+static uint32_t board_config_read(void *board, uint32_t address, unsigned size)
+{
+    const struct pc *pc = board;
+
+    return pci_read(&pc->pci, address, size);
+}
+
+static void board_config_write(void *board, uint32_t address, unsigned size, uint32_t value)
+{
+    struct pc *pc = board;
+
+    if (pci_write(&pc->pci, address, size, value))
+        place_functions(pc);
+}
+
 static const struct device_board board_ops = {
     .now = board_now,
     .wall_clock = board_wall_clock,
@@ -399,6 +518,8 @@ static const struct device_board board_ops = {
     .room = board_room,
     .cascade = board_cascade,
     .trace = board_trace,
+    .config_read = board_config_read,
+    .config_write = board_config_write,
 };
 
 /* ---- What the chips next to the processor ask of it ------------------------------------------- */
@@ -454,6 +575,8 @@ static bool is_present(const struct pc_config *config, unsigned slot)
 {
     if (slot >= COM1 && slot <= COM4)
         return config->serial_ports >> (slot - COM1) & 1;
+    if (slot == I440FX || slot == PIIX3)
+        return config->chipset == PC_CHIPSET_I440FX;
     return slot != EXIT_PORT || config->exit_port;
 }
 
@@ -482,7 +605,7 @@ static bool attach(struct pc *pc, unsigned slot)
         if (!bus_attach_ports(&pc->bus, dev, &dev->type->ports[i], base))
             return false;
     }
-    return true;
+    return !dev->type->pci || pci_attach(&pc->pci, dev, rows[slot].devfn);
 }
 
 /* Solder every chip in; the bus must have them all before the first one is reset. */
@@ -514,6 +637,9 @@ static bool assemble(struct pc *pc)
 static void reset_chips(struct pc *pc)
 {
     near_reset(&pc->near);
+    pci_reset(&pc->pci);
+    if (pc->pci.count)
+        place_functions(pc);
     for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
         struct device *dev = &pc->devices[slot];
 
@@ -534,6 +660,7 @@ int pc_init(struct pc *pc, const struct pc_config *config, const struct pc_callb
     pc->next_deadline = DEVICE_NEVER;
     if (!assemble(pc))
         return -EINVAL;
+    pc->region_count = pc_memory_map(config, pc->regions);
     for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
         struct device *dev = &pc->devices[slot];
 
@@ -547,6 +674,11 @@ int pc_init(struct pc *pc, const struct pc_config *config, const struct pc_callb
     }
     pc_fill_cmos(pc, config);
     return 0;
+}
+
+bool pc_has_pci(const struct pc *pc)
+{
+    return pc->devices[I440FX].type;
 }
 
 void pc_reset(struct pc *pc)
@@ -583,6 +715,17 @@ void pc_port_write(struct pc *pc, uint16_t port, unsigned size, uint32_t value)
     bus_port_write(&pc->bus, port, size, value);
 }
 
+static unsigned moved_ports(const struct pc *pc, struct pc_ports *ports)
+{
+    for (unsigned i = 0; i < pc->bus.moved_port_count; i++) {
+        const struct bus_ports *range = &pc->bus.moved_ports[i];
+
+        ports[i].first = range->base;
+        ports[i].last = range->base + range->ports->count - 1;
+    }
+    return pc->bus.moved_port_count;
+}
+
 unsigned pc_claimed_ports(const struct pc *pc, struct pc_ports *ports)
 {
     for (unsigned i = 0; i < pc->bus.port_range_count; i++) {
@@ -591,7 +734,7 @@ unsigned pc_claimed_ports(const struct pc *pc, struct pc_ports *ports)
         ports[i].first = range->base;
         ports[i].last = range->base + range->ports->count - 1;
     }
-    return pc->bus.port_range_count;
+    return pc->bus.port_range_count + moved_ports(pc, ports + pc->bus.port_range_count);
 }
 
 unsigned pc_known_reads(struct pc *pc, struct pc_known *known)
@@ -620,7 +763,16 @@ uint64_t pc_mmio_read(struct pc *pc, guest_pa pa, unsigned size)
 
 void pc_mmio_write(struct pc *pc, guest_pa pa, unsigned size, uint64_t value)
 {
-    bus_mmio_write(&pc->bus, pa, size, value);
+    if (writes_hidden_ram(pc, pa) && pc->callbacks.ram_write)
+        pc->callbacks.ram_write(pc->ctx, pa, &value, size);
+    else
+        bus_mmio_write(&pc->bus, pa, size, value);
+}
+
+unsigned pc_memory(const struct pc *pc, struct pc_region *regions)
+{
+    memcpy(regions, pc->regions, pc->region_count * sizeof(pc->regions[0]));
+    return pc->region_count;
 }
 
 /* ---- Processor pins -------------------------------------------------------------------------- */
@@ -656,7 +808,8 @@ void pc_set_halted(struct pc *pc, bool halted)
 /* ---- Lending ------------------------------------------------------------------------------------- */
 
 _Static_assert(sizeof(struct near_state) <= PC_LENT_SIZE, "the caller has room for it");
-_Static_assert((int)BUS_MAX_PORT_RANGES <= (int)PC_PORTS_MAX, "the caller has room for all runs");
+_Static_assert((int)BUS_MAX_PORT_RANGES + (int)BUS_MAX_MOVED <= (int)PC_PORTS_MAX,
+               "the caller has room for all runs");
 
 void pc_lend(struct pc *pc, void *state)
 {

@@ -8,6 +8,8 @@
  */
 #include "pc_setup.h"
 
+#include "devices/chips.h"
+
 enum {
     CMOS_INDEX = 0x70,
     CMOS_DATA = 0x71,
@@ -22,33 +24,107 @@ enum {
 #define FOUR_GIB    UINT64_C(0x100000000)
 #define BIOS_MAX    (2u << 20)
 #define BIOS_LOW    (128u << 10) /* what of it is decoded below 1 MiB as well: E0000h-FFFFFh */
-#define BIOS_SHADOW (256u << 10) /* what of it firmware copies there: C0000h-FFFFFh */
+#define SEGMENT     0x4000u      /* PAM1..PAM6 have the say about that much at once */
 #define PAGE        4096u
 
-unsigned pc_memory_map(const struct pc_config *config, struct pc_region *regions)
+struct map {
+    struct pc_region *regions;
+    unsigned count;
+};
+
+/* Add what goes on from the region before it to that. */
+static void add(struct map *map, const char *name, enum pc_region_kind kind, guest_pa base, guest_pa end,
+                uint64_t offset, bool writable)
+{
+    struct pc_region *last = map->count ? &map->regions[map->count - 1] : NULL;
+
+    if (base >= end)
+        return;
+    if (last && last->kind == kind && last->name == name && last->writable == writable &&
+        last->base + last->size == base && (kind == PC_REGION_MMIO || last->offset + last->size == offset)) {
+        last->size += end - base;
+        return;
+    }
+    map->regions[map->count++] = (struct pc_region){
+        .name = name, .kind = kind, .base = base, .size = end - base, .offset = offset, .writable = writable
+    };
+}
+
+static void add_ram(struct map *map, const char *name, guest_pa base, guest_pa end, bool writable)
+{
+    add(map, name, PC_REGION_RAM, base, end, base, writable);
+}
+
+/* Where the part of the BIOS begins that is decoded below 1 MiB. */
+static guest_pa low_bios(const struct pc_config *config)
+{
+    return ISA_END - (config->bios_size < BIOS_LOW ? config->bios_size : BIOS_LOW);
+}
+
+static const char upper_memory[] = "upper memory", low_bios_name[] = "BIOS below 1 MiB";
+
+static void add_low_bios(struct map *map, const struct pc_config *config, guest_pa base, guest_pa end)
+{
+    add(map, low_bios_name, PC_REGION_ROM, base, end, base - ISA_END + config->bios_size, false);
+}
+
+/* [base, end) of upper memory: RAM, or what is on the bus. */
+static void add_upper(struct map *map, const struct pc_config *config, guest_pa base, guest_pa end,
+                      unsigned decodes)
+{
+    guest_pa bios = low_bios(config);
+
+    bios = bios < base ? base : bios > end ? end : bios;
+    if (decodes & DEVICE_READS_RAM) {
+        add_ram(map, upper_memory, base, end, decodes & DEVICE_WRITES_RAM);
+    } else {
+        add(map, upper_memory, PC_REGION_MMIO, base, bios, 0, false);
+        add_low_bios(map, config, bios, end);
+    }
+}
+
+static void add_below_1m(struct map *map, const struct pc_config *config, const uint8_t *decodes)
+{
+    if (decodes[I440FX_SEGMENT_SMRAM] & DEVICE_READS_RAM)
+        add_ram(map, "SMM memory", LOW_RAM_END, VGA_END, true);
+    else
+        add(map, "VGA memory", PC_REGION_MMIO, LOW_RAM_END, VGA_END, 0, false);
+    for (unsigned i = I440FX_SEGMENT_C0000; i < I440FX_SEGMENT_F0000; i++)
+        add_upper(map, config, VGA_END + i * SEGMENT, VGA_END + (i + 1) * SEGMENT, decodes[i]);
+    add_upper(map, config, VGA_END + I440FX_SEGMENT_F0000 * SEGMENT, ISA_END, decodes[I440FX_SEGMENT_F0000]);
+}
+
+/* Without a bridge that could be told, all is RAM that is not the BIOS. */
+static void add_below_1m_isa(struct map *map, const struct pc_config *config)
+{
+    add(map, "VGA memory", PC_REGION_MMIO, LOW_RAM_END, VGA_END, 0, false);
+    add_ram(map, upper_memory, VGA_END, low_bios(config), true);
+    add_low_bios(map, config, low_bios(config), ISA_END);
+}
+
+unsigned pc_map_memory(const struct pc_config *config, const uint8_t *decodes, struct pc_region *regions)
 {
     uint64_t ram = config->ram_size, bios = config->bios_size;
     uint64_t low = ram < PCI_HOLE ? ram : PCI_HOLE;
-    uint64_t most = config->bios_shadow ? BIOS_SHADOW : BIOS_LOW;
-    uint64_t copy = bios < most ? bios : most;
-    const struct pc_region all[PC_REGIONS_MAX] = {
-        { "low memory", PC_REGION_RAM, 0, LOW_RAM_END, 0 },
-        { "VGA memory", PC_REGION_MMIO, LOW_RAM_END, VGA_END - LOW_RAM_END, 0 },
-        { "upper memory", PC_REGION_RAM, VGA_END, ISA_END - copy - VGA_END, VGA_END },
-        { "BIOS below 1 MiB", config->bios_shadow ? PC_REGION_SHADOW : PC_REGION_ROM, ISA_END - copy, copy,
-          config->bios_shadow ? ISA_END - copy : bios - copy },
-        { "extended memory", PC_REGION_RAM, ISA_END, low - ISA_END, ISA_END },
-        { "32-bit devices", PC_REGION_MMIO, low, FOUR_GIB - bios - low, 0 },
-        { "BIOS", PC_REGION_ROM, FOUR_GIB - bios, bios, 0 },
-        { "memory above 4 GiB", PC_REGION_RAM, FOUR_GIB, ram - low, low },
-    };
-    unsigned count = 0;
+    struct map map = { regions, 0 };
 
-    for (unsigned i = 0; i < PC_REGIONS_MAX; i++) {
-        if (all[i].size)
-            regions[count++] = all[i];
-    }
-    return count;
+    add_ram(&map, "low memory", 0, LOW_RAM_END, true);
+    if (config->chipset == PC_CHIPSET_I440FX)
+        add_below_1m(&map, config, decodes);
+    else
+        add_below_1m_isa(&map, config);
+    add_ram(&map, "extended memory", ISA_END, low, true);
+    add(&map, "32-bit devices", PC_REGION_MMIO, low, FOUR_GIB - bios, 0, false);
+    add(&map, "BIOS", PC_REGION_ROM, FOUR_GIB - bios, FOUR_GIB, 0, false);
+    add(&map, "memory above 4 GiB", PC_REGION_RAM, FOUR_GIB, FOUR_GIB + ram - low, low, true);
+    return map.count;
+}
+
+unsigned pc_memory_map(const struct pc_config *config, struct pc_region *regions)
+{
+    static const uint8_t after_reset[I440FX_SEGMENTS];
+
+    return pc_map_memory(config, after_reset, regions);
 }
 
 bool pc_memory_is_valid(const struct pc_config *config)
@@ -119,6 +195,28 @@ void pc_cmos_write(struct pc *pc, unsigned index, uint8_t value)
         cmos_update_checksum(pc);
 }
 
+/* ---- PCI ------------------------------------------------------------------------------------- */
+
+enum {
+    CONFADD = 0xcf8,
+    CONFDATA = 0xcfc,
+    CONFADD_ENABLE = 1u << 31,
+};
+
+static void config_set(struct pc *pc, unsigned offset, uint8_t value)
+{
+    pc_port_write(pc, CONFADD, 4, CONFADD_ENABLE | (offset & ~3u));
+    pc_port_write(pc, CONFDATA + (offset & 3), 1, value);
+}
+
+/* All of upper memory but the system BIOS is RAM: PAM1 to PAM6 of the host bridge. */
+static void open_upper_memory(struct pc *pc)
+{
+    for (unsigned pam = 1; pam <= 6; pam++)
+        config_set(pc, 0x59 + pam, 0x33);
+    pc_port_write(pc, CONFADD, 4, 0);
+}
+
 /* ---- After a BIOS ---------------------------------------------------------------------------- */
 
 void pc_firmware_defaults(struct pc *pc)
@@ -137,4 +235,6 @@ void pc_firmware_defaults(struct pc *pc)
 
     for (unsigned i = 0; i < sizeof(writes) / sizeof(writes[0]); i++)
         pc_port_write(pc, writes[i].port, 1, writes[i].value);
+    if (pc_has_pci(pc))
+        open_upper_memory(pc);
 }

@@ -10,5 +10,11 @@
 /* Can memory of these sizes be built? */
 bool pc_memory_is_valid(const struct pc_config *config);
 
+/* The memory map when the host bridge decodes `decodes`, I440FX_SEGMENTS sums of enum device_decode. */
+unsigned pc_map_memory(const struct pc_config *config, const uint8_t *decodes, struct pc_region *regions);
+
+/* Is there a PCI bus? */
+bool pc_has_pci(const struct pc *pc);
+
 /* Store what a set-up program would: memory sizes, equipment and the checksum. */
 void pc_fill_cmos(struct pc *pc, const struct pc_config *config);

@@ -82,6 +82,26 @@ static void ignne_changed(void *ctx, bool level)
         d86_vcpu_ignne(m->vcpu);
 }
 
+/* Where the guest sees its memory, and which ports it can reach, is put right before it runs again. */
+static void memory_changed(void *ctx)
+{
+    struct machine *m = ctx;
+    m->memory_moved = true;
+}
+
+static void ports_changed(void *ctx)
+{
+    struct machine *m = ctx;
+    m->ports_moved = true;
+}
+
+static void ram_write(void *ctx, uint64_t offset, const void *data, size_t size)
+{
+    const struct machine *m = ctx;
+    int ret = d86_vm_store(m->vm, m->ram + offset, data, size);
+    g_assert(ret == 0); /* the board knows how much there is */
+}
+
 static void reset_request(void *ctx, enum pc_reset_reason reason)
 {
     struct machine *m = ctx;
@@ -130,6 +150,9 @@ const struct pc_callbacks board_callbacks = {
     .nmi = nmi,
     .a20_changed = a20_changed,
     .ignne_changed = ignne_changed,
+    .memory_changed = memory_changed,
+    .ram_write = ram_write,
+    .ports_changed = ports_changed,
     .reset_request = reset_request,
     .exit_request = exit_request,
     .serial_transmit = serial_transmit,

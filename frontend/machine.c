@@ -112,7 +112,7 @@ static void configure(struct machine *m)
     m->config = (struct pc_config){
         .ram_size = options->ram_size,
         .bios_size = m->rom.size,
-        .bios_shadow = options->shadow_bios,
+        .chipset = options->chipset,
         .exit_port = options->exit_port,
     };
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++) {

@@ -46,7 +46,10 @@ struct machine {
     struct d86_vcpu *vcpu;
     struct d86_exit *exit;
     enum d86_engine engine;
-    char *engine_note; /* why it is not the one hoped for; NULL: it is */
+    char *engine_note;      /* why it is not the one hoped for; NULL: it is */
+    uint64_t ram, rom_copy; /* where they begin in the VM's memory */
+    struct pc_region shown[PC_REGIONS_MAX];
+    unsigned shown_count;
     struct pc_config config;
     struct pc *pc;
     struct backend *serial[OPTIONS_SERIAL_MAX], *debugcon;
@@ -60,6 +63,7 @@ struct machine {
     uint64_t promised; /* what it was when the guest was run */
 
     /* News from the devices, for the vCPU's thread. */
+    bool memory_moved, ports_moved;
     bool nmi_wanted, reset_wanted;
     enum pc_reset_reason reset_reason;
     bool ferr;          /* the FERR# pin, as last told to the devices */
@@ -85,10 +89,17 @@ void machine_drain(struct machine *m);
 /* power.c: memory, chips and processor as they are when the guest starts; with the lock held. */
 gboolean power_build(struct machine *m, GError **error);
 gboolean power_start(struct machine *m, GError **error);
+/* The guest has set up the chipset: let it see its memory and reach its ports so. */
+gboolean power_follow_chipset(struct machine *m, GError **error);
 /* The reset line was pulled: restart, or say how the program ends. */
 void power_reset(struct machine *m);
 /* A triple fault, which PCs take for a reset as well. */
 void power_shutdown(struct machine *m);
+
+/* guest_memory.c: RAM and ROM, and where the guest sees them. Not while the guest runs. */
+gboolean guest_memory_build(struct machine *m, GError **error);
+/* Show them as the board has it now. */
+gboolean guest_memory_follow(struct machine *m, GError **error);
 
 /* board.c: what the devices tell. */
 extern const struct pc_callbacks board_callbacks;

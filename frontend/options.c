@@ -5,7 +5,6 @@
  */
 #include "options.h"
 
-#include "devices/pc.h"
 #include "error.h"
 
 #include <stdlib.h>
@@ -49,10 +48,10 @@ static const char DESCRIPTION[] =
 
 /* What GOption fills; turned into struct options by the functions below. */
 struct raw_options {
-    char *ram, *kernel, *append, *bios, *debugcon, *engine, *split, *translate, *cpu, *exit_port, *rtc,
-        *stats, *audit;
+    char *machine, *ram, *kernel, *append, *bios, *debugcon, *engine, *split, *translate, *cpu, *exit_port,
+        *rtc, *stats, *audit;
     char **initrds, **serial, **trace, **rest;
-    gboolean shadow_bios, reboot, no_reboot, keep_halted, in_process, eager, simulate_keys, version;
+    gboolean reboot, no_reboot, keep_halted, in_process, eager, simulate_keys, version;
 };
 
 static gboolean fail_usage(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -273,8 +272,27 @@ static gboolean take_stats(struct options *options, const char *text, GError **e
     return TRUE;
 }
 
+static const char *const machine_names[] = {
+    [PC_CHIPSET_ISA] = "isa",
+    [PC_CHIPSET_I440FX] = "pc",
+};
+
+/* A BIOS is written for a chipset; a kernel starts sooner where it has less to look for. */
+static gboolean take_chipset(struct options *options, const struct raw_options *raw, GError **error)
+{
+    int chipset = raw->bios ? PC_CHIPSET_I440FX : PC_CHIPSET_ISA;
+    if (raw->machine)
+        chipset = name_index(raw->machine, machine_names, G_N_ELEMENTS(machine_names));
+    if (chipset < 0)
+        return fail_usage(error, "--machine '%s' is unknown: give isa or pc", raw->machine);
+    options->chipset = (enum pc_chipset)chipset;
+    return TRUE;
+}
+
 static gboolean take_machine(struct options *options, const struct raw_options *raw, GError **error)
 {
+    if (!take_chipset(options, raw, error))
+        return FALSE;
     if (!take_engine(options, raw, error) || !take_translate(options, raw->translate, error) ||
         !take_audit(options, raw->audit, error) || !take_keys(options, raw->simulate_keys, error) ||
         !take_stats(options, raw->stats, error))
@@ -302,7 +320,6 @@ static gboolean take_boot(struct options *options, const struct raw_options *raw
     static char *none[] = { NULL };
     options->kernel = g_strdup(raw->kernel);
     options->bios = g_strdup(raw->bios);
-    options->shadow_bios = raw->shadow_bios;
     options->append = g_strdup(raw->append ? raw->append : "");
     options->initrds = g_strdupv(raw->initrds ? raw->initrds : none);
     if (options->action != OPTIONS_RUN)
@@ -311,8 +328,6 @@ static gboolean take_boot(struct options *options, const struct raw_options *raw
         return fail_usage(error, "nothing to run: give --kernel FILE or --bios FILE (see duplex86 --help)");
     if (raw->kernel && raw->bios)
         return fail_usage(error, "--kernel and --bios exclude each other: give one");
-    if (raw->kernel && raw->shadow_bios)
-        return fail_usage(error, "--shadow-bios goes with --bios, not with --kernel");
     if (raw->bios && raw->initrds)
         return fail_usage(error, "--initrd goes with --kernel, not with --bios");
     if (raw->bios && raw->append)
@@ -357,6 +372,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
 {
     /* clang-format off */
     const GOptionEntry entries[] = {
+        { "machine", 'M', 0, G_OPTION_ARG_FILENAME, &raw->machine,
+          "pc: with a PCI bus (i440FX); isa: without; else isa with --kernel and pc with --bios", "isa|pc" },
         { "ram", 'm', 0, G_OPTION_ARG_FILENAME, &raw->ram,
           "Guest memory: a number and K, M or G (256M)", "SIZE" },
         { "kernel", 'k', 0, G_OPTION_ARG_FILENAME, &raw->kernel,
@@ -366,8 +383,6 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
         { "append", 'a', 0, G_OPTION_ARG_FILENAME, &raw->append, "The kernel's command line", "TEXT" },
         { "bios", 'b', 0, G_OPTION_ARG_FILENAME, &raw->bios,
           "Start this ROM (2 MiB at most) from the reset vector, instead of a kernel", "FILE" },
-        { "shadow-bios", 0, 0, G_OPTION_ARG_NONE, &raw->shadow_bios,
-          "Have a copy of the ROM in RAM below 1 MiB, for firmware that needs it (SeaBIOS)", NULL },
         { "serial", 's', 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->serial,
           "Connect the next serial port (stdio)", "BACKEND" },
         { "debugcon", 'd', 0, G_OPTION_ARG_FILENAME, &raw->debugcon,
@@ -421,9 +436,9 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
 
 static void raw_clear(struct raw_options *raw)
 {
-    char *texts[] = { raw->ram,    raw->kernel, raw->append,    raw->bios, raw->debugcon,
-                      raw->engine, raw->split,  raw->translate, raw->cpu,  raw->exit_port,
-                      raw->rtc,    raw->stats,  raw->audit };
+    char *texts[] = { raw->machine,   raw->ram,    raw->kernel, raw->append,    raw->bios,
+                      raw->debugcon,  raw->engine, raw->split,  raw->translate, raw->cpu,
+                      raw->exit_port, raw->rtc,    raw->stats,  raw->audit };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(texts[i]);
     g_strfreev(raw->initrds);

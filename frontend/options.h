@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "devices/pc.h"
 #include <duplex86/duplex86.h>
 
 #include <glib.h>
@@ -24,9 +25,9 @@ enum options_stats { OPTIONS_STATS_NONE, OPTIONS_STATS_TEXT, OPTIONS_STATS_JSON 
 
 struct options {
     enum options_action action;
+    enum pc_chipset chipset;
     uint64_t ram_size;
     char *kernel, *bios;
-    bool shadow_bios;                 /* with bios: below 1 MiB it is in RAM */
     char **initrds;                   /* NULL-terminated, never NULL */
     char *append;                     /* never NULL */
     char *serial[OPTIONS_SERIAL_MAX]; /* back-end of COM1.., "none" where there is none */

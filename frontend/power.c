@@ -10,46 +10,10 @@
 
 #include <errno.h>
 
-/* ---- Memory ---- */
-
-static gboolean add_region(struct machine *m, const struct pc_region *region, GError **error)
-{
-    int ret = 0;
-    switch (region->kind) {
-    case PC_REGION_RAM:
-    case PC_REGION_SHADOW:
-        ret = d86_vm_add_ram(m->vm, region->base, region->size);
-        break;
-    case PC_REGION_ROM:
-        ret = d86_vm_add_rom(m->vm, region->base, m->rom.data + region->offset, region->size);
-        break;
-    case PC_REGION_MMIO:
-        break;
-    }
-    if (ret < 0)
-        return fail_errno(error, ret, d86_last_error(), "cannot give the guest its memory (%s)",
-                          region->name);
-    return TRUE;
-}
-
 static int write_guest(void *opaque, uint64_t pa, const void *data, size_t size)
 {
     const struct machine *m = opaque;
     return d86_vm_write(m->vm, pa, data, size);
-}
-
-/* The copy of the BIOS in RAM below 1 MiB, if there is one; the guest may have overwritten it. */
-static gboolean write_shadow(struct machine *m, const struct boot_memory *memory, GError **error)
-{
-    struct pc_region regions[PC_REGIONS_MAX];
-    unsigned count = pc_memory_map(&m->config, regions);
-    for (unsigned i = 0; i < count; i++) {
-        const struct pc_region *r = &regions[i];
-        if (r->kind == PC_REGION_SHADOW &&
-            !boot_write(memory, r->base, m->rom.data + m->rom.size - r->size, r->size, error))
-            return FALSE;
-    }
-    return TRUE;
 }
 
 /* ---- Building ---- */
@@ -88,12 +52,8 @@ static gboolean build_vm(struct machine *m, GError **error)
     int ret = d86_vm_create(&m->vm);
     if (ret < 0)
         return fail_errno(error, ret, d86_last_error(), "cannot create a virtual machine");
-    struct pc_region regions[PC_REGIONS_MAX];
-    unsigned count = pc_memory_map(&m->config, regions);
-    for (unsigned i = 0; i < count; i++) {
-        if (!add_region(m, &regions[i], error))
-            return FALSE;
-    }
+    if (!guest_memory_build(m, error))
+        return FALSE;
     ret = create_processor(m);
     if (ret < 0)
         return fail_errno(error, ret, d86_last_error(), "cannot create the virtual processor");
@@ -116,6 +76,14 @@ static void claim_ports(struct machine *m)
         claimed[i] = (struct d86_ports){ ports[i].first, ports[i].last };
     if (!m->trace)
         d86_vcpu_set_ports(m->vcpu, claimed, count);
+    m->ports_moved = false;
+}
+
+gboolean power_follow_chipset(struct machine *m, GError **error)
+{
+    if (m->ports_moved)
+        claim_ports(m);
+    return !m->memory_moved || guest_memory_follow(m, error);
 }
 
 gboolean power_build(struct machine *m, GError **error)
@@ -242,8 +210,10 @@ static gboolean stand_in_for_bios(struct machine *m, const struct boot_memory *m
 gboolean power_start(struct machine *m, GError **error)
 {
     const struct boot_memory memory = { .write = write_guest, .opaque = m };
+    if (!power_follow_chipset(m, error))
+        return FALSE;
     if (m->options->bios)
-        return write_shadow(m, &memory, error); /* the reset vector does the rest */
+        return TRUE; /* the reset vector does the rest */
     return stand_in_for_bios(m, &memory, error) && load_kernel(m, &memory, error);
 }
 

@@ -231,6 +231,12 @@ static void tell_known_reads(struct machine *m)
     }
 }
 
+static void follow_chipset(struct machine *m)
+{
+    if (!power_follow_chipset(m, &m->failure))
+        machine_end(m, STATUS_HOST_ERROR);
+}
+
 static void run_guest(struct machine *m)
 {
     lend_chips(m); /* first: their deadline goes with them */
@@ -266,6 +272,8 @@ void *run_vcpu(void *machine)
             power_reset(m);
         serve_timers(m);
         offer_interrupts(m);
+        if (m->memory_moved || m->ports_moved)
+            follow_chipset(m);
         if (!m->stopping)
             run_guest(m);
     }

@@ -117,3 +117,27 @@ enum {
     FPU_ERROR_LINE_IGNNE = 1,
     FPU_ERROR_PIN_FERR = 0,
 };
+
+/*
+ * Host bridge of the i440FX: PCI function, and the ports of configuration mechanism 1 (address, data).
+ * The segments of memory of which it `decodes` accesses are I440FX_SEGMENT_*.
+ */
+extern const struct device_type i440fx_device;
+
+enum {
+    I440FX_LINE_MEMORY = 0, /* pulses: it decodes memory in another way now */
+    I440FX_LINE_SOFT = 1,   /* both pulse high: resets of the processor, and of the system */
+    I440FX_LINE_HARD = 2,
+    I440FX_SEGMENT_C0000 = 0, /* twelve of 16 KiB each, up to F0000h */
+    I440FX_SEGMENT_F0000 = 12,
+    I440FX_SEGMENT_SMRAM = 13, /* A0000h-BFFFFh */
+    I440FX_SEGMENTS = 14,
+};
+
+/* ISA bridge of the PIIX3: PCI function. Lines 0..15 are the interrupt requests it drives. */
+extern const struct device_type piix3_device;
+
+enum {
+    PIIX3_PIN_PIRQA = 0, /* PIRQA..PIRQD are pins 0..3, active high here */
+    PIIX3_PIRQS = 4,
+};

@@ -20,9 +20,11 @@ struct device_event;
 enum {
     DEVICE_MAX_PORT_RANGES = 2,
     DEVICE_MAX_MMIO_RANGES = 2,
-    DEVICE_MAX_LINES = 8,
+    DEVICE_MAX_LINES = 16,
     DEVICE_MAX_LINKS = 2,
+    DEVICE_MAX_BARS = 6,
     DEVICE_EVENT_ARGS = 4,
+    DEVICE_CONFIG_SIZE = 256, /* bytes of a PCI function's configuration space */
 };
 
 /* No deadline: later than any machine time. */
@@ -39,6 +41,7 @@ struct device_ports {
     uint8_t width;   /* widest access handed over whole: 0 (meaning 1), 1, 2 or 4 */
     bool whole_only; /* answers only accesses that lie wholly inside: CF9h must not see parts of a dword to
                         CF8h */
+    bool exact;      /* answers only accesses of `width` bytes to its first port: the dword at CF8h */
     uint32_t (*read)(struct device *dev, uint32_t offset, unsigned size);
     void (*write)(struct device *dev, uint32_t offset, unsigned size, uint32_t value);
     /* Would reading this byte change nothing, and give the same until the processor accesses a port, the
@@ -54,6 +57,49 @@ struct device_mmio {
     void (*write)(struct device *dev, uint64_t offset, unsigned size, uint64_t value);
 };
 
+/* ---- PCI functions --------------------------------------------------------------------------- */
+
+/* Some bytes of configuration space, little-endian: what a reset puts there, and what software can do to it.
+ */
+struct device_register {
+    uint8_t offset;
+    uint8_t size;      /* bytes, 1 to 4; 0 ends the list */
+    uint32_t reset;    /* bits that are 1 after a reset */
+    uint32_t writable; /* bits that software can write */
+    uint32_t clears;   /* bits that a written 1 clears */
+};
+
+/* What a base address register moves: a run of ports or of memory whose size is a power of two, at least 4
+   ports or 16 bytes, below 4 GiB. With neither there is no such register. */
+struct device_bar {
+    struct device_ports ports;
+    struct device_mmio mmio;
+    bool prefetchable; /* of memory */
+};
+
+/*
+ * What makes a chip a function on the PCI bus. The registers are data: the board answers for them and tells
+ * the chip. Those not listed, and no base address registers, read as 0 and cannot be written. (PCI Local Bus
+ * Specification 2.1, "Configuration Space".)
+ */
+struct device_pci {
+    const struct device_register *registers;
+    struct device_bar bar[DEVICE_MAX_BARS];
+    /* Software writes, and the byte at `offset` is to become `value`: returns what it does become. */
+    uint8_t (*change)(struct device *dev, unsigned offset, uint8_t value);
+    /* Such a write is done; dev->config has the new values. */
+    void (*changed)(struct device *dev);
+};
+
+/* How a host bridge answers the processor's accesses to a part of memory below 1 MiB: from the RAM that is
+   there, or by handing them on to the bus, where a ROM or a device may be. */
+enum device_decode {
+    DEVICE_READS_RAM = 1 << 0,
+    DEVICE_WRITES_RAM = 1 << 1,
+};
+
+/* ---- Chips ----------------------------------------------------------------------------------- */
+
 /*
  * What a chip is. Every member may be absent except the name. A chip has
  *   - output lines 0..line_count-1, driven with device_set_line();
@@ -68,6 +114,7 @@ struct device_type {
     size_t state_size; /* plain data without pointers: the board zeroes, copies and restores it */
     struct device_ports ports[DEVICE_MAX_PORT_RANGES];
     struct device_mmio mmio[DEVICE_MAX_MMIO_RANGES];
+    const struct device_pci *pci; /* a PCI function; absent: not on that bus */
     unsigned line_count;
     unsigned link_count;
 
@@ -91,13 +138,16 @@ struct device_type {
     void (*pointer)(struct device *dev, int32_t dx, int32_t dy, int32_t dz, unsigned buttons);
     /* Interrupt controllers: an INTA sequence addressed to cascade ID `cas`; returns the vector byte. */
     uint8_t (*acknowledge)(struct device *dev, unsigned cas);
+    /* Host bridges: who answers in part `segment` (chips.h) of memory: a sum of enum device_decode. */
+    unsigned (*decodes)(const struct device *dev, unsigned segment);
     /* Can the chip be in that state, so that none of the functions here comes to harm by it? For chips whose
        state comes back from where nobody is trusted (near.h). */
     bool (*is_valid)(const void *state);
 };
 
 /*
- * What the board does for a chip. All functions are required. `board` is the board's own pointer; the board
+ * What the board does for a chip. All functions are required, but for those of a PCI bus on a board that has
+ * none. `board` is the board's own pointer; the board
  * tells chips apart by dev->slot.
  */
 struct device_board {
@@ -111,6 +161,8 @@ struct device_board {
     void (*room)(void *board, struct device *dev, unsigned link);
     uint8_t (*cascade)(void *board, struct device *dev, unsigned level);
     void (*trace)(void *board, struct device *dev, const struct device_event *event, const uint64_t *args);
+    uint32_t (*config_read)(void *board, uint32_t address, unsigned size);
+    void (*config_write)(void *board, uint32_t address, unsigned size, uint32_t value);
 };
 
 /* One chip on one board. The board fills it in; a chip reads it through the functions below. */
@@ -118,7 +170,9 @@ struct device {
     const struct device_type *type;
     const struct device_board *ops;
     void *board;
-    void *state;     /* type->state_size bytes */
+    void *state; /* type->state_size bytes */
+    uint8_t
+        *config; /* PCI functions: DEVICE_CONFIG_SIZE bytes; only `change` and `changed` are told of writes */
     unsigned slot;   /* the board's number for this chip */
     uint32_t straps; /* pins tied high or low at the factory; the meaning is the chip's (chips.h) */
 };
@@ -190,4 +244,19 @@ static inline void device_trace(struct device *dev, const struct device_event *e
     const uint64_t args[DEVICE_EVENT_ARGS] = { a, b, c, 0 };
 
     dev->ops->trace(dev->board, dev, event, args);
+}
+
+/*
+ * Host bridges: access configuration space. `address` has the bus in bits 23-16, device and function in bits
+ * 15-8, and the register's offset in bits 7-0; the access lies inside a dword. What is not there reads as
+ * ones.
+ */
+static inline uint32_t device_config_read(struct device *dev, uint32_t address, unsigned size)
+{
+    return dev->ops->config_read(dev->board, address, size);
+}
+
+static inline void device_config_write(struct device *dev, uint32_t address, unsigned size, uint32_t value)
+{
+    dev->ops->config_write(dev->board, address, size, value);
 }

@@ -28,27 +28,30 @@
 
 struct pc;
 
+enum pc_chipset {
+    PC_CHIPSET_ISA,    /* no PCI bus: upper memory is RAM, what a BIOS leaves free of it */
+    PC_CHIPSET_I440FX, /* i440FX and PIIX3 */
+};
+
 /* What can be chosen about the machine. Zero is a sensible default for all but ram_size. */
 struct pc_config {
-    uint64_t ram_size;     /* bytes; a multiple of 4 KiB, at least 1 MiB, at most PC_RAM_MAX */
-    uint32_t bios_size;    /* bytes of the BIOS image, a multiple of 4 KiB up to 2 MiB; 0: none */
-    bool bios_shadow;      /* below 1 MiB are its last 256 KiB in RAM, as after it has copied itself there */
+    uint64_t ram_size;  /* bytes; a multiple of 4 KiB, at least 1 MiB, at most PC_RAM_MAX */
+    uint32_t bios_size; /* bytes of the BIOS image, a multiple of 4 KiB up to 2 MiB; 0: none */
+    enum pc_chipset chipset;
     uint32_t serial_ports; /* bit n: COM(n+1) is present, n = 0..3 */
     uint16_t exit_port;    /* I/O port that ends the program (see pc_callbacks.exit_request); 0: none */
 };
 
 #define PC_RAM_MAX     (UINT64_C(1) << 36) /* 64 GiB: what 36 physical address bits reach */
 #define PC_SERIAL_MAX  4
-#define PC_REGIONS_MAX 8
+#define PC_REGIONS_MAX 20
 
 /* ---- Guest-physical memory ------------------------------------------------------------------- */
 
 enum pc_region_kind {
-    PC_REGION_RAM,    /* guest RAM, at `offset` of the caller's RAM */
-    PC_REGION_SHADOW, /* guest RAM like the above, which holds a copy of the last `size` bytes of the BIOS
-                         image: write the copy at power-on and at every reset */
-    PC_REGION_ROM,    /* read only: the BIOS image, from `offset` of the image; writes are ignored */
-    PC_REGION_MMIO,   /* no memory: accesses go to pc_mmio_read() and pc_mmio_write() */
+    PC_REGION_RAM,  /* guest RAM, at `offset` of the caller's RAM */
+    PC_REGION_ROM,  /* the BIOS image, from `offset` of the image */
+    PC_REGION_MMIO, /* no memory: reads go to pc_mmio_read() */
 };
 
 struct pc_region {
@@ -56,15 +59,16 @@ struct pc_region {
     enum pc_region_kind kind;
     guest_pa base;
     uint64_t size;
-    uint64_t offset; /* RAM, SHADOW: into guest RAM; ROM: into the BIOS image */
+    uint64_t offset; /* RAM: into guest RAM; ROM: into the BIOS image */
+    bool writable;   /* RAM: writes go there as well. All other writes go to pc_mmio_write(). */
 };
 
 /*
  * The memory map as an i440FX lays it out: RAM below 640 KiB, the VGA hole, upper memory with the last 128
  * KiB of the BIOS ROM at its end, RAM from 1 MiB, the hole for 32-bit devices with all of the ROM at its end,
  * and what RAM is left from 4 GiB. Ascending, without overlap; addresses in no region are MMIO too. Fills at
- * most PC_REGIONS_MAX entries and returns how many. Needs no machine, so a loader can ask as well; the RAM
- * rows are its e820 map.
+ * most PC_REGIONS_MAX entries and returns how many. Needs no machine, so a loader can ask as well: it is the
+ * map at power-on, and the RAM rows from 1 MiB on are its e820 map.
  */
 unsigned pc_memory_map(const struct pc_config *config, struct pc_region *regions);
 
@@ -106,6 +110,12 @@ struct pc_callbacks {
     void (*a20_changed)(void *ctx, bool enabled);
     /* The processor's IGNNE# pin changed (port F0h): true means FP errors are ignored. See pc_set_ferr(). */
     void (*ignne_changed)(void *ctx, bool level);
+    /* pc_memory() is another now: show the guest its memory so. */
+    void (*memory_changed)(void *ctx);
+    /* The guest wrote to RAM at `offset` of the caller's RAM that is hidden from its reads. */
+    void (*ram_write)(void *ctx, uint64_t offset, const void *data, size_t size);
+    /* pc_claimed_ports() are others now. */
+    void (*ports_changed)(void *ctx);
     /* The guest asks for a reset: reset the processor and call pc_reset(), or end the program. */
     void (*reset_request)(void *ctx, enum pc_reset_reason reason);
     /* The guest wrote v to the exit port: end the program with `status` = (2v + 1) & FFh. */
@@ -162,10 +172,10 @@ struct pc_ports {
     uint16_t first, last;
 };
 
-enum { PC_PORTS_MAX = 48, PC_KNOWN_MAX = 32 };
+enum { PC_PORTS_MAX = 64, PC_KNOWN_MAX = 32 };
 
-/* Which ports anybody answers; returns how many runs. It does not change. All other reads give all ones, and
-   all other writes do nothing. */
+/* Which ports anybody answers; returns how many runs. Only ports_changed changes it. All other reads give all
+   ones, and all other writes do nothing. */
 unsigned pc_claimed_ports(const struct pc *pc, struct pc_ports *ports);
 
 struct pc_known {
@@ -183,6 +193,9 @@ unsigned pc_known_reads(struct pc *pc, struct pc_known *known);
 /* size is 1, 2, 4 or 8; unclaimed addresses read as all ones and ignore writes. */
 uint64_t pc_mmio_read(struct pc *pc, guest_pa pa, unsigned size);
 void pc_mmio_write(struct pc *pc, guest_pa pa, unsigned size, uint64_t value);
+
+/* The memory map as it is now; returns how many regions. Of a machine without PCI it does not change. */
+unsigned pc_memory(const struct pc *pc, struct pc_region *regions);
 
 /* ---- Interrupts ------------------------------------------------------------------------------ */
 

@@ -2,8 +2,14 @@
 # Suites of devices/: one for each chip, one for those next to the processor together, and two for the machine
 # they make: one of them for lending. D86_LONG=1 in the environment, or the test labelled `long`, takes more
 # random states.
-foreach(suite IN ITEMS i8259 i8254 mc146818 i8042 i8042_register uart16550 pc pc_known pc_lend)
+foreach(suite IN ITEMS i8259 i8254 mc146818 i8042 i8042_register uart16550 pc pc_known pc_lend i440fx)
     d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES d86-devices)
+endforeach()
+
+# The PCI bus with functions of the test's own.
+foreach(suite IN ITEMS pci piix3)
+    d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES d86-devices
+                  INCLUDES "${PROJECT_SOURCE_DIR}/devices")
 endforeach()
 
 foreach(suite IN ITEMS near near_state late_ticks)

@@ -35,6 +35,8 @@ struct machine {
     const struct device_event *events[MACHINE_EVENTS]; /* the first ones since `event_count` was cleared */
     uint64_t event_args[MACHINE_EVENTS][DEVICE_EVENT_ARGS];
     unsigned event_count;
+    unsigned memory_changes, ports_changes;
+    uint8_t ram[1u << 20]; /* the first MiB; only writes to RAM that is hidden end here */
 };
 
 static inline uint64_t machine_now(void *ctx)
@@ -77,6 +79,24 @@ static inline void machine_a20(void *ctx, bool enabled)
 static inline void machine_ignne(void *ctx, bool level)
 {
     ((struct machine *)ctx)->ignne = level;
+}
+
+static inline void machine_memory(void *ctx)
+{
+    ((struct machine *)ctx)->memory_changes++;
+}
+
+static inline void machine_ports(void *ctx)
+{
+    ((struct machine *)ctx)->ports_changes++;
+}
+
+static inline void machine_ram(void *ctx, uint64_t offset, const void *data, size_t size)
+{
+    struct machine *m = ctx;
+
+    ck_assert_uint_le(offset + size, sizeof(m->ram));
+    memcpy(m->ram + offset, data, size);
 }
 
 static inline void machine_reset(void *ctx, enum pc_reset_reason reason)
@@ -142,6 +162,9 @@ static const struct pc_callbacks machine_callbacks = {
     .nmi = machine_nmi,
     .a20_changed = machine_a20,
     .ignne_changed = machine_ignne,
+    .memory_changed = machine_memory,
+    .ram_write = machine_ram,
+    .ports_changed = machine_ports,
     .reset_request = machine_reset,
     .exit_request = machine_exit,
     .serial_transmit = machine_transmit,
@@ -164,6 +187,7 @@ static inline void machine_start_with(struct machine *m, const struct pc_config 
     memset(m->pc, 0xa5, pc_size());
     ck_assert_int_eq(pc_init(m->pc, config, &machine_callbacks, m), 0);
     m->event_count = 0;
+    m->memory_changes = m->ports_changes = 0;
 }
 
 /* 64 MiB, COM1 and COM2, exit port F4h. */

@@ -206,7 +206,7 @@ def bad_rows(files):
         (["--bios", big], "2097153 bytes"),
         (["--bios", tiny], "1 bytes"),
         (["--bios", empty], "is empty"),
-        ([*k, "--shadow-bios"], "--shadow-bios goes with --bios"),
+        ([*k, "--machine", "at"], "--machine 'at' is unknown: give isa or pc"),
         (["--bios", big, "--initrd", text], "--initrd goes with --kernel"),
         (["--bios", big, "--append", "x"], "--append goes with --kernel"),
         ([*k, "--initrd", files.path("absent")], "absent': No such file"),

@@ -407,11 +407,6 @@ static const struct {
     { "64 GiB", { .ram_size = 64 * GIB }, 65535, 3568 * 16, (64 * 1024 - 3584) * 16 },
     { "64 MiB and a small BIOS", { .ram_size = 64 * MIB, .bios_size = 4096 }, 63 * 1024, 48 * 16, 0 },
     { "64 MiB and 2 MiB of BIOS", { .ram_size = 64 * MIB, .bios_size = 2 * MIB }, 63 * 1024, 48 * 16, 0 },
-    { "64 MiB and a BIOS in RAM",
-      { .ram_size = 64 * MIB, .bios_size = MIB, .bios_shadow = true },
-      63 * 1024,
-      48 * 16,
-      0 },
 };
 
 /* Ascending, no overlap, every byte of RAM but the part behind the VGA hole and ROM exactly once, and at its
@@ -419,8 +414,7 @@ static const struct {
 START_TEST(memory_map_is_sound)
 {
     const struct pc_config *config = &memory_rows[_i].config;
-    const uint64_t most = config->bios_shadow ? 256u << 10 : 128u << 10;
-    const uint64_t copy = config->bios_size < most ? config->bios_size : most;
+    const uint64_t copy = config->bios_size < 128u << 10 ? config->bios_size : 128u << 10;
     struct pc_region regions[PC_REGIONS_MAX];
     unsigned count = pc_memory_map(config, regions);
     uint64_t end = 0, ram = 0, ram_end = 0, rom = 0, low = 0;
@@ -432,7 +426,8 @@ START_TEST(memory_map_is_sound)
         ck_assert_uint_ge(r->base, end);
         ck_assert_uint_gt(r->size, 0);
         end = r->base + r->size;
-        if (r->kind == PC_REGION_RAM || r->kind == PC_REGION_SHADOW) {
+        ck_assert_int_eq(r->writable, r->kind == PC_REGION_RAM);
+        if (r->kind == PC_REGION_RAM) {
             ck_assert_uint_ge(r->offset, ram_end); /* no two places share a byte */
             ram_end = r->offset + r->size;
             ck_assert_uint_le(ram_end, config->ram_size);
@@ -444,14 +439,13 @@ START_TEST(memory_map_is_sound)
             rom += r->size;
         }
         if (end == MIB && r->kind != PC_REGION_RAM) {
-            ck_assert_int_eq(r->kind, config->bios_shadow ? PC_REGION_SHADOW : PC_REGION_ROM);
+            ck_assert_int_eq(r->kind, PC_REGION_ROM);
             low = r->size;
         }
     }
     ck_assert_uint_eq(low, copy);
-    uint64_t hidden = (128u << 10) + (config->bios_shadow ? 0 : copy);
-    ck_assert_msg(ram == config->ram_size - hidden, "%s", memory_rows[_i].name);
-    ck_assert_uint_eq(rom, config->bios_size + (config->bios_shadow ? 0 : copy));
+    ck_assert_msg(ram == config->ram_size - (128u << 10) - copy, "%s", memory_rows[_i].name);
+    ck_assert_uint_eq(rom, config->bios_size + copy);
 }
 END_TEST
 

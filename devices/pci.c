@@ -1,0 +1,160 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The PCI bus. A function's configuration space is three masks and its contents, made from the function's
+ * table: a write is the same few operations on every byte, whatever the register is. Base address registers
+ * are rows of that kind as well: the bits that choose inside the run cannot be written, which is how software
+ * finds its size. PCI Local Bus Specification 2.1, "Configuration Space".
+ */
+#include "pci.h"
+
+#include <string.h>
+
+enum {
+    COMMAND = 0x04,
+    COMMAND_IO = 1 << 0,
+    COMMAND_MEMORY = 1 << 1,
+    BAR0 = 0x10,
+    BAR_END = BAR0 + 4 * DEVICE_MAX_BARS,
+    BAR_IO = 1 << 0,
+    BAR_PREFETCHABLE = 1 << 3,
+};
+
+/* ---- Registers from tables ------------------------------------------------------------------- */
+
+static void put(uint8_t *bytes, unsigned offset, unsigned size, uint32_t value)
+{
+    for (unsigned i = 0; i < size && offset + i < DEVICE_CONFIG_SIZE; i++)
+        bytes[offset + i] |= value >> i * 8;
+}
+
+static void lay_out(struct pci_function *f, const struct device_register *r)
+{
+    put(f->reset, r->offset, r->size, r->reset);
+    put(f->writable, r->offset, r->size, r->writable);
+    put(f->clears, r->offset, r->size, r->clears);
+}
+
+static struct device_register bar_register(const struct device_bar *bar, unsigned n)
+{
+    struct device_register r = { .offset = BAR0 + 4 * n, .size = 4 };
+
+    if (bar->ports.count) {
+        r.reset = BAR_IO;
+        r.writable = ~(bar->ports.count - 1) & ~3u;
+    } else if (bar->mmio.size) {
+        r.reset = bar->prefetchable ? BAR_PREFETCHABLE : 0;
+        r.writable = (uint32_t) ~(bar->mmio.size - 1) & ~15u;
+    }
+    return r;
+}
+
+bool pci_attach(struct pci_bus *pci, struct device *dev, unsigned devfn)
+{
+    struct pci_function *f = &pci->functions[pci->count];
+    const struct device_pci *type = dev->type->pci;
+
+    if (pci->count == PCI_MAX_FUNCTIONS || pci->at[devfn])
+        return false;
+    for (const struct device_register *r = type->registers; r->size; r++)
+        lay_out(f, r);
+    for (unsigned i = 0; i < DEVICE_MAX_BARS; i++) {
+        struct device_register r = bar_register(&type->bar[i], i);
+
+        lay_out(f, &r);
+    }
+    f->dev = dev;
+    dev->config = f->config;
+    pci->at[devfn] = ++pci->count;
+    return true;
+}
+
+void pci_reset(struct pci_bus *pci)
+{
+    for (unsigned i = 0; i < pci->count; i++)
+        memcpy(pci->functions[i].config, pci->functions[i].reset, DEVICE_CONFIG_SIZE);
+}
+
+/* ---- Accesses -------------------------------------------------------------------------------- */
+
+/* Index of the function at that address, or -1. */
+static int function_at(const struct pci_bus *pci, uint32_t address)
+{
+    return address >> 16 & 0xff ? -1 : pci->at[address >> 8 & 0xff] - 1;
+}
+
+uint32_t pci_read(const struct pci_bus *pci, uint32_t address, unsigned size)
+{
+    int index = function_at(pci, address);
+    uint32_t value = 0;
+
+    if (index < 0)
+        return UINT32_MAX;
+    for (unsigned i = 0; i < size; i++)
+        value |= (uint32_t)pci->functions[index].config[(address + i) & 0xff] << i * 8;
+    return value;
+}
+
+static void write_byte(struct pci_function *f, unsigned offset, uint8_t written)
+{
+    const struct device_pci *type = f->dev->type->pci;
+    uint8_t old = f->config[offset];
+    uint8_t value = (old & ~f->writable[offset]) | (written & f->writable[offset]);
+
+    value &= ~(written & f->clears[offset]);
+    f->config[offset] = type->change ? type->change(f->dev, offset, value) : value;
+}
+
+static bool moves(unsigned offset)
+{
+    return offset == COMMAND || (offset >= BAR0 && offset < BAR_END);
+}
+
+bool pci_write(struct pci_bus *pci, uint32_t address, unsigned size, uint32_t value)
+{
+    int index = function_at(pci, address);
+    struct pci_function *f = &pci->functions[index < 0 ? 0 : index];
+    bool moved = false;
+
+    if (index < 0)
+        return false;
+    for (unsigned i = 0; i < size; i++) {
+        unsigned offset = (address + i) & 0xff;
+
+        moved = moved || moves(offset);
+        write_byte(f, offset, value >> i * 8);
+    }
+    if (f->dev->type->pci->changed)
+        f->dev->type->pci->changed(f->dev);
+    return moved;
+}
+
+/* ---- Base addresses -------------------------------------------------------------------------- */
+
+static uint32_t bar_value(const struct pci_function *f, unsigned n)
+{
+    const uint8_t *b = &f->config[BAR0 + 4 * n];
+
+    return b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+}
+
+/* A base of 0 is one that nobody has chosen. */
+static void place_bar(const struct pci_function *f, unsigned n, struct bus *bus)
+{
+    const struct device_bar *bar = &f->dev->type->pci->bar[n];
+    uint32_t value = bar_value(f, n), ports = value & ~3u, memory = value & ~15u;
+
+    if (bar->ports.count && ports && ports < BUS_PORTS && f->config[COMMAND] & COMMAND_IO)
+        bus_place_ports(bus, f->dev, &bar->ports, ports);
+    if (bar->mmio.size && memory && f->config[COMMAND] & COMMAND_MEMORY)
+        bus_place_mmio(bus, f->dev, &bar->mmio, memory);
+}
+
+void pci_place(const struct pci_bus *pci, struct bus *bus)
+{
+    bus_displace(bus);
+    for (unsigned i = 0; i < pci->count; i++) {
+        for (unsigned n = 0; n < DEVICE_MAX_BARS; n++)
+            place_bar(&pci->functions[i], n, bus);
+    }
+}
