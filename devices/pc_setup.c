@@ -209,9 +209,10 @@ static void config_set(struct pc *pc, unsigned offset, uint8_t value)
     pc_port_write(pc, CONFDATA + (offset & 3), 1, value);
 }
 
-/* All of upper memory but the system BIOS is RAM: PAM1 to PAM6 of the host bridge. */
+/* Upper memory is RAM: writable but for the part that has a copy of the BIOS (PAM0 to PAM6). */
 static void open_upper_memory(struct pc *pc)
 {
+    config_set(pc, 0x59, 0x10);
     for (unsigned pam = 1; pam <= 6; pam++)
         config_set(pc, 0x59 + pam, 0x33);
     pc_port_write(pc, CONFADD, 4, 0);

@@ -71,6 +71,14 @@ gboolean guest_memory_build(struct machine *m, GError **error)
     return show_all(m, regions, count, error);
 }
 
+gboolean guest_memory_copy_bios(struct machine *m, GError **error)
+{
+    uint32_t size = MIN(m->rom.size, MEMORY_MAP_EXTENDED - MEMORY_MAP_ROM);
+    const uint8_t *from = m->rom.data + m->rom.size - size;
+    int ret = d86_vm_store(m->vm, m->ram + MEMORY_MAP_EXTENDED - size, from, size);
+    return ret == 0 || fail_errno(error, ret, d86_last_error(), "cannot copy the BIOS to RAM");
+}
+
 gboolean guest_memory_follow(struct machine *m, GError **error)
 {
     struct pc_region regions[PC_REGIONS_MAX];

@@ -98,6 +98,8 @@ void power_shutdown(struct machine *m);
 
 /* guest_memory.c: RAM and ROM, and where the guest sees them. Not while the guest runs. */
 gboolean guest_memory_build(struct machine *m, GError **error);
+/* The BIOS copies itself into the RAM behind its place below 1 MiB, as far as F0000h. */
+gboolean guest_memory_copy_bios(struct machine *m, GError **error);
 /* Show them as the board has it now. */
 gboolean guest_memory_follow(struct machine *m, GError **error);
 

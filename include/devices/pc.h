@@ -157,6 +157,8 @@ void pc_reset(struct pc *pc);
  * Put the chips into the state a PC BIOS leaves behind, for guests started without one: interrupt controllers
  * at vectors 08h/70h with every line masked but timer, keyboard, cascade and x87 errors, timer 0 ticking at
  * 18.2 Hz, keyboard controller translating, with keyboard and mouse ports enabled, RTC in 24-hour BCD mode.
+ * With a PCI bus upper memory is RAM then, and the caller has to put into the read-only last 64 KiB of it
+ * what the BIOS would have: a copy of itself.
  */
 void pc_firmware_defaults(struct pc *pc);
 

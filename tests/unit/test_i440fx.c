@@ -300,7 +300,7 @@ START_TEST(firmware_leaves_upper_memory_open)
 {
     pc_firmware_defaults(m.pc);
     check_segment(0xc0000, 0xf0000, 3);
-    check_segment(0xf0000, MIB, 0);
+    check_segment(0xf0000, MIB, 1);
     ck_assert_uint_eq(pc_port_read(m.pc, 0xcf8, 4), 0);
 }
 END_TEST
