@@ -14,6 +14,7 @@
 #include "bus.h"
 #include "devices/chips.h"
 #include "devices/near.h"
+#include "fw_items.h"
 #include "pc_setup.h"
 #include "pci.h"
 
@@ -34,6 +35,8 @@ enum pc_slot {
     EXIT_PORT,
     I440FX,
     PIIX3,
+    FW_CFG,
+    FIRMWARE_LOG,
     SLOT_COUNT,
 };
 
@@ -110,6 +113,8 @@ static const struct row rows[SLOT_COUNT] = {
     [PIIX3]         = { &piix3_device, .devfn = PCI_DEVFN(1, 0),
                         .line = { IRQ(0), IRQ(1), IRQ(2), IRQ(3), IRQ(4), IRQ(5), IRQ(6), IRQ(7), IRQ(8),
                                   IRQ(9), IRQ(10), IRQ(11), IRQ(12), IRQ(13), IRQ(14), IRQ(15) } },
+    [FW_CFG]        = { &fw_cfg_device, .port = { 0x510, 0x514 } },
+    [FIRMWARE_LOG]  = { &debugcon_device, .port = { 0x402 }, .link = { { TO_DEBUGCON, 0, 0 } } },
 };
 /* clang-format on */
 
@@ -136,6 +141,8 @@ struct pc {
     struct near_state near_state;
     struct bus bus;
     struct pci_bus pci;
+    struct fw_items fw_items;
+    uint8_t e820[PC_E820_SIZE];
     struct pc_region regions[PC_REGIONS_MAX]; /* the memory map, as last told */
     unsigned region_count;
     _Alignas(16) uint8_t state[]; /* the chips' states, one after the other */
@@ -507,6 +514,28 @@ static void board_config_write(void *board, uint32_t address, unsigned size, uin
         place_functions(pc);
 }
 
+static bool board_dma_read(void *board, guest_pa pa, void *data, size_t size)
+{
+    struct pc *pc = board;
+
+    return pc->callbacks.memory_read(pc->ctx, pa, data, size);
+}
+
+static bool board_dma_write(void *board, guest_pa pa, const void *data, size_t size)
+{
+    struct pc *pc = board;
+
+    return pc->callbacks.memory_write(pc->ctx, pa, data, size);
+}
+
+static const uint8_t *board_contents(void *board, struct device *dev, unsigned key, uint32_t *size)
+{
+    const struct pc *pc = board;
+
+    (void)dev;
+    return fw_item(&pc->fw_items, key, size);
+}
+
 static const struct device_board board_ops = {
     .now = board_now,
     .wall_clock = board_wall_clock,
@@ -520,6 +549,9 @@ static const struct device_board board_ops = {
     .trace = board_trace,
     .config_read = board_config_read,
     .config_write = board_config_write,
+    .dma_read = board_dma_read,
+    .dma_write = board_dma_write,
+    .contents = board_contents,
 };
 
 /* ---- What the chips next to the processor ask of it ------------------------------------------- */
@@ -575,8 +607,10 @@ static bool is_present(const struct pc_config *config, unsigned slot)
 {
     if (slot >= COM1 && slot <= COM4)
         return config->serial_ports >> (slot - COM1) & 1;
-    if (slot == I440FX || slot == PIIX3)
+    if (slot == I440FX || slot == PIIX3 || slot == FW_CFG)
         return config->chipset == PC_CHIPSET_I440FX;
+    if (slot == FIRMWARE_LOG)
+        return config->firmware_log;
     return slot != EXIT_PORT || config->exit_port;
 }
 
@@ -648,9 +682,16 @@ static void reset_chips(struct pc *pc)
     }
 }
 
+static bool is_complete(const struct pc_config *config, const struct pc_callbacks *callbacks)
+{
+    bool dma = callbacks->memory_read && callbacks->memory_write;
+
+    return callbacks->now_ns && callbacks->wall_clock_ns && (dma || config->chipset != PC_CHIPSET_I440FX);
+}
+
 int pc_init(struct pc *pc, const struct pc_config *config, const struct pc_callbacks *callbacks, void *ctx)
 {
-    if (!pc_memory_is_valid(config) || !callbacks->now_ns || !callbacks->wall_clock_ns)
+    if (!pc_memory_is_valid(config) || !is_complete(config, callbacks))
         return -EINVAL;
     memset(pc, 0, pc_size());
     pc->config = *config;
@@ -673,12 +714,19 @@ int pc_init(struct pc *pc, const struct pc_config *config, const struct pc_callb
         pc_port_read(pc, rows[COM1 + com].port[0] + 6, 1); /* the line was up before: no deltas */
     }
     pc_fill_cmos(pc, config);
+    if (pc_has_pci(pc))
+        pc_fill_fw_items(config, &pc->fw_items, pc->e820);
     return 0;
 }
 
 bool pc_has_pci(const struct pc *pc)
 {
     return pc->devices[I440FX].type;
+}
+
+bool pc_add_file(struct pc *pc, const char *name, const void *data, uint32_t size)
+{
+    return pc->devices[FW_CFG].type && fw_add_file(&pc->fw_items, name, data, size);
 }
 
 void pc_reset(struct pc *pc)

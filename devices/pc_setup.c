@@ -9,6 +9,7 @@
 #include "pc_setup.h"
 
 #include "devices/chips.h"
+#include "fw_items.h"
 
 enum {
     CMOS_INDEX = 0x70,
@@ -182,6 +183,8 @@ void pc_fill_cmos(struct pc *pc, const struct pc_config *config)
     cmos_set_word(pc, 0x17, at_most((low - ISA_END) >> 10, 0xffff));
     cmos_set_word(pc, 0x30, at_most((low - ISA_END) >> 10, 0xffff));
     cmos_set_word(pc, 0x34, at_most(above_16m >> 16, 0xffff));
+    cmos_set(pc, 0x38, 0x10); /* SeaBIOS: third to boot is a floppy, whose sector needs its signature */
+    cmos_set(pc, 0x3d, 0x32); /* ... first a hard disk, then a CD */
     cmos_set_word(pc, 0x5b, high);
     cmos_set(pc, 0x5d, high >> 16);
     cmos_update_checksum(pc);
@@ -193,6 +196,46 @@ void pc_cmos_write(struct pc *pc, unsigned index, uint8_t value)
     cmos_set(pc, index & 0x7f, value);
     if (index >= 0x10 && index <= 0x2d)
         cmos_update_checksum(pc);
+}
+
+/* ---- What firmware is told ------------------------------------------------------------------- */
+
+enum { E820_RAM = 1 };
+
+/* An entry: base and size of 64 bits, type of 32. */
+static uint8_t *put_e820(uint8_t *to, uint64_t base, uint64_t size)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        to[i] = base >> i * 8;
+        to[8 + i] = size >> i * 8;
+    }
+    to[16] = E820_RAM;
+    to[17] = to[18] = to[19] = 0;
+    return to + 20;
+}
+
+/*
+ * RAM is told as it is, holes for devices and all that firmware takes of it included. COM1 is the firmware's
+ * screen and keyboard, since there is no other, and without anything to start it stays as it is.
+ */
+void pc_fill_fw_items(const struct pc_config *config, struct fw_items *items, uint8_t *e820)
+{
+    static const uint8_t com1[] = { 0xf8, 0x03 }, for_ever[] = { 0xff, 0xff, 0xff, 0xff };
+    uint64_t low = config->ram_size < PCI_HOLE ? config->ram_size : PCI_HOLE;
+    uint8_t *end = put_e820(e820, 0, low);
+
+    if (config->ram_size > low)
+        end = put_e820(end, FOUR_GIB, config->ram_size - low);
+    fw_add_number(items, FW_SIGNATURE, 'Q' | 'E' << 8 | 'M' << 16 | 'U' << 24, 4);
+    fw_add_number(items, FW_ID, FW_ID_VERSION | FW_ID_DMA, 4);
+    fw_add_number(items, FW_RAM_SIZE, config->ram_size, 8);
+    fw_add_number(items, FW_NB_CPUS, 1, 2);
+    fw_add_number(items, FW_MAX_CPUS, 1, 2);
+    fw_add_number(items, FW_BOOT_MENU, 0, 2);
+    fw_add_file(items, "etc/e820", e820, end - e820);
+    fw_add_file(items, "etc/boot-fail-wait", for_ever, sizeof(for_ever));
+    if (config->serial_ports & 1)
+        fw_add_file(items, "etc/sercon-port", com1, sizeof(com1));
 }
 
 /* ---- PCI ------------------------------------------------------------------------------------- */

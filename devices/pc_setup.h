@@ -13,6 +13,14 @@ bool pc_memory_is_valid(const struct pc_config *config);
 /* The memory map when the host bridge decodes `decodes`, I440FX_SEGMENTS sums of enum device_decode. */
 unsigned pc_map_memory(const struct pc_config *config, const uint8_t *decodes, struct pc_region *regions);
 
+enum { PC_E820_SIZE = 2 * 20 }; /* RAM below and from 4 GiB */
+
+struct fw_items;
+
+/* What firmware is told by the firmware configuration device. `e820` has room for PC_E820_SIZE bytes of it.
+ */
+void pc_fill_fw_items(const struct pc_config *config, struct fw_items *items, uint8_t *e820);
+
 /* Is there a PCI bus? */
 bool pc_has_pci(const struct pc *pc);
 

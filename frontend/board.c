@@ -102,6 +102,18 @@ static void ram_write(void *ctx, uint64_t offset, const void *data, size_t size)
     g_assert(ret == 0); /* the board knows how much there is */
 }
 
+static bool memory_read(void *ctx, guest_pa pa, void *data, size_t size)
+{
+    const struct machine *m = ctx;
+    return d86_vm_read(m->vm, pa, data, size) == 0;
+}
+
+static bool memory_write(void *ctx, guest_pa pa, const void *data, size_t size)
+{
+    const struct machine *m = ctx;
+    return d86_vm_write(m->vm, pa, data, size) == 0;
+}
+
 static void reset_request(void *ctx, enum pc_reset_reason reason)
 {
     struct machine *m = ctx;
@@ -152,6 +164,8 @@ const struct pc_callbacks board_callbacks = {
     .ignne_changed = ignne_changed,
     .memory_changed = memory_changed,
     .ram_write = ram_write,
+    .memory_read = memory_read,
+    .memory_write = memory_write,
     .ports_changed = ports_changed,
     .reset_request = reset_request,
     .exit_request = exit_request,

@@ -113,6 +113,7 @@ static void configure(struct machine *m)
         .ram_size = options->ram_size,
         .bios_size = m->rom.size,
         .chipset = options->chipset,
+        .firmware_log = options->chipset == PC_CHIPSET_I440FX && strcmp(options->debugcon, "none") != 0,
         .exit_port = options->exit_port,
     };
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++) {

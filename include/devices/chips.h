@@ -141,3 +141,7 @@ enum {
     PIIX3_PIN_PIRQA = 0, /* PIRQA..PIRQD are pins 0..3, active high here */
     PIIX3_PIRQS = 4,
 };
+
+/* Firmware configuration device. Ports: selector and data, then the descriptor's address. Its items are its
+   contents. */
+extern const struct device_type fw_cfg_device;

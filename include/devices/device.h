@@ -146,9 +146,8 @@ struct device_type {
 };
 
 /*
- * What the board does for a chip. All functions are required, but for those of a PCI bus on a board that has
- * none. `board` is the board's own pointer; the board
- * tells chips apart by dev->slot.
+ * What the board does for a chip. All functions are required, but for those that only chips use which the
+ * board has not: the last five. `board` is the board's own pointer; the board tells chips apart by dev->slot.
  */
 struct device_board {
     uint64_t (*now)(void *board);       /* machine time in ns; starts anywhere, never goes back */
@@ -163,6 +162,9 @@ struct device_board {
     void (*trace)(void *board, struct device *dev, const struct device_event *event, const uint64_t *args);
     uint32_t (*config_read)(void *board, uint32_t address, unsigned size);
     void (*config_write)(void *board, uint32_t address, unsigned size, uint32_t value);
+    bool (*dma_read)(void *board, guest_pa pa, void *data, size_t size);
+    bool (*dma_write)(void *board, guest_pa pa, const void *data, size_t size);
+    const uint8_t *(*contents)(void *board, struct device *dev, unsigned key, uint32_t *size);
 };
 
 /* One chip on one board. The board fills it in; a chip reads it through the functions below. */
@@ -259,4 +261,22 @@ static inline uint32_t device_config_read(struct device *dev, uint32_t address, 
 static inline void device_config_write(struct device *dev, uint32_t address, unsigned size, uint32_t value)
 {
     dev->ops->config_write(dev->board, address, size, value);
+}
+
+/* Bus masters: copy from or to guest-physical memory. False: there is none at part of it (nothing was
+ * copied). */
+static inline bool device_dma_read(struct device *dev, guest_pa pa, void *data, size_t size)
+{
+    return dev->ops->dma_read(dev->board, pa, data, size);
+}
+
+static inline bool device_dma_write(struct device *dev, guest_pa pa, const void *data, size_t size)
+{
+    return dev->ops->dma_write(dev->board, pa, data, size);
+}
+
+/* Chips with contents that the maker of the board chooses: item `key` of them. NULL: there is none. */
+static inline const uint8_t *device_contents(struct device *dev, unsigned key, uint32_t *size)
+{
+    return dev->ops->contents(dev->board, dev, key, size);
 }

@@ -38,6 +38,7 @@ struct pc_config {
     uint64_t ram_size;  /* bytes; a multiple of 4 KiB, at least 1 MiB, at most PC_RAM_MAX */
     uint32_t bios_size; /* bytes of the BIOS image, a multiple of 4 KiB up to 2 MiB; 0: none */
     enum pc_chipset chipset;
+    bool firmware_log;     /* port 402h is on the debug console too: SeaBIOS says there what it does */
     uint32_t serial_ports; /* bit n: COM(n+1) is present, n = 0..3 */
     uint16_t exit_port;    /* I/O port that ends the program (see pc_callbacks.exit_request); 0: none */
 };
@@ -114,6 +115,10 @@ struct pc_callbacks {
     void (*memory_changed)(void *ctx);
     /* The guest wrote to RAM at `offset` of the caller's RAM that is hidden from its reads. */
     void (*ram_write)(void *ctx, uint64_t offset, const void *data, size_t size);
+    /* Copy from or to guest-physical memory, as a bus master would. False: part of it is no memory, and
+       nothing was copied. Required with a chipset that has bus masters, the i440FX. */
+    bool (*memory_read)(void *ctx, guest_pa pa, void *data, size_t size);
+    bool (*memory_write)(void *ctx, guest_pa pa, const void *data, size_t size);
     /* pc_claimed_ports() are others now. */
     void (*ports_changed)(void *ctx);
     /* The guest asks for a reset: reset the processor and call pc_reset(), or end the program. */
@@ -161,6 +166,13 @@ void pc_reset(struct pc *pc);
  * what the BIOS would have: a copy of itself.
  */
 void pc_firmware_defaults(struct pc *pc);
+
+/*
+ * Give the guest's firmware a file, by the firmware configuration device: "bootorder", an option ROM. The
+ * data stays the caller's, and stays until the machine is gone. For use before the guest runs. False: no such
+ * device, no room, a name of no or more than 55 characters, or one that is there already.
+ */
+bool pc_add_file(struct pc *pc, const char *name, const void *data, uint32_t size);
 
 /* ---- Guest accesses -------------------------------------------------------------------------- */
 

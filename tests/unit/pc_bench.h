@@ -36,7 +36,7 @@ struct machine {
     uint64_t event_args[MACHINE_EVENTS][DEVICE_EVENT_ARGS];
     unsigned event_count;
     unsigned memory_changes, ports_changes;
-    uint8_t ram[1u << 20]; /* the first MiB; only writes to RAM that is hidden end here */
+    uint8_t ram[1u << 20]; /* the first MiB, for bus masters, and for writes to RAM that is hidden */
 };
 
 static inline uint64_t machine_now(void *ctx)
@@ -97,6 +97,26 @@ static inline void machine_ram(void *ctx, uint64_t offset, const void *data, siz
 
     ck_assert_uint_le(offset + size, sizeof(m->ram));
     memcpy(m->ram + offset, data, size);
+}
+
+static inline bool machine_read(void *ctx, guest_pa pa, void *data, size_t size)
+{
+    struct machine *m = ctx;
+
+    if (pa > sizeof(m->ram) || size > sizeof(m->ram) - pa)
+        return false;
+    memcpy(data, m->ram + pa, size);
+    return true;
+}
+
+static inline bool machine_write(void *ctx, guest_pa pa, const void *data, size_t size)
+{
+    struct machine *m = ctx;
+
+    if (pa > sizeof(m->ram) || size > sizeof(m->ram) - pa)
+        return false;
+    memcpy(m->ram + pa, data, size);
+    return true;
 }
 
 static inline void machine_reset(void *ctx, enum pc_reset_reason reason)
@@ -164,6 +184,8 @@ static const struct pc_callbacks machine_callbacks = {
     .ignne_changed = machine_ignne,
     .memory_changed = machine_memory,
     .ram_write = machine_ram,
+    .memory_read = machine_read,
+    .memory_write = machine_write,
     .ports_changed = machine_ports,
     .reset_request = machine_reset,
     .exit_request = machine_exit,
