@@ -37,6 +37,20 @@ gboolean firmware_read(struct firmware *rom, const char *path, GError **error)
     return ok;
 }
 
+const char *firmware_find_seabios(void)
+{
+    static const char *const places[] = {
+        "/usr/share/seabios/bios-256k.bin",
+        "/usr/share/qemu/bios-256k.bin",
+        "/usr/local/share/qemu/bios-256k.bin",
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
+        if (g_file_test(places[i], G_FILE_TEST_IS_REGULAR))
+            return places[i];
+    }
+    return NULL;
+}
+
 void firmware_direct_boot(struct firmware *rom)
 {
     rom->size = (uint32_t)(direct_boot_rom_end - direct_boot_rom);

@@ -18,6 +18,8 @@ struct firmware {
 
 /* From a file: up to 2 MiB; less than whole pages is padded in front. */
 gboolean firmware_read(struct firmware *rom, const char *path, GError **error);
+/* The file of the distribution's SeaBIOS; NULL: it is in none of the usual places. */
+const char *firmware_find_seabios(void);
 /* The ROM of a direct boot (bios/direct_boot.S). */
 void firmware_direct_boot(struct firmware *rom);
 void firmware_clear(struct firmware *rom);

@@ -99,9 +99,19 @@ static gboolean read_kernel(struct machine *m, GError **error)
     return TRUE;
 }
 
+static gboolean read_bios(struct machine *m, GError **error)
+{
+    const char *path = m->options->bios ? m->options->bios : firmware_find_seabios();
+    if (!path)
+        return fail_with(
+            error, FRONTEND_ERROR_IMAGE,
+            "there is no SeaBIOS on this host: install the package seabios, or give --bios FILE");
+    return firmware_read(&m->rom, path, error);
+}
+
 static gboolean read_files(struct machine *m, GError **error)
 {
-    return m->options->bios ? firmware_read(&m->rom, m->options->bios, error) : read_kernel(m, error);
+    return m->options->kernel ? read_kernel(m, error) : read_bios(m, error);
 }
 
 /* ---- Life ---- */

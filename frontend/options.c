@@ -44,7 +44,8 @@ static const char DESCRIPTION[] =
     "Examples:\n"
     "  duplex86 --kernel vmlinuz --initrd initrd.gz --append 'console=ttyS0'\n"
     "  duplex86 --ram 64M --kernel mykernel.elf --initrd 'module.bin its arguments'\n"
-    "  duplex86 --bios bios.bin --serial file:com1.log --debugcon stdio";
+    "  duplex86 --bios bios.bin --serial file:com1.log --debugcon stdio\n"
+    "  duplex86 --machine pc";
 
 /* What GOption fills; turned into struct options by the functions below. */
 struct raw_options {
@@ -324,14 +325,16 @@ static gboolean take_boot(struct options *options, const struct raw_options *raw
     options->initrds = g_strdupv(raw->initrds ? raw->initrds : none);
     if (options->action != OPTIONS_RUN)
         return TRUE;
-    if (!raw->kernel && !raw->bios)
+    if (!raw->kernel && !raw->bios && !raw->machine)
         return fail_usage(error, "nothing to run: give --kernel FILE or --bios FILE (see duplex86 --help)");
+    if (!raw->kernel && !raw->bios && options->chipset != PC_CHIPSET_I440FX)
+        return fail_usage(error, "nothing to run: with --machine isa give --kernel FILE or --bios FILE");
     if (raw->kernel && raw->bios)
         return fail_usage(error, "--kernel and --bios exclude each other: give one");
-    if (raw->bios && raw->initrds)
-        return fail_usage(error, "--initrd goes with --kernel, not with --bios");
-    if (raw->bios && raw->append)
-        return fail_usage(error, "--append goes with --kernel, not with --bios");
+    if (!raw->kernel && raw->initrds)
+        return fail_usage(error, "--initrd goes with --kernel, not with a BIOS");
+    if (!raw->kernel && raw->append)
+        return fail_usage(error, "--append goes with --kernel, not with a BIOS");
     return TRUE;
 }
 
@@ -382,11 +385,11 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
           "Initial RAM disk; for Multiboot a module, 'FILE ARGS', repeatable", "FILE" },
         { "append", 'a', 0, G_OPTION_ARG_FILENAME, &raw->append, "The kernel's command line", "TEXT" },
         { "bios", 'b', 0, G_OPTION_ARG_FILENAME, &raw->bios,
-          "Start this ROM (2 MiB at most) from the reset vector, instead of a kernel", "FILE" },
+          "Start this ROM (2 MiB at most) instead of a kernel (with --machine pc SeaBIOS)", "FILE" },
         { "serial", 's', 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->serial,
           "Connect the next serial port (stdio)", "BACKEND" },
         { "debugcon", 'd', 0, G_OPTION_ARG_FILENAME, &raw->debugcon,
-          "Connect the debug console, port 0xe9 (none)", "BACKEND" },
+          "Connect the debug console, port 0xe9, and SeaBIOS's log (none)", "BACKEND" },
         { "engine", 0, 0, G_OPTION_ARG_FILENAME, &raw->engine,
           "How guest code is run: sbe, interp, lockstep or auto, sbe where the host can (auto)", "NAME" },
         { "split", 0, 0, G_OPTION_ARG_FILENAME, &raw->split,
@@ -419,7 +422,7 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
         { 0 },
     };
     /* clang-format on */
-    GOptionContext *context = g_option_context_new("--kernel FILE | --bios FILE");
+    GOptionContext *context = g_option_context_new("--kernel FILE | --bios FILE | --machine pc");
     GOptionGroup *group = g_option_group_new(NULL, NULL, NULL, raw, NULL);
     g_option_group_add_entries(group, entries);
     g_option_context_set_main_group(context, group);

@@ -27,7 +27,7 @@ struct options {
     enum options_action action;
     enum pc_chipset chipset;
     uint64_t ram_size;
-    char *kernel, *bios;
+    char *kernel, *bios;              /* without either the distribution's SeaBIOS is meant */
     char **initrds;                   /* NULL-terminated, never NULL */
     char *append;                     /* never NULL */
     char *serial[OPTIONS_SERIAL_MAX]; /* back-end of COM1.., "none" where there is none */

@@ -212,7 +212,7 @@ gboolean power_start(struct machine *m, GError **error)
     const struct boot_memory memory = { .write = write_guest, .opaque = m };
     if (!power_follow_chipset(m, error))
         return FALSE;
-    if (m->options->bios)
+    if (!m->options->kernel)
         return TRUE; /* the reset vector does the rest */
     return stand_in_for_bios(m, &memory, error) && load_kernel(m, &memory, error);
 }
@@ -225,7 +225,7 @@ gboolean power_start(struct machine *m, GError **error)
  */
 static bool resumes_after_reset(const struct machine *m)
 {
-    if (!m->options->bios)
+    if (m->options->kernel)
         return false;
     uint8_t code = pc_cmos_read(m->pc, 0x0f);
     return code == 0x05 || code == 0x09 || code == 0x0a;

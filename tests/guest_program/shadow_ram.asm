@@ -11,6 +11,8 @@
 %define PORT_EXIT 0xf4
 %define PORT_CONFADD 0xcf8
 %define PORT_CONFDATA 0xcfc
+%define PORT_RESET 0xcf9
+%define BEEN_HERE 0x600
 %define PAGE 4096
 %define MIB 0x100000
 %define SEGMENT 0xf0000
@@ -153,7 +155,17 @@ protected:
     cmp dword [0xa0000], 0x55667788
     CHECK ne, "SMRAM is still there"
 
+    ; Once more after a reset, which is to find nothing of all this
+    PAM RE | WE
+    mov dword [SEGMENT], 0
     mov al, PASSED
+    cmp dword [BEEN_HERE], 0x12345678
+    je leave_guest
+    mov dword [BEEN_HERE], 0x12345678
+    mov dx, PORT_RESET
+    mov al, 0x06
+    out dx, al
+    hlt
     jmp leave_guest
 
 ; EAX: address of a configuration register; DX: where its data is

@@ -41,6 +41,17 @@ d86_boot_test(boot_686_reboot vmlinuz-686 interp reboot long)
 d86_boot_test(boot_686_pae_poweroff vmlinuz-686-pae interp poweroff long)
 d86_boot_test(boot_686_escape vmlinuz-686 sbe escape long)
 
+# The distribution's SeaBIOS through its POST, also with memory above 4 GiB.
+function(d86_seabios_test name engine ram)
+    add_test(NAME ${name}
+             COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/seabios_session.py"
+                 --program $<TARGET_FILE:duplex86> --engine ${engine} --ram ${ram})
+    d86_boot_test_properties(${name})
+endfunction()
+
+d86_seabios_test(boot_seabios interp 32)
+d86_seabios_test(boot_seabios_sbe sbe 4608)
+
 add_test(NAME boot_memtest
          COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/memtest_session.py"
              --program $<TARGET_FILE:duplex86> --kernel "${D86_GUESTS}/memtest86+ia32.bin")
