@@ -34,7 +34,7 @@ d86_user_test(user_686_sbe_sparse vmlinuz-686 sbe --no-shell --large --only spar
 d86_user_test_properties(user_686_sbe_sparse long)
 
 # The engine checks its mappings while it runs.
-d86_user_test(user_686_pae_sbe_audit vmlinuz-686-pae sbe --no-shell --short --timeout 120 --program-arg=--audit=50
+d86_user_test(user_686_pae_sbe_audit vmlinuz-686-pae sbe --no-shell --short --timeout 120 --program-arg=--audit=500
     --expect-counter shadow_audits)
 
 # Both engines at once, checking each other, at 10 us an instruction: what is quick, and everything.

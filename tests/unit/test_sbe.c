@@ -232,14 +232,14 @@ static const struct {
     { "guest code", change_guest_code, "a stretch" },
     { "a known offset too many", know_an_offset, "the known offsets of a page are wrong" },
     { "a known offset too few", forget_an_offset, "the known offsets of a page are wrong" },
-    { "an address", lose_the_page, "an address leads to a page that was dropped" },
-    { "a frame's list", lose_the_frame, "a page is not in the list of its region or its frame" },
+    { "an address", lose_the_page, "not every page is found by its address" },
+    { "a frame's list", lose_the_frame, "the lists of regions and frames do not hold every page once" },
     { "a drop", drop_without_unlisting, "a page's list of stretches holds one that is not its" },
     { "a target", mislead_a_target, "the table of targets leads to what is not an address's code" },
     { "a target of nobody's", invent_a_target, "a target of nobody's has an address" },
     { "a branch", mislead_an_exit, "an exit leads to what is not its target's code" },
     { "a link", say_it_is_not_linked, "an exit that is not linked does not lead to its stub" },
-    { "a list of links", lose_a_link, "a linked exit is not in the list of its target" },
+    { "a list of links", lose_a_link, "the lists of links do not hold every linked exit once" },
     { "a site", mistake_a_site, "a call-out leads to another instruction's site" },
 };
 

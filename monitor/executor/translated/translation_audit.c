@@ -13,13 +13,21 @@
 #include "translated.h"
 #include "translation_private.h"
 
-/* Is the number in a list whose links are found so from each record? */
-#define IS_LISTED(t, head, array, limit, link, number)                                                       \
+/*
+ * How many records a list has that begins with number + 1 `head`, each of which must be as `good` says of
+ * `record`; UINT32_MAX: some are not, or it goes round. Every record is to be in one list of a kind, so what
+ * all lists of the kind have is how many there are.
+ */
+#define LIST_LENGTH(head, array, limit, link, record, good)                                                  \
     ({                                                                                                       \
-        uint32_t i_ = (head), steps_ = 0;                                                                    \
-        while (i_ && i_ <= (limit) && i_ != (number) + 1 && steps_++ < (limit))                              \
-            i_ = (t)->array[i_ - 1].link;                                                                    \
-        i_ == (number) + 1;                                                                                  \
+        uint32_t i_ = (head), length_ = 0;                                                                   \
+        for (; i_ && i_ <= (limit) && length_ <= (limit); length_++) {                                       \
+            const typeof(*(array)) *record = &(array)[i_ - 1];                                               \
+            if (!(good))                                                                                     \
+                break;                                                                                       \
+            i_ = record->link;                                                                               \
+        }                                                                                                    \
+        i_ ? UINT32_MAX : length_;                                                                           \
     })
 
 static uint64_t text_of(const struct translation *t, uint32_t code)
@@ -103,9 +111,6 @@ static const char *audit_page(struct vcpu *v, uint32_t number)
     const struct translation_page *p = &t->page[number];
     if (t->page_at[p->address >> 12] != number + 1)
         return "a page is not found by its address";
-    if (!IS_LISTED(t, t->region[p->address >> 22], page, t->page_count, next_of_region, number) ||
-        !IS_LISTED(t, v->code_frame[p->frame].translated_head, page, t->page_count, next_of_frame, number))
-        return "a page is not in the list of its region or its frame";
     const char *what = audit_mapping(v, p);
     if (!what)
         what = audit_writers(v, p);
@@ -209,19 +214,26 @@ static bool begins(const struct translation *t, uint32_t code, guest_la la, uint
     return !t->stretch[place.stretch].dropped && place.begin == text_of(t, code) && place.la == la;
 }
 
+static uint32_t led_to(const struct translation *t, const struct translation_exit *e)
+{
+    uint32_t distance;
+    __builtin_memcpy(&distance, t->code + e->rel32, 4);
+    return e->rel32 + 4 + distance;
+}
+
+static bool leads_into(const struct translation *t, const struct translation_exit *e,
+                       const struct translation_stretch *s)
+{
+    return e->linked && !s->dropped && led_to(t, e) - s->code < s->code_size;
+}
+
 static const char *audit_exit(const struct translation *t, uint32_t number)
 {
     const struct translation_exit *e = &t->exit[number];
-    uint32_t distance, stretch;
-    __builtin_memcpy(&distance, t->code + e->rel32, 4);
-    uint32_t to = e->rel32 + 4 + distance;
+    uint32_t to = led_to(t, e), stretch;
     if (!e->linked)
         return to == e->stub ? NULL : "an exit that is not linked does not lead to its stub";
-    if (!begins(t, to, e->target, &stretch))
-        return "an exit leads to what is not its target's code";
-    return IS_LISTED(t, t->stretch[stretch].incoming, exit, t->exit_count, next_incoming, number)
-               ? NULL
-               : "a linked exit is not in the list of its target";
+    return begins(t, to, e->target, &stretch) ? NULL : "an exit leads to what is not its target's code";
 }
 
 static const char *audit_stretch(struct vcpu *v, uint32_t number)
@@ -233,12 +245,6 @@ static const char *audit_stretch(struct vcpu *v, uint32_t number)
         return "stretches do not lie behind each other";
     if (s->dropped)
         return s->incoming ? "something leads to a stretch that was dropped" : NULL;
-    if (s->page >= t->page_count || t->page[s->page].frame == FRAME_NONE ||
-        !IS_LISTED(t, t->page[s->page].stretches, stretch, t->stretch_count, next, number))
-        return "a stretch is not in the list of its page";
-    if (s->tail_page &&
-        !IS_LISTED(t, t->page[s->tail_page - 1].tails, stretch, t->stretch_count, next_tail, number))
-        return "a stretch is not in the list of its second page";
     for (uint32_t i = 0; i < s->exit_count && !what; i++)
         what = audit_exit(t, s->exits + i);
     return what ? what : audit_bytes(v, s);
@@ -260,31 +266,74 @@ static const char *audit_target(const struct translation *t, uint32_t index)
     return NULL;
 }
 
-static const char *audit_addresses(const struct translation *t)
+static const char *audit_page_lists(const struct vcpu *v)
 {
-    uint32_t used = 0, found = 0;
-    for (uint32_t i = 0; i < t->page_count; i++)
-        used += t->page[i].frame != FRAME_NONE;
-    for (uint32_t number = 0; number < 1u << 20; number++) {
-        uint32_t page = t->page_at[number];
-        found += page != 0;
-        if (page > t->page_count)
-            return "an address leads to a page that was never made";
+    const struct translation *t = v->translation;
+    uint32_t used = 0, by_address = 0, by_region = 0, by_frame = 0;
+    for (uint32_t i = 0; i < t->page_count; i++) {
+        uint64_t frame = t->page[i].frame;
+        used += frame != FRAME_NONE;
+        if (frame != FRAME_NONE && v->code_frame[frame].translated_head == i + 1)
+            by_frame += LIST_LENGTH(i + 1, t->page, t->page_count, next_of_frame, p, p->frame == frame);
     }
-    return used == found ? NULL : "an address leads to a page that was dropped";
+    for (uint32_t number = 0; number < 1u << 20; number++)
+        by_address += t->page_at[number] != 0;
+    for (uint32_t region = 0; region < TRANSLATION_REGIONS; region++)
+        by_region += LIST_LENGTH(t->region[region], t->page, t->page_count, next_of_region, p,
+                                 p->frame != FRAME_NONE && p->address >> 22 == region);
+    if (by_address != used)
+        return "not every page is found by its address";
+    return by_region == used && by_frame == used
+               ? NULL
+               : "the lists of regions and frames do not hold every page once";
+}
+
+static const char *audit_stretch_lists(const struct translation *t)
+{
+    uint32_t used = 0, tails = 0, listed = 0, listed_tails = 0;
+    for (uint32_t i = 0; i < t->stretch_count; i++) {
+        used += !t->stretch[i].dropped;
+        tails += !t->stretch[i].dropped && t->stretch[i].tail_page;
+    }
+    for (uint32_t i = 0; i < t->page_count; i++) {
+        if (t->page[i].frame == FRAME_NONE)
+            continue;
+        listed += LIST_LENGTH(t->page[i].stretches, t->stretch, t->stretch_count, next, s,
+                              !s->dropped && s->page == i);
+        listed_tails += LIST_LENGTH(t->page[i].tails, t->stretch, t->stretch_count, next_tail, s,
+                                    !s->dropped && s->tail_page == i + 1);
+    }
+    return listed == used && listed_tails == tails ? NULL : "the pages' lists do not hold every stretch once";
+}
+
+/* Exits of stretches that were dropped may be linked, too. */
+static const char *audit_links(const struct translation *t)
+{
+    uint32_t linked = 0, listed = 0;
+    for (uint32_t i = 0; i < t->exit_count; i++)
+        linked += t->exit[i].linked;
+    for (uint32_t i = 0; i < t->stretch_count; i++) {
+        const struct translation_stretch *s = &t->stretch[i];
+        listed += LIST_LENGTH(s->incoming, t->exit, t->exit_count, next_incoming, e, leads_into(t, e, s));
+    }
+    return listed == linked ? NULL : "the lists of links do not hold every linked exit once";
 }
 
 const char *translation_audit(struct vcpu *v)
 {
     const struct translation *t = v->translation;
-    const char *what = audit_addresses(t);
+    const char *what = audit_page_lists(v);
     v->counts.translation_audits++;
     for (uint32_t i = 0; i < t->page_count && !what; i++) {
         if (t->page[i].frame != FRAME_NONE)
             what = audit_page(v, i);
     }
+    if (!what)
+        what = audit_stretch_lists(t);
     for (uint32_t i = 0; i < t->stretch_count && !what; i++)
         what = audit_stretch(v, i);
+    if (!what)
+        what = audit_links(t);
     for (uint32_t i = 0; i < TRANSLATION_TARGETS && !what; i++)
         what = audit_target(t, i);
     return what;
