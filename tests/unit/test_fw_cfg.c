@@ -124,11 +124,11 @@ END_TEST
 
 START_TEST(numbers_tell_the_machine)
 {
-    ck_assert_uint_eq(number(3, 8), 64 * MIB);
     ck_assert_uint_eq(number(5, 2), 1);
     ck_assert_uint_eq(number(0xf, 2), 1);
-    ck_assert_uint_eq(number(3, 16), 64 * MIB); /* zeros behind the end */
-    ck_assert_uint_eq(number(0x7777, 4), 0);    /* no such item */
+    ck_assert_uint_eq(number(3, 8), 64 * MIB);
+    ck_assert_uint_eq(inb(&m, DATA), 0);     /* behind the end */
+    ck_assert_uint_eq(number(0x7777, 4), 0); /* no such item */
     ck_assert_uint_eq(number(0xffff, 4), 0);
 }
 END_TEST
