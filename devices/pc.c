@@ -124,12 +124,11 @@ struct pc {
     void *ctx;
     struct device devices[SLOT_COUNT]; /* type is NULL where the configuration leaves one out */
     uint64_t deadlines[SLOT_COUNT];
-    uint64_t next_deadline;             /* the earliest of them */
-    bool running_timers;                /* changes of next_deadline are told once, at the end */
-    uint32_t irq_sources[16];           /* by IRQ: bit n is set while the chip in slot n asserts it */
-    uint32_t pirq_sources[PIIX3_PIRQS]; /* the same by PCI interrupt line */
-    bool lent;                          /* the near chips are: what happens to their inputs waits */
-    uint16_t risen;                     /* bit n: IRQ n rose meanwhile */
+    uint64_t next_deadline;   /* the earliest of them */
+    bool running_timers;      /* changes of next_deadline are told once, at the end */
+    uint32_t irq_sources[16]; /* by IRQ: bit n is set while the chip in slot n asserts it */
+    bool lent;                /* the near chips are: what happens to their inputs waits */
+    uint16_t risen;           /* bit n: IRQ n rose meanwhile */
     uint8_t serial_outputs[PC_SERIAL_MAX];
     uint8_t leds;
     bool nmi_enabled, ignne, a20;
@@ -219,19 +218,12 @@ static void set_irq(struct pc *pc, unsigned irq, unsigned slot, bool level)
     }
 }
 
-/*
- * The four lines go round the slots, so that functions with only INTA# share as little as can be: that of
- * slot 1 goes to PIRQA, of slot 2 to PIRQB and so on (PCI Local Bus Specification 2.1, "Interrupt Pins").
- */
 static void set_intx(struct pc *pc, unsigned pin, unsigned slot, bool level)
 {
-    unsigned pirq = ((rows[slot].devfn >> 3) - 1 + pin) % PIIX3_PIRQS;
-    uint32_t before = pc->pirq_sources[pirq];
-    uint32_t after = level ? before | 1u << slot : before & ~(1u << slot);
+    unsigned line;
+    bool now = pci_drive(&pc->pci, rows[slot].devfn, pin, level, &line);
 
-    pc->pirq_sources[pirq] = after;
-    if (!before != !after)
-        set_pin(pc, PIIX3, PIIX3_PIN_PIRQA + pirq, after);
+    set_pin(pc, PIIX3, PIIX3_PIN_PIRQA + line, now);
 }
 
 static unsigned decode_of(const struct pc *pc, unsigned segment)

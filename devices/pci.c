@@ -158,3 +158,16 @@ void pci_place(const struct pci_bus *pci, struct bus *bus)
             place_bar(&pci->functions[i], n, bus);
     }
 }
+
+/* ---- Interrupts ------------------------------------------------------------------------------ */
+
+/* The lines go round the slots, so that functions with only INTA# share as little as can be: that of slot 1
+   is line 0. (PCI Local Bus Specification 2.1, "Interrupt Pins"; firmware for the i440FX counts so.) */
+bool pci_drive(struct pci_bus *pci, unsigned devfn, unsigned pin, bool level, unsigned *line)
+{
+    unsigned bit = (pci->at[devfn] - 1u) % PCI_MAX_FUNCTIONS;
+
+    *line = ((devfn >> 3) + PCI_LINES - 1 + pin) % PCI_LINES;
+    pci->drivers[*line] = (pci->drivers[*line] & ~(1u << bit)) | (uint32_t)level << bit;
+    return pci->drivers[*line];
+}

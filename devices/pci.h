@@ -9,7 +9,7 @@
 #include "bus.h"
 #include "devices/device.h"
 
-enum { PCI_MAX_FUNCTIONS = 16 };
+enum { PCI_MAX_FUNCTIONS = 16, PCI_LINES = 4 };
 
 #define PCI_DEVFN(device, function) ((device) << 3 | (function))
 
@@ -24,7 +24,8 @@ struct pci_function {
 struct pci_bus {
     struct pci_function functions[PCI_MAX_FUNCTIONS];
     unsigned count;
-    uint8_t at[256]; /* by device and function: index into functions plus 1; 0: nothing there */
+    uint8_t at[256];             /* by device and function: index into functions plus 1; 0: nothing there */
+    uint32_t drivers[PCI_LINES]; /* by interrupt line: bit n is set while functions[n] asserts it */
 };
 
 /* Put a chip with a `pci` there; false if there is no room or something else. */
@@ -37,6 +38,12 @@ void pci_reset(struct pci_bus *pci);
 uint32_t pci_read(const struct pci_bus *pci, uint32_t address, unsigned size);
 /* True if that may have changed which ports and addresses functions answer. */
 bool pci_write(struct pci_bus *pci, uint32_t address, unsigned size, uint32_t value);
+
+/*
+ * A function drives its interrupt pin, 0 for INTA#. Which of the four lines of the bus that is, and the level
+ * there now.
+ */
+bool pci_drive(struct pci_bus *pci, unsigned devfn, unsigned pin, bool level, unsigned *line);
 
 /* Have every function answer where its base address registers say, and nowhere else. */
 void pci_place(const struct pci_bus *pci, struct bus *bus);

@@ -247,6 +247,39 @@ START_TEST(of_two_at_one_place_one_answers)
 }
 END_TEST
 
+/* ---- Interrupts -------------------------------------------------------------------------------- */
+
+static const struct {
+    unsigned device, pin, line;
+} pins[] = { { 1, 0, 0 }, { 1, 1, 1 }, { 1, 3, 3 }, { 2, 0, 1 },
+             { 4, 0, 3 }, { 4, 1, 0 }, { 0, 0, 3 }, { 31, 0, 2 } };
+
+START_TEST(pins_go_round_the_slots)
+{
+    unsigned devfn = PCI_DEVFN(pins[_i].device, 1), line = 99;
+
+    ck_assert(pci_attach(&pci, &chips[1].dev, devfn));
+    ck_assert(pci_drive(&pci, devfn, pins[_i].pin, true, &line));
+    ck_assert_uint_eq(line, pins[_i].line);
+    ck_assert(!pci_drive(&pci, devfn, pins[_i].pin, false, &line));
+}
+END_TEST
+
+START_TEST(a_line_is_active_while_anybody_asserts_it)
+{
+    const unsigned one = PCI_DEVFN(1, 0), same = PCI_DEVFN(5, 0);
+    unsigned line;
+
+    ck_assert(pci_attach(&pci, &chips[1].dev, one));
+    ck_assert(pci_attach(&pci, &chips[2].dev, same));
+    ck_assert(pci_drive(&pci, one, 0, true, &line));
+    ck_assert(pci_drive(&pci, same, 0, true, &line));
+    ck_assert(pci_drive(&pci, one, 0, false, &line));
+    ck_assert(pci_drive(&pci, one, 0, false, &line));
+    ck_assert(!pci_drive(&pci, same, 0, false, &line));
+}
+END_TEST
+
 START_TEST(no_write_does_harm)
 {
     uint32_t x = 2463534242u;
@@ -287,6 +320,8 @@ int main(void)
     tcase_add_test(tc, functions_answer_where_they_are_put);
     tcase_add_test(tc, bases_that_are_none_put_it_nowhere);
     tcase_add_test(tc, of_two_at_one_place_one_answers);
+    tcase_add_loop_test(tc, pins_go_round_the_slots, 0, ARRAY_SIZE(pins));
+    tcase_add_test(tc, a_line_is_active_while_anybody_asserts_it);
     tcase_add_test(tc, no_write_does_harm);
     suite_add_tcase(suite, tc);
     return bench_main(suite);
