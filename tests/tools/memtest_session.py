@@ -22,7 +22,8 @@ def main():
     parser.add_argument("--program", required=True)
     parser.add_argument("--kernel", required=True, help="memtest86+ia32.bin")
     parser.add_argument("--engine")
-    parser.add_argument("--ram", type=int, default=16, help="MiB")
+    # With less most tests are over between two lines of the console.
+    parser.add_argument("--ram", type=int, default=128, help="MiB")
     parser.add_argument("--tests", type=int, default=3, help="how many different tests must have been seen")
     parser.add_argument("--timeout", type=float, default=120)
     args = parser.parse_args()
