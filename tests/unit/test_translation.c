@@ -145,7 +145,7 @@ static void setup(void)
         *pte(page) = (CODE + page) << 12 | KERNEL;
     uint8_t *code = sparse(TRANSLATION_CODE);
     translation_init(t, code, code);
-    translation_flush(v);
+    translation_forget_targets(t);
     backs_off = faulted = false;
     drops_noted = 0;
 }

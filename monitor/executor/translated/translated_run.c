@@ -109,7 +109,7 @@ int translated_init(struct vcpu *v, uint32_t *running)
     if (!t->stack)
         return -1;
     translated_signal_init(v);
-    translation_flush(v);
+    translation_forget_targets(v->translation);
     return 0;
 }
 

@@ -139,15 +139,22 @@ static void drop_page(struct vcpu *v, struct translation_page *p)
     t->free_pages = number + 1;
 }
 
+void translation_forget_targets(struct translation *t)
+{
+    for (uint32_t i = 0; i < TRANSLATION_TARGETS; i++)
+        forget_target(&t->target[i]);
+}
+
 void translation_flush(struct vcpu *v)
 {
     struct translation *t = v->translation;
+    if (!t->page_count)
+        return;
     for (uint32_t region = 0; region < TRANSLATION_REGIONS; region++) {
         while (t->region[region])
             drop_page(v, &t->page[t->region[region] - 1]);
     }
-    for (uint32_t i = 0; i < TRANSLATION_TARGETS; i++)
-        forget_target(&t->target[i]);
+    translation_forget_targets(t);
     t->page_count = t->stretch_count = t->insn_count = t->exit_count = t->site_count = t->code_used = 0;
     t->free_pages = 0;
     t->drops++;

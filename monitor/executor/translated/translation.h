@@ -121,6 +121,8 @@ enum {
 uint64_t translation_find(struct vcpu *v, guest_la la);
 /* Indirect branches to la find the way to host code there, found a moment ago, by themselves from now on. */
 void translation_note_target(struct translation *t, guest_la la, uint64_t host);
+/* No indirect branch finds its way. Once, in the executor: only there is what an empty entry leads to. */
+void translation_forget_targets(struct translation *t);
 /* Forget everything. */
 void translation_flush(struct vcpu *v);
 /* tlb_flush(), tlb_flush_page(): the guest's translations changed. */
