@@ -5,7 +5,7 @@
  * of native_enter(). Executor process; the other half is native_entry.S.
  *
  * The executor has no thread-local storage, so the guest's FS and GS may stay loaded in the handler. The
- * kernel saved the guest's FP state in the signal frame and sigreturn puts it back.
+ * kernel saved the guest's FP state in the signal frame, from where native_go_on() takes it back.
  */
 #include "native.h"
 

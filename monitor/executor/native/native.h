@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Entering guest code natively, and coming back: by a signal, always. The handler copies what the processor
- * had into v and makes the kernel's sigreturn continue behind native_enter(), so FP state is where it was, in
- * the host's registers. Executor process only.
+ * had into v and jumps to where native_enter() goes on; FP state is where it was, in the host's registers.
+ * Executor process only.
  */
 #pragma once
 

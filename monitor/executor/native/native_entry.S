@@ -106,8 +106,9 @@ native_leave:
 
 /*
  * Where the kernel delivers signals: on the alternate stack, with DF clear, but with other flags of the guest's.
- * AC would make the compiler's unaligned accesses fault. NT would be left over by sigreturn, which restores AC but
- * not NT, and a 64-bit IRET with NT set is a #GP (SDM 2A, "IRET"): no guest code could be entered any more.
+ * AC would make the compiler's unaligned accesses fault. NT would be left over when the handler is left, and a 64-bit
+ * IRET with NT set is a #GP (SDM 2A, "IRET"): no guest code could be entered any more. ID would be seen by what
+ * translated code does for PUSHF.
  */
         .globl  native_handler
         .hidden native_handler

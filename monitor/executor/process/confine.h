@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 /*
- * Allow the few system calls taking turns needs, and with `native` those that map pages below 4 GiB, from
+ * Allow the few system calls taking turns needs, and with `native` those that map guest memory, from
  * this image's own text; anything else ends the process. A system call instruction outside this text is guest
  * code's: SIGSYS. 0 or -errno. For good.
  */

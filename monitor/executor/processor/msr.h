@@ -11,7 +11,7 @@ void cpuid_execute(struct vcpu *v); /* leaf in EAX, sub-leaf in ECX; writes the 
 bool msr_read(struct vcpu *v, uint32_t index, uint64_t *value); /* false: #GP */
 bool msr_write(struct vcpu *v, uint32_t index, uint64_t value);
 uint64_t tsc_read(const struct vcpu *v);
-void msr_reset(struct vcpu *v); /* the values after RESET; the TSC goes on counting from zero */
+void msr_reset(struct vcpu *v); /* the values after RESET; the TSC is the host's from then on */
 /* mca.c: those of them that tell of machine checks. `mca_write` false: #GP. */
 bool mca_has(const struct vcpu *v, uint32_t index);
 uint64_t mca_read(struct vcpu *v, uint32_t index);

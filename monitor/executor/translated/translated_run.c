@@ -7,9 +7,6 @@
  */
 #include "translated.h"
 
-#include <asm/unistd.h>
-#include <linux/mman.h>
-
 #include "audit.h"
 #include "bind.h"
 #include "block.h"
