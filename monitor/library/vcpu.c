@@ -207,8 +207,10 @@ void d86_vcpu_nmi(struct d86_vcpu *vcpu)
 
 void d86_vcpu_kick(struct d86_vcpu *vcpu)
 {
-    __atomic_or_fetch(&vcpu->vm->arena->vcpu.pending, PENDING_KICK, __ATOMIC_SEQ_CST);
-    carrier_rouse(vcpu->vm);
+    uint32_t before = __atomic_fetch_or(&vcpu->vm->arena->vcpu.pending, PENDING_KICK, __ATOMIC_SEQ_CST);
+    /* One signal for each kick that is taken: one that nobody has seen yet has sent its own. */
+    if (!(before & PENDING_KICK))
+        carrier_rouse(vcpu->vm);
 }
 
 void d86_vcpu_set_a20(struct d86_vcpu *vcpu, bool enabled)

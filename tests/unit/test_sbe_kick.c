@@ -141,6 +141,44 @@ START_TEST(no_kick_is_lost)
 }
 END_TEST
 
+/* ---- More kicks than can be taken ------------------------------------------------------------------------
+ */
+
+enum { STORMERS = 3, STORM_SIGNALS = 20000 };
+
+static atomic_bool over;
+
+static void *storm(void *data)
+{
+    (void)data;
+    while (!over)
+        d86_vcpu_kick(guest.cpu);
+    return NULL;
+}
+
+/* Signals that come faster than the handler of one ends must not pile up on its stack. */
+START_TEST(a_storm_does_no_harm)
+{
+    const struct d86_vcpu_config config = { .engine = D86_ENGINE_SBE, .eager = true };
+    pthread_t thread[STORMERS];
+    if (!sbe_guest_open(&guest, &config, guests[_i].code, guests[_i].size))
+        return;
+    over = false;
+    for (unsigned i = 0; i < STORMERS; i++)
+        ck_assert_int_eq(pthread_create(&thread[i], NULL, storm, NULL), 0);
+    for (unsigned taken = 0; taken < STORM_SIGNALS;) {
+        ck_assert_int_eq(d86_vcpu_run(guest.cpu), 0);
+        ck_assert_msg(guest.exit->reason == D86_EXIT_KICKED || guest.exit->reason == D86_EXIT_IO,
+                      "%s: exit %u: %s", guests[_i].name, guest.exit->reason, guest.exit->error.text);
+        taken += guest.exit->reason == D86_EXIT_KICKED;
+    }
+    over = true;
+    for (unsigned i = 0; i < STORMERS; i++)
+        pthread_join(thread[i], NULL);
+    sbe_guest_close(&guest);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -151,6 +189,7 @@ int main(int argc, char **argv)
     TCase *tc = tcase_create("kicks");
     tcase_set_timeout(tc, 900);
     tcase_add_loop_test(tc, no_kick_is_lost, 0, GUESTS);
+    tcase_add_loop_test(tc, a_storm_does_no_harm, 0, GUESTS);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_ENV);
