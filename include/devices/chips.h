@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The chips there are, and what their lines, pins, links and straps are called. This is what a board needs to
- * wire them up: devices/pc.c does, and so does each chip's test.
+ * wire them up: devices/board/pc_rows.c does, and so does each chip's test.
  */
 #pragma once
 

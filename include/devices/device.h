@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The contract between a chip and the board it sits on. A chip exports one `const struct device_type`;
- * it knows register offsets, numbered pins and machine time. The board (devices/pc.c, devices/near.c, or a
+ * it knows register offsets, numbered pins and machine time. The board (devices/board/pc_rows.c, devices/near/near.c, or a
  * test) knows addresses, interrupt numbers and what each pin is wired to. Nothing here touches the host.
  */
 #pragma once

@@ -4,7 +4,7 @@
  * The chips next to the processor: two 8259A, an 8254 and the latch at port 80h, wired to each other as on a
  * PC. They are a part of the board by themselves because a kernel's timer tick is a talk with them and with
  * nobody else: whoever runs the processor can be lent their state, and then a tick needs nobody else.
- * No libc; used by devices/pc.c and by the executor.
+ * No libc; used by devices/board/ and by the executor.
  */
 #pragma once
 

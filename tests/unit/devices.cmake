@@ -9,7 +9,7 @@ endforeach()
 # The PCI bus with functions of the test's own.
 foreach(suite IN ITEMS pci piix3)
     d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES d86-devices
-                  INCLUDES "${PROJECT_SOURCE_DIR}/devices")
+                  INCLUDES "${PROJECT_SOURCE_DIR}/devices/board" "${PROJECT_SOURCE_DIR}/devices/pci")
 endforeach()
 
 foreach(suite IN ITEMS near near_state late_ticks)

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The PCI bus: which functions there are, their configuration spaces, and where their base address registers
- * have put them. Knows no function; devices/pc.c attaches them.
+ * have put them. Knows no function; devices/board/pc.c attaches them.
  */
 #pragma once
 

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The I/O and memory bus: which chip answers at which address, and how wide accesses are cut for it.
- * Knows no addresses of its own; devices/pc.c attaches the chips.
+ * Knows no addresses of its own; devices/board/pc.c attaches the chips.
  */
 #pragma once
 

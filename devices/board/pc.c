@@ -1,0 +1,221 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The PC's power, reset, pins and timers: the board as a whole.
+ */
+#include "devices/pc.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "pc_private.h"
+
+/* ---- Power-on and reset ---------------------------------------------------------------------- */
+
+static size_t aligned_state_size(const struct device_type *type)
+{
+    return (type->state_size + 15) & ~(size_t)15;
+}
+
+size_t pc_size(void)
+{
+    size_t size = sizeof(struct pc);
+
+    for (unsigned i = 0; i < SLOT_COUNT; i++)
+        size += aligned_state_size(pc_rows[i].type);
+    return size;
+}
+
+static bool is_present(const struct pc_config *config, unsigned slot)
+{
+    if (slot >= COM1 && slot <= COM4)
+        return config->serial_ports >> (slot - COM1) & 1;
+    if (slot == I440FX || slot == PIIX3 || slot == FW_CFG)
+        return config->chipset == PC_CHIPSET_I440FX;
+    if (slot == FIRMWARE_LOG)
+        return config->firmware_log;
+    return slot != EXIT_PORT || config->exit_port;
+}
+
+static bool attach_near(struct pc *pc)
+{
+    near_init(&pc->near, &pc->near_state, &pc_near_host, pc);
+    pc->near_state.deadline = DEVICE_NEVER;
+    for (unsigned slot = 0; slot < NEAR_CHIPS; slot++) {
+        struct device *dev = &pc->near.chip[slot];
+
+        for (unsigned i = 0; i < DEVICE_MAX_PORT_RANGES && dev->type->ports[i].count; i++) {
+            if (!bus_attach_ports(&pc->bus, dev, &dev->type->ports[i], near_ports[slot][i]))
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool attach(struct pc *pc, unsigned slot)
+{
+    struct device *dev = &pc->devices[slot];
+
+    for (unsigned i = 0; i < DEVICE_MAX_PORT_RANGES && dev->type->ports[i].count; i++) {
+        uint32_t base = slot == EXIT_PORT ? pc->config.exit_port : pc_rows[slot].port[i];
+
+        if (!bus_attach_ports(&pc->bus, dev, &dev->type->ports[i], base))
+            return false;
+    }
+    return !dev->type->pci || pci_attach(&pc->pci, dev, pc_rows[slot].devfn);
+}
+
+/* Solder every chip in; the bus must have them all before the first one is reset. */
+static bool assemble(struct pc *pc)
+{
+    uint8_t *state = pc->state;
+
+    if (!attach_near(pc))
+        return false;
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+        pc->deadlines[slot] = DEVICE_NEVER;
+        if (!is_present(&pc->config, slot))
+            continue;
+        pc->devices[slot] = (struct device){
+            .type = pc_rows[slot].type,
+            .ops = &pc_board_ops,
+            .board = pc,
+            .state = state,
+            .slot = slot,
+            .straps = pc_rows[slot].straps,
+        };
+        state += aligned_state_size(pc_rows[slot].type);
+        if (!attach(pc, slot))
+            return false;
+    }
+    return true;
+}
+
+static void reset_chips(struct pc *pc)
+{
+    near_reset(&pc->near);
+    pci_reset(&pc->pci);
+    if (pc->pci.count)
+        pc_place_functions(pc);
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+        struct device *dev = &pc->devices[slot];
+
+        if (dev->type && dev->type->reset)
+            dev->type->reset(dev);
+    }
+}
+
+static bool is_complete(const struct pc_config *config, const struct pc_callbacks *callbacks)
+{
+    bool dma = callbacks->memory_read && callbacks->memory_write;
+
+    return callbacks->now_ns && callbacks->wall_clock_ns && (dma || config->chipset != PC_CHIPSET_I440FX);
+}
+
+int pc_init(struct pc *pc, const struct pc_config *config, const struct pc_callbacks *callbacks, void *ctx)
+{
+    if (!pc_memory_is_valid(config) || !is_complete(config, callbacks))
+        return -EINVAL;
+    memset(pc, 0, pc_size());
+    pc->config = *config;
+    pc->callbacks = *callbacks;
+    pc->ctx = ctx;
+    pc->a20 = true;
+    pc->next_deadline = DEVICE_NEVER;
+    if (!assemble(pc))
+        return -EINVAL;
+    pc->region_count = pc_memory_map(config, pc->regions);
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+        struct device *dev = &pc->devices[slot];
+
+        if (dev->type && dev->type->power_on)
+            dev->type->power_on(dev);
+    }
+    reset_chips(pc);
+    for (unsigned com = 0; com < PC_SERIAL_MAX; com++) {
+        pc_serial_set_modem(pc, com, PC_MODEM_CTS | PC_MODEM_DSR | PC_MODEM_DCD);
+        pc_port_read(pc, pc_rows[COM1 + com].port[0] + 6, 1); /* the line was up before: no deltas */
+    }
+    pc_fill_cmos(pc, config);
+    if (pc_has_pci(pc))
+        pc_fill_fw_items(config, &pc->fw_items, pc->e820);
+    return 0;
+}
+
+bool pc_has_pci(const struct pc *pc)
+{
+    return pc->devices[I440FX].type;
+}
+
+bool pc_add_file(struct pc *pc, const char *name, const void *data, uint32_t size)
+{
+    return pc->devices[FW_CFG].type && fw_add_file(&pc->fw_items, name, data, size);
+}
+
+void pc_reset(struct pc *pc)
+{
+    reset_chips(pc);
+}
+
+/* ---- Processor pins -------------------------------------------------------------------------- */
+
+bool pc_intr(const struct pc *pc)
+{
+    return pc->near_state.intr;
+}
+
+uint8_t pc_intr_ack(struct pc *pc)
+{
+    return near_acknowledge(&pc->near);
+}
+
+void pc_raise_nmi(struct pc *pc)
+{
+    if (pc->nmi_enabled && pc->callbacks.nmi)
+        pc->callbacks.nmi(pc->ctx);
+}
+
+void pc_set_ferr(struct pc *pc, bool active)
+{
+    pc_set_pin(pc, FPU_ERROR, FPU_ERROR_PIN_FERR, active);
+}
+
+void pc_set_halted(struct pc *pc, bool halted)
+{
+    pc_count_halt(pc);
+    pc->halted = halted;
+    pc->halted_since = pc->callbacks.now_ns(pc->ctx);
+}
+
+/* ---- Time ------------------------------------------------------------------------------------ */
+
+uint64_t pc_next_deadline(const struct pc *pc)
+{
+    return pc->next_deadline;
+}
+
+/* A chip that sets a deadline in the past is served in the next call: a guest cannot keep this loop going. */
+void pc_run_timers(struct pc *pc)
+{
+    uint64_t now;
+
+    if (pc->next_deadline == DEVICE_NEVER)
+        return;
+    now = pc->callbacks.now_ns(pc->ctx);
+    if (now < pc->next_deadline)
+        return;
+    pc->running_timers = true;
+    if (pc->near_state.deadline <= now)
+        near_run_timer(&pc->near);
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+        struct device *dev = &pc->devices[slot];
+
+        if (pc->deadlines[slot] > now)
+            continue;
+        pc->deadlines[slot] = DEVICE_NEVER;
+        if (dev->type->timer)
+            dev->type->timer(dev);
+    }
+    pc->running_timers = false;
+    pc_publish_deadline(pc);
+}

@@ -1,0 +1,49 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Lending the chips next to the processor, and taking them back (docs/devices.md, "Near chips").
+ */
+#include "pc_private.h"
+
+#include <string.h>
+
+/* ---- Lending ------------------------------------------------------------------------------------- */
+
+_Static_assert(sizeof(struct near_state) <= PC_LENT_SIZE, "the caller has room for it");
+_Static_assert((int)BUS_MAX_PORT_RANGES + (int)BUS_MAX_MOVED <= (int)PC_PORTS_MAX,
+               "the caller has room for all runs");
+
+void pc_lend(struct pc *pc, void *state)
+{
+    memcpy(state, &pc->near_state, sizeof(pc->near_state));
+    pc->lent = true;
+    pc->risen = 0;
+    pc_publish_deadline(pc);
+}
+
+/* What others did to the inputs meanwhile. A line that fell and rose again is to be seen to have risen. */
+static void drive_irqs(struct pc *pc)
+{
+    for (unsigned irq = 0; irq < 16; irq++) {
+        if (irq == NEAR_IRQ_TIMER || irq == NEAR_IRQ_CASCADE)
+            continue;
+        if (pc->risen & 1u << irq)
+            near_set_irq(&pc->near, irq, false);
+        near_set_irq(&pc->near, irq, pc->irq_sources[irq]);
+    }
+}
+
+bool pc_take_back(struct pc *pc, const void *state)
+{
+    struct near_state back;
+    bool valid;
+
+    memcpy(&back, state, sizeof(back));
+    valid = near_is_valid(&back);
+    if (valid)
+        pc->near_state = back;
+    pc->lent = false;
+    drive_irqs(pc);
+    pc_publish_deadline(pc);
+    return valid;
+}

@@ -1,0 +1,124 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The board's inside: what its files know of each other. Which chips there are and what each line leads to is
+ * in pc_rows.c; public entry points are in devices/pc.h.
+ */
+#pragma once
+
+#include "bus.h"
+#include "devices/chips.h"
+#include "devices/near.h"
+#include "devices/pc.h"
+#include "fw_items.h"
+#include "pc_setup.h"
+#include "pci.h"
+
+enum pc_slot {
+    RTC,
+    KBC,
+    KEYBOARD,
+    MOUSE,
+    PORT61,
+    PORT92,
+    RESET_CONTROL,
+    FPU_ERROR,
+    COM1,
+    COM2,
+    COM3,
+    COM4,
+    DEBUGCON,
+    EXIT_PORT,
+    I440FX,
+    PIIX3,
+    FW_CFG,
+    FIRMWARE_LOG,
+    SLOT_COUNT,
+};
+
+/* The other end of an output line or a byte link. */
+struct wire {
+    enum {
+        NOWHERE,
+        TO_IRQ,        /* interrupt request n, shared by wired OR */
+        TO_INTX,       /* a PCI function's interrupt pin n, 0 for INTA# */
+        TO_PIN,        /* input pin n, or link n, of the chip in `slot` */
+        TO_GATE2,      /* gate of the timer's counter 2 */
+        TO_NMI_ENABLE, /* gate in front of the processor's NMI pin */
+        TO_IGNNE,
+        TO_A20,    /* the A20 gate: moved by whoever wrote last */
+        TO_RESET,  /* a reset request, n is enum pc_reset_reason */
+        TO_MODEM,  /* modem output bit n of a serial port, to the frontend */
+        TO_LED,    /* keyboard LED n */
+        TO_SERIAL, /* bytes of COM(n+1), to the frontend */
+        TO_DEBUGCON,
+        TO_EXIT,
+        TO_MEMORY, /* the memory map has changed */
+    } to;
+    uint8_t n;
+    uint8_t slot;
+};
+
+/* What drives input pin 0 of the chips that ask for it. */
+enum pin_source { FROM_NOTHING, FROM_A20, FROM_OUT2 };
+
+struct row {
+    const struct device_type *type;
+    uint16_t port[DEVICE_MAX_PORT_RANGES];
+    uint8_t devfn; /* of a PCI function */
+    uint32_t straps;
+    enum pin_source pin0;
+    struct wire line[DEVICE_MAX_LINES];
+    struct wire link[DEVICE_MAX_LINKS];
+};
+
+extern const struct row pc_rows[SLOT_COUNT];
+
+struct pc {
+    struct pc_config config;
+    struct pc_callbacks callbacks;
+    void *ctx;
+    struct device devices[SLOT_COUNT]; /* type is NULL where the configuration leaves one out */
+    uint64_t deadlines[SLOT_COUNT];
+    uint64_t next_deadline;   /* the earliest of them */
+    bool running_timers;      /* changes of next_deadline are told once, at the end */
+    uint32_t irq_sources[16]; /* by IRQ: bit n is set while the chip in slot n asserts it */
+    bool lent;                /* the near chips are: what happens to their inputs waits */
+    uint16_t risen;           /* bit n: IRQ n rose meanwhile */
+    uint8_t serial_outputs[PC_SERIAL_MAX];
+    uint8_t leds;
+    bool nmi_enabled, ignne, a20;
+    bool halted;
+    uint64_t halted_since;               /* machine time; valid while halted */
+    struct pc_known known[PC_KNOWN_MAX]; /* as last told */
+    unsigned known_count;
+    struct near near;
+    struct near_state near_state;
+    struct bus bus;
+    struct pci_bus pci;
+    struct fw_items fw_items;
+    uint8_t e820[PC_E820_SIZE];
+    struct pc_region regions[PC_REGIONS_MAX]; /* the memory map, as last told */
+    unsigned region_count;
+    _Alignas(16) uint8_t state[]; /* the chips' states, one after the other */
+};
+
+/* ---- pc_wires.c: what chips ask of the board ----------------------------------------------------------- */
+
+extern const struct device_board pc_board_ops;
+extern const struct near_host pc_near_host;
+
+void pc_set_pin(struct pc *pc, unsigned slot, unsigned pin, bool level);
+/* Bring the time the guest was halted up to date. */
+void pc_count_halt(struct pc *pc);
+/* Tell the frontend of the earliest deadline, if it has changed. */
+void pc_publish_deadline(struct pc *pc);
+/* Have PCI functions answer where their base address registers say. */
+void pc_place_functions(struct pc *pc);
+
+/* ---- pc_access.c: the guest's accesses ----------------------------------------------------------------- */
+
+/* Tell the frontend of the memory map, if it has changed. */
+void pc_remap_memory(struct pc *pc);
+/* Something came from outside; the processor may be polling what it changes. */
+void pc_news_from_outside(struct pc *pc);

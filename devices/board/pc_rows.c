@@ -1,0 +1,51 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The PC: which chips there are, at which ports, and what every line is wired to. Only this file says where a
+ * chip is and which interrupt it raises, but for those next to the processor (devices/near/near.c). The table
+ * is the machine; the board's other files carry signals along it. IBM PC/AT Technical Reference, "System
+ * Board"; Intel 82441FX and 82371SB datasheets.
+ */
+#include "pc_private.h"
+
+/* clang-format off */
+#define IRQ(n) { TO_IRQ, n, 0 }
+#define COM_ROW(com, base, irq) { &uart16550_device, .port = { base },                              \
+    .line = { { TO_IRQ, irq, 0 }, { TO_MODEM, 0, 0 }, { TO_MODEM, 1, 0 } },                         \
+    .link = { { TO_SERIAL, com, 0 } } }
+
+const struct row pc_rows[SLOT_COUNT] = {
+    /* Interrupt controllers, timer and POST latch are in devices/near/near.c. */
+    [RTC]           = { &mc146818_device, .port = { 0x70 },
+                        .line = { { TO_IRQ, 8, 0 }, { TO_NMI_ENABLE, 0, 0 } } },
+    [KBC]           = { &i8042_device, .port = { 0x60, 0x64 }, .pin0 = FROM_A20,
+                        .line = { { TO_IRQ, 1, 0 }, { TO_IRQ, 12, 0 }, { TO_A20, 0, 0 },
+                                  { TO_RESET, PC_RESET_KEYBOARD, 0 } },
+                        .link = { { TO_PIN, 0, KEYBOARD }, { TO_PIN, 0, MOUSE } } },
+    [KEYBOARD]      = { &ps2_keyboard_device, .link = { { TO_PIN, I8042_LINK_KBD, KBC } },
+                        .line = { { TO_LED, 0, 0 }, { TO_LED, 1, 0 }, { TO_LED, 2, 0 } } },
+    [MOUSE]         = { &ps2_mouse_device, .link = { { TO_PIN, I8042_LINK_AUX, KBC } } },
+    [PORT61]        = { &port61_device, .port = { 0x61 }, .pin0 = FROM_OUT2,
+                        .line = { { TO_GATE2, 0, 0 } } },
+    [PORT92]        = { &port92_device, .port = { 0x92 }, .pin0 = FROM_A20,
+                        .line = { { TO_A20, 0, 0 }, { TO_RESET, PC_RESET_FAST, 0 } } },
+    [RESET_CONTROL] = { &reset_control_device, .port = { 0xcf9 },
+                        .line = { { TO_RESET, PC_RESET_SOFT, 0 }, { TO_RESET, PC_RESET_HARD, 0 } } },
+    [FPU_ERROR]     = { &fpu_error_device, .port = { 0xf0 },
+                        .line = { { TO_IRQ, 13, 0 }, { TO_IGNNE, 0, 0 } } },
+    [COM1]          = COM_ROW(0, 0x3f8, 4),
+    [COM2]          = COM_ROW(1, 0x2f8, 3),
+    [COM3]          = COM_ROW(2, 0x3e8, 4),
+    [COM4]          = COM_ROW(3, 0x2e8, 3),
+    [DEBUGCON]      = { &debugcon_device, .port = { 0xe9 }, .link = { { TO_DEBUGCON, 0, 0 } } },
+    [EXIT_PORT]     = { &exit_port_device, .link = { { TO_EXIT, 0, 0 } } }, /* port: see pc_config */
+    [I440FX]        = { &i440fx_device, .port = { 0xcf8, 0xcfc }, .devfn = PCI_DEVFN(0, 0),
+                        .line = { { TO_MEMORY, 0, 0 }, { TO_RESET, PC_RESET_SOFT, 0 },
+                                  { TO_RESET, PC_RESET_HARD, 0 } } },
+    [PIIX3]         = { &piix3_device, .devfn = PCI_DEVFN(1, 0),
+                        .line = { IRQ(0), IRQ(1), IRQ(2), IRQ(3), IRQ(4), IRQ(5), IRQ(6), IRQ(7), IRQ(8),
+                                  IRQ(9), IRQ(10), IRQ(11), IRQ(12), IRQ(13), IRQ(14), IRQ(15) } },
+    [FW_CFG]        = { &fw_cfg_device, .port = { 0x510, 0x514 } },
+    [FIRMWARE_LOG]  = { &debugcon_device, .port = { 0x402 }, .link = { { TO_DEBUGCON, 0, 0 } } },
+};
+/* clang-format on */
