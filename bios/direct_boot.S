@@ -33,7 +33,7 @@ direct_boot_rom:
     .set    BDA_KEYS_START, 0x80
     .set    BDA_KEYS_END, 0x82
 
-    .set    EBDA_MAP_COUNT, 0x10    /* frontend/firmware.c */
+    .set    EBDA_MAP_COUNT, 0x10    /* frontend/boot/firmware.c */
     .set    EBDA_MAP, 0x14
     .set    MAP_ENTRY, 20
 
