@@ -3,8 +3,8 @@
 #
 # iPXE's ipxe.lkrn (1.0.0+git-20190125.36a4c85-5.1, Debian 12) looks like a Linux kernel to a loader, and takes a script as its
 # initrd. Its header says that the initrd may lie anywhere below 4 GiB, and its version of the protocol has no field for the room
-# the kernel takes, so loaders put the initrd at the top of memory. iPXE unpacks itself to the top of the first 64 MiB it finds free, before it looks at
-# the initrd. With 64 MiB or less these are the same place: the script is written over, is nowhere mentioned, and the machine goes
+# the kernel takes, so loaders put the initrd at the top of memory. iPXE unpacks itself before it
+# looks there, as far as one sees from outside to the end of what is free below 64 MiB. With 64 MiB or less these are the same place: the script is written over, is nowhere mentioned, and the machine goes
 # on as if there had been none. With 65 MiB it runs. Tried with QEMU's loader; whoever loads as the boot protocol says sees it
 # (Documentation/arch/x86/boot.rst of Linux, "initrd_addr_max"; "init_size" came with 2.10).
 
