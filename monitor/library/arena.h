@@ -93,6 +93,17 @@ struct placement {
     bool kept;        /* that thread and the executor are on one CPU ... */
     uint64_t until;   /* ... or may go where they like; until this tick of the time stamp counter */
     uint64_t own[PLACEMENT_WORDS]; /* a bit for each CPU the thread may run on by itself */
+    bool apart;                    /* not on one CPU, but each on its own */
+};
+
+/* handover.c. Times in ticks of the time stamp counter. */
+struct handover {
+    bool apart;              /* each has a CPU of its own */
+    uint64_t look;           /* how long to look at the turn before sleeping */
+    uint64_t window;         /* when the present window began */
+    uint32_t exits, in_vain; /* in it: runs, and looks without success */
+    uint32_t wait_ms;        /* how long the last failure kept us from trying again */
+    uint64_t not_before;
 };
 
 struct d86_vm {
@@ -113,6 +124,7 @@ struct d86_vm {
     int executor_status;
     int here_clock; /* not `apart`: CPU clock of the thread that ran the vCPU last; 0: none has */
     struct placement placement;
+    struct handover handover;
     int lifeline; /* pipe end whose closing ends it */
 };
 
@@ -143,14 +155,27 @@ uint64_t carrier_run_ns(const struct d86_vm *vm);
 void carrier_rouse(struct d86_vm *vm);
 
 /*
+ * handover.c: before a run in the executor process; after the last one. Give the executor the turn. Is it the
+ * library's again: look for as long as it is worth while (false: it is not yet); sleep until it is, or for so
+ * many ns, or less (false: look again).
+ */
+void handover_before_run(struct d86_vm *vm);
+void handover_end(struct d86_vm *vm);
+void handover_give(struct d86_vm *vm);
+bool handover_look(struct d86_vm *vm);
+bool handover_sleep(struct d86_vm *vm, long ns);
+
+/*
  * placement.c: before a run in the executor process: see that the calling thread and the executor share a
- * CPU; let the thread go.
+ * CPU, or have one each; let the thread go. Which of the two it is: false if it cannot be that.
  */
 void placement_before_run(struct d86_vm *vm);
 void placement_end(struct d86_vm *vm);
+bool placement_set_apart(struct d86_vm *vm, bool apart);
 
 /* tsc.c: frequency of the host's time stamp counter; takes 10 ms the first time in a process. 0: not known */
 uint32_t tsc_khz(void);
+enum { TSC_GUESSED_KHZ = 2000000 };
 
 /* vcpu.c: the memory map changed. */
 void vcpu_memory_changed(struct d86_vm *vm);

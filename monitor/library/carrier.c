@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -164,18 +163,14 @@ static bool executor_died(struct d86_vm *vm)
     return true;
 }
 
-/* Sleep until the turn is the library's; false: the executor died. */
+/* Until the turn is the library's; false: the executor died. */
 static bool await_library_turn(struct d86_vm *vm)
 {
-    struct channel *c = &vm->arena->channel;
     bool alive = true;
-    uint32_t turn;
-    while (alive && (turn = __atomic_load_n(&c->turn, __ATOMIC_SEQ_CST)) != CHANNEL_LIBRARY) {
-        const struct timespec patience = { .tv_nsec = WATCH_NS };
-        long result = syscall(SYS_futex, &c->turn, FUTEX_WAIT, turn, &patience, NULL, 0);
-        if (result < 0 && errno == ETIMEDOUT)
-            alive = !executor_died(vm);
-    }
+    if (handover_look(vm))
+        return true;
+    while (alive && !handover_sleep(vm, WATCH_NS))
+        alive = !executor_died(vm);
     return alive;
 }
 
@@ -244,7 +239,7 @@ void carrier_stop(struct d86_vm *vm)
     int status;
     if (!vm->apart)
         return;
-    placement_end(vm);
+    handover_end(vm);
     if (vm->executor) {
         kill(vm->executor, SIGKILL);
         while (waitpid(vm->executor, &status, 0) < 0 && errno == EINTR)
@@ -275,14 +270,12 @@ static bool report_death(struct d86_vm *vm)
 
 bool carrier_run(struct d86_vm *vm)
 {
-    struct channel *c = &vm->arena->channel;
     if (!vm->apart)
         return run_here(vm);
     if (!vm->executor)
         return report_death(vm);
-    placement_before_run(vm);
-    __atomic_store_n(&c->turn, CHANNEL_EXECUTOR, __ATOMIC_SEQ_CST);
-    syscall(SYS_futex, &c->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+    handover_before_run(vm);
+    handover_give(vm);
     return await_library_turn(vm) || report_death(vm);
 }
 

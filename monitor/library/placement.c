@@ -17,32 +17,53 @@
 #include "arena.h"
 
 /* Long enough to make a move cheap, short enough for a CPU that someone else wants to be given up soon. */
-enum { KEEP_MS = 250, LOOSE_MS = 1, GUESSED_KHZ = 2000000 };
+enum { KEEP_MS = 250, LOOSE_MS = 1 };
 
 static uint64_t ms_to_ticks(unsigned ms)
 {
     uint32_t khz = tsc_khz();
-    return (uint64_t)ms * (khz ? khz : GUESSED_KHZ);
+    return (uint64_t)ms * (khz ? khz : TSC_GUESSED_KHZ);
+}
+
+static bool set_executor(const struct d86_vm *vm, const uint64_t *cpus)
+{
+    return syscall(SYS_sched_setaffinity, vm->executor, sizeof(vm->placement.own), cpus) == 0;
 }
 
 static void set_both(const struct d86_vm *vm, const uint64_t *cpus)
 {
     syscall(SYS_sched_setaffinity, 0, sizeof(vm->placement.own), cpus);
-    syscall(SYS_sched_setaffinity, vm->executor, sizeof(vm->placement.own), cpus);
+    set_executor(vm, cpus);
 }
 
-/* The caller is not kept at the moment, so where it may run is its own affair. */
+/* The caller stays on the CPU it is on, and the executor there too, or (`apart`) anywhere else. */
 static void keep(struct d86_vm *vm)
 {
     struct placement *p = &vm->placement;
-    uint64_t one[PLACEMENT_WORDS] = { 0 };
+    uint64_t one[PLACEMENT_WORDS] = { 0 }, others[PLACEMENT_WORDS];
     int cpu = sched_getcpu();
-    if (cpu < 0 || cpu >= PLACEMENT_WORDS * 64 ||
-        syscall(SYS_sched_getaffinity, 0, sizeof(p->own), p->own) < 0)
+    if (cpu < 0 || cpu >= PLACEMENT_WORDS * 64)
+        return;
+    /* Where a caller that is not kept may run is its own affair. */
+    if (!p->kept && syscall(SYS_sched_getaffinity, 0, sizeof(p->own), p->own) < 0)
         return;
     one[cpu / 64] = UINT64_C(1) << cpu % 64;
+    for (unsigned i = 0; i < PLACEMENT_WORDS; i++)
+        others[i] = p->own[i] & ~one[i];
     set_both(vm, one);
+    /* No other CPU: the kernel refuses a set without one. */
+    p->apart = p->apart && set_executor(vm, others);
     p->kept = true;
+}
+
+bool placement_set_apart(struct d86_vm *vm, bool apart)
+{
+    struct placement *p = &vm->placement;
+    if (p->apart != apart) {
+        p->apart = apart;
+        keep(vm);
+    }
+    return p->apart == apart;
 }
 
 void placement_before_run(struct d86_vm *vm)

@@ -64,6 +64,12 @@ struct vcpu;
 
 struct channel {
     uint32_t turn; /* enum channel_turn */
+    /*
+     * Who waits sets its own and then looks at `turn` once more before it sleeps; who gives the turn sets
+     * that and then looks whether it has to wake somebody. All sequentially consistent.
+     */
+    uint32_t library_sleeps, executor_sleeps;
+    uint64_t look; /* by the library: for how many ticks the executor looks at `turn` before it sleeps */
 
     /* By the library before the start: enum d86_split, and whether to do as if there were keys. The engine is
      * the vCPU's. */

@@ -117,17 +117,35 @@ static void prepare_native(struct arena *arena, const uint64_t *stack)
 static void give_turn(struct channel *c, enum channel_turn to)
 {
     __atomic_store_n(&c->turn, to, __ATOMIC_SEQ_CST);
-    host_call(__NR_futex, (long)&c->turn, FUTEX_WAKE, 1, 0, 0, 0);
+    if (__atomic_load_n(&c->library_sleeps, __ATOMIC_SEQ_CST))
+        host_call(__NR_futex, (long)&c->turn, FUTEX_WAKE, 1, 0, 0, 0);
 }
 
-/*
- * No polling: both sides share a CPU (carrier.c says why), where it would only keep the other one from its
- * turn.
- */
+static bool has_turn(const struct channel *c)
+{
+    return __atomic_load_n(&c->turn, __ATOMIC_SEQ_CST) == CHANNEL_EXECUTOR;
+}
+
+/* When to look and when to sleep is for the library to say (library/handover.c). */
+static bool look(const struct channel *c)
+{
+    uint64_t since = host_ticks(), ticks = c->look;
+    do {
+        if (has_turn(c))
+            return true;
+        __builtin_ia32_pause();
+    } while (host_ticks() - since < ticks);
+    return false;
+}
+
 static void await_turn(struct channel *c)
 {
-    while (__atomic_load_n(&c->turn, __ATOMIC_SEQ_CST) != CHANNEL_EXECUTOR)
+    if (look(c))
+        return;
+    __atomic_store_n(&c->executor_sleeps, 1, __ATOMIC_SEQ_CST);
+    while (!has_turn(c))
         host_call(__NR_futex, (long)&c->turn, FUTEX_WAIT, CHANNEL_LIBRARY, 0, 0, 0);
+    __atomic_store_n(&c->executor_sleeps, 0, __ATOMIC_SEQ_CST);
 }
 
 static void subvert(struct arena *arena)
