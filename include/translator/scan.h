@@ -21,6 +21,7 @@ enum {
     SCAN_JUMPS_MAX = 160,  /* promotions of a page, those that were taken back included */
     SCAN_STEPS_MAX = 1024, /* native instructions in its snippets */
     SCAN_SCRATCH_SIZE = 64,
+    SCAN_DOOR_OFFSET = 8, /* behind R15: where doors lead, see struct scan_page */
 };
 
 /* ---- The mode ------------------------------------------------------------------------------------ */
@@ -205,6 +206,12 @@ struct scan_page {
     uint32_t scratch;
     uint32_t data_base; /* SCAN_ES_AT_ZERO: what to add to an offset in ES */
     bool turns_fpu;     /* the caller heeds scan_resume_fpu(), so snippets may turn the x87 stack */
+    /*
+     * Sensitive instructions may become doors: a far jump in the snippet page to 64-bit code behind it, which
+     * has R8 = where the far jump stands (linear), and goes on where the quadword at R15 + SCAN_DOOR_OFFSET
+     * leads. No other register and no flag has changed; scan_snippet_resume() says which instruction it is.
+     */
+    bool doors;
 
     unsigned site_count;
     unsigned exit_count;
@@ -249,6 +256,9 @@ struct scan_site *scan_site_at(const struct scan_page *page, unsigned offset);
 /* What stands at an offset of the private page. */
 bool scan_is_start(const struct scan_page *page, unsigned offset);   /* an instruction was scanned here */
 bool scan_is_visible(const struct scan_page *page, unsigned offset); /* guest code, or what stands for it */
+bool scan_is_plain(const struct scan_page *page, unsigned offset);   /* ... of which all bytes are in place */
+/* A sensitive instruction in a promotion: whoever comes to it natively leaves by a door. */
+bool scan_is_door(const struct scan_page *page, unsigned offset);
 
 /* Bytes of the instruction scanned there, some of which may lie beyond the page; 0: none was. */
 unsigned scan_length_at(const struct scan_page *page, unsigned offset);
@@ -265,8 +275,9 @@ bool scan_is_clean(const uint8_t *original, const struct scan_mode *mode);
 /* ---- Faster forms: scan_promote.c, scan_snippet.c ------------------------------------------------ */
 
 /*
- * Give a site that traps (reason SCAN_HIDDEN or SCAN_STRING) a form that does not: jumps to equivalent code
- * in the snippet page, with its neighbours if it is short. False: there is none, or no room; the site stays
+ * Give a site that traps a form that does not: jumps to equivalent code in the snippet page, with its
+ * neighbours if it is short. What may not run natively (any reason but SCAN_HIDDEN and SCAN_STRING) becomes a
+ * door, if the page may have doors. False: there is none, or no room; the site stays
  * as it is. An instruction that became part of a promotion without being its first one traps or faults
  * natively when it is jumped to; scan_from() there takes the promotion back (and the site may be promoted in
  * another way later).

@@ -22,7 +22,7 @@ enum {
     SCRATCH = 0x3efff000,
 };
 
-enum { NO_SNIPPETS = 1, ANY_PLACE = 2, NO_SCRATCH = 4 }; /* struct fuzz_input, promote */
+enum { NO_SNIPPETS = 1, ANY_PLACE = 2, NO_SCRATCH = 4, DOORS = 8 }; /* struct fuzz_input, promote */
 
 struct bench {
     uint8_t original[2 * SCAN_PAGE_SIZE];
@@ -64,6 +64,7 @@ static void open_snippets(struct scan_page *page, const struct fuzz_input *input
                                 : scan_snippet_place(page->address, SNIPPET_WINDOW, input->promote);
     page->scratch = input->promote & NO_SCRATCH ? 0 : SCRATCH;
     page->turns_fpu = input->turns_fpu & 1;
+    page->doors = input->promote & DOORS;
 }
 
 static void open_pages(const struct fuzz_input *input, const uint8_t *code, size_t size)

@@ -14,7 +14,8 @@ struct fuzz_input {
     uint16_t mode; /* struct scan_mode, bits */
     uint8_t isa;
     uint8_t small_table;
-    uint8_t promote; /* bit 0: no; bit 1: a place of no merit for the snippets; bit 2: no scratch area */
+    uint8_t promote; /* bit 0: no; bit 1: a place of no merit for the snippets; bit 2: no scratch area;
+                        bit 3: doors */
     uint8_t turns_fpu;
     uint16_t entry[FUZZ_ENTRIES];
 };

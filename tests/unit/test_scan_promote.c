@@ -93,6 +93,112 @@ static enum scan_form form_at(unsigned offset)
     return (enum scan_form)site->form;
 }
 
+/* ---- Doors --------------------------------------------------------------------------------------- */
+
+enum { DOOR_SIZE = 18 };
+
+/* mov eax, 4; int 80h; ret */
+static const uint8_t call_kernel[] = { 0xb8, 4, 0, 0, 0, 0xcd, 0x80, 0xc3 };
+
+static void open_door(void)
+{
+    bench.page.doors = true;
+    scan(call_kernel, sizeof(call_kernel));
+    ck_assert(promote(5));
+}
+
+/* Is there a door for the far jump at this offset of the snippets? */
+static void require_door(unsigned at)
+{
+    const uint8_t rest[] = { 0x33, 0x00, 0x4c, 0x8d, 0x05, 0xf2, 0xff, 0xff, 0xff, 0x41, 0xff, 0x67, 8 };
+    uint32_t target = bench.page.snippet_address + at + 7;
+
+    ck_assert_uint_eq(bench.snippets[at], 0xea);
+    ck_assert_mem_eq(bench.snippets + at + 1, &target, sizeof(target));
+    ck_assert_mem_eq(bench.snippets + at + 5, rest, sizeof(rest));
+}
+
+START_TEST(a_system_call_leaves_by_a_door)
+{
+    const struct scan_jump *jump;
+    struct scan_resume resume;
+
+    open_door();
+    ck_assert_int_eq(form_at(5), SCAN_FORM_JUMP);
+    jump = &bench.page.jumps[0];
+    ck_assert_uint_eq(jump->first, 0);
+    ck_assert_uint_eq(jump->end, 7);
+    ck_assert_mem_eq(bench.snippets + jump->snippet, call_kernel, 5);
+    require_door(jump->snippet + 5u);
+    ck_assert_uint_eq(jump->snippet_end, jump->snippet + 5u + DOOR_SIZE);
+    /* At each of its three instructions the guest's is not done. */
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert(scan_snippet_resume(&bench.page, jump->snippet + 5u + 7 * i, &resume));
+        ck_assert_uint_eq(resume.eip, ADDRESS + 5);
+    }
+    ck_assert(scan_is_door(&bench.page, 5));
+    ck_assert(!scan_is_door(&bench.page, 0));
+}
+END_TEST
+
+START_TEST(what_comes_behind_a_door_goes_on_in_the_snippet)
+{
+    static const uint8_t code[] = {
+        0xcd, 0x80, 0x3d, 1, 0xf0, 0xff, 0xff, 0xc3
+    }; /* int 80h; cmp eax, -4095; ret */
+    unsigned at;
+
+    bench.page.doors = true;
+    scan(code, sizeof(code));
+    ck_assert(promote(0));
+    require_door(bench.page.jumps[0].snippet);
+    ck_assert(scan_snippet_enter(&bench.page, 2, &at));
+    ck_assert_uint_eq(bench.snippets[at], 0x3d);
+}
+END_TEST
+
+START_TEST(no_byte_of_a_door_leads_elsewhere)
+{
+    const struct scan_jump *jump;
+
+    open_door();
+    jump = &bench.page.jumps[0];
+    for (unsigned i = 5; i < 5 + DOOR_SIZE; i++) {
+        for (unsigned bit = 0; bit < 8; bit++) {
+            bench.snippets[jump->snippet + i] ^= (uint8_t)(1u << bit);
+            ck_assert_msg(scan_check(&bench.page).what, "byte %u, bit %u", i, bit);
+            bench.snippets[jump->snippet + i] ^= (uint8_t)(1u << bit);
+        }
+    }
+    require_sound("as it was");
+    /* Nor may there be one where nobody goes through it, or in a page that has none. */
+    bench.page.doors = false;
+    ck_assert(scan_check(&bench.page).what);
+    bench.page.doors = true;
+    memcpy(bench.private_page + 0x800, bench.snippets + jump->snippet + 5, DOOR_SIZE);
+    ck_assert(scan_check(&bench.page).what);
+}
+END_TEST
+
+START_TEST(a_door_must_stand_for_what_may_not_run)
+{
+    open_door();
+    for (unsigned i = 0; i < bench.page.step_count; i++)
+        if (bench.page.steps[i].eip == ADDRESS + 5)
+            bench.page.steps[i].eip = ADDRESS;
+    ck_assert(scan_check(&bench.page).what);
+}
+END_TEST
+
+START_TEST(with_the_guard_of_all_segment_loads_there_are_no_doors)
+{
+    open_bench(&bench, ADDRESS, SCAN_CODE32 | SCAN_GUARD_STATE << SCAN_GUARD_SHIFT);
+    bench.page.doors = true;
+    scan(call_kernel, sizeof(call_kernel));
+    ck_assert(!promote(5));
+}
+END_TEST
+
 /* ---- Rows: an instruction at 0, a site, and the code it becomes up to the jump back -------------- */
 
 struct row {
@@ -558,6 +664,11 @@ int main(void)
     tcase_add_test(tc, a_link_and_a_promotion_do_not_share_bytes);
     tcase_add_test(tc, places_with_merit_are_in_the_window);
     tcase_add_test(tc, the_audit_finds_what_is_broken);
+    tcase_add_test(tc, a_system_call_leaves_by_a_door);
+    tcase_add_test(tc, what_comes_behind_a_door_goes_on_in_the_snippet);
+    tcase_add_test(tc, no_byte_of_a_door_leads_elsewhere);
+    tcase_add_test(tc, a_door_must_stand_for_what_may_not_run);
+    tcase_add_test(tc, with_the_guard_of_all_segment_loads_there_are_no_doors);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -336,6 +336,32 @@ void emit_jmp_scratch(struct emit *e, unsigned offset)
     emit_reg_scratch(e, (const uint8_t[]){ 0xff }, 1, 4, offset);
 }
 
+/* ---- Doors --------------------------------------------------------------------------------------- */
+
+/*
+ *     EA cp                    jmp far 33:door
+ * door:                        64-bit code
+ *     4C 8D 05 F2 FF FF FF     lea r8, [rip - 14]
+ *     41 FF 67 08              jmp [r15 + SCAN_DOOR_OFFSET]
+ */
+void emit_door(struct emit *e)
+{
+    static const uint8_t selector[] = { 0x33, 0x00 };
+    static const uint8_t lea[] = { 0x4c, 0x8d, 0x05, 0xf2, 0xff, 0xff, 0xff };
+    static const uint8_t jmp[] = { 0x41, 0xff, 0x67, SCAN_DOOR_OFFSET };
+
+    emit_begin(e);
+    emit_u8(e, 0xea);
+    put_rel32(e, e->size + 6);
+    if (!e->overflow)
+        e->jumps[e->jump_count - 1].absolute = true;
+    emit_bytes(e, selector, sizeof(selector));
+    emit_begin(e);
+    emit_bytes(e, lea, sizeof(lea));
+    emit_begin(e);
+    emit_bytes(e, jmp, sizeof(jmp));
+}
+
 /* ---- Places -------------------------------------------------------------------------------------- */
 
 void emit_loop(struct emit *e, uint32_t target)
@@ -349,7 +375,7 @@ void emit_place(struct emit *e, uint32_t address)
     for (unsigned i = 0; i < e->jump_count; i++) {
         const struct emit_jump *jump = &e->jumps[i];
         uint32_t target = jump->to_start ? address + e->start : jump->target;
-        uint32_t relative = target - (address + jump->at + 4u);
+        uint32_t relative = jump->absolute ? address + jump->target : target - (address + jump->at + 4u);
 
         __builtin_memcpy(e->bytes + jump->at, &relative, sizeof(relative));
     }

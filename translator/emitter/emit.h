@@ -47,6 +47,7 @@ struct emit_state {
 /* A rel32 to be filled in. */
 struct emit_jump {
     uint8_t at;
+    bool absolute; /* a 32-bit address instead, of the byte `target` of this code */
     bool to_start; /* to struct emit's `start`; else to the linear address `target` */
     uint32_t target;
 };
@@ -136,6 +137,10 @@ void emit_movups_xmm_scratch(struct emit *e, unsigned xmm, unsigned offset);
 void emit_movups_scratch_xmm(struct emit *e, unsigned offset, unsigned xmm);
 void emit_jmp_scratch(struct emit *e, unsigned offset);
 struct emit_memory emit_scratch(const struct emit *e, unsigned offset);
+
+enum { EMIT_DOOR_SIZE = 18 };
+/* Leave 32-bit code: struct scan_page, `doors`. */
+void emit_door(struct emit *e);
 
 /* Jumps to `target`, for which this code stands, go to e->start. */
 void emit_loop(struct emit *e, uint32_t target);

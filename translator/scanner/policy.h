@@ -23,3 +23,11 @@ struct guard_view {
  * encoding is found at its opcode, so that hiding the opcode hides it for every number of prefixes.
  */
 bool policy_guards(const struct guard_view *view, enum scan_guard guard);
+
+/*
+ * Is what the guard finds here, at this linear address, the beginning of a door (emit_door())? Only in a
+ * snippet page may one be.
+ */
+bool policy_is_door(const struct guard_view *view, uint32_t address, enum scan_guard guard);
+/* The same for a door that has no place yet. */
+bool policy_is_placeless_door(const struct guard_view *view, enum scan_guard guard);

@@ -147,6 +147,35 @@ bool policy_guards(const struct guard_view *view, enum scan_guard guard)
     return escapes(view, guard) || (guard >= SCAN_GUARD_STATE && loads_segment(view));
 }
 
+/* ---- Doors --------------------------------------------------------------------------------------- */
+
+enum { DOOR_SIZE = 18, DOOR_FAR_SIZE = 7 };
+
+static uint32_t door_target(const struct guard_view *view)
+{
+    uint32_t target;
+
+    __builtin_memcpy(&target, view->bytes + 1, sizeof(target));
+    return target;
+}
+
+/* With a prefix before it, or in 16-bit code, it is a far jump to what the address has for a selector. */
+bool policy_is_door(const struct guard_view *view, uint32_t address, enum scan_guard guard)
+{
+    static const uint8_t rest[] = {
+        0x33, 0x00, 0x4c, 0x8d, 0x05, 0xf2, 0xff, 0xff, 0xff, 0x41, 0xff, 0x67, SCAN_DOOR_OFFSET
+    };
+
+    return view->known >= DOOR_SIZE && view->bytes[0] == 0xea && !far_pointer(view, 2, guard) &&
+           door_target(view) == address + DOOR_FAR_SIZE &&
+           __builtin_memcmp(view->bytes + 5, rest, sizeof(rest)) == 0;
+}
+
+bool policy_is_placeless_door(const struct guard_view *view, enum scan_guard guard)
+{
+    return view->known >= DOOR_SIZE && policy_is_door(view, door_target(view) - DOOR_FAR_SIZE, guard);
+}
+
 /* ---- The same list, for decoded instructions ----------------------------------------------------- */
 
 bool scan_is_critical(const struct insn *insn, enum scan_guard guard)

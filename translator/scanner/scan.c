@@ -184,6 +184,18 @@ bool scan_take_exit(struct scan_page *page, uint32_t *target)
     return true;
 }
 
+bool scan_is_plain(const struct scan_page *page, unsigned offset)
+{
+    return mark_state(page, offset) == MARK_KEEP || mark_state(page, offset) == MARK_TWIN;
+}
+
+bool scan_is_door(const struct scan_page *page, unsigned offset)
+{
+    const struct scan_site *site = mark_state(page, offset) >= MARK_JUMP ? scan_site_at(page, offset) : NULL;
+
+    return site && site->reason != SCAN_HIDDEN && site->reason != SCAN_STRING;
+}
+
 bool scan_is_visible(const struct scan_page *page, unsigned offset)
 {
     if (offset >= SCAN_PAGE_SIZE || mark_state(page, offset) == MARK_TRAP)

@@ -64,6 +64,44 @@ static struct scan_fault check_branch(const struct scan_page *page, const struct
     return is_way_out(page, jump, target) ? OK : fault("a snippet leads elsewhere", jump->first);
 }
 
+/*
+ * A door, by what it is to be: a far jump to __USER_CS and the byte behind itself, where two 64-bit
+ * instructions are. 0, or its size.
+ */
+static unsigned door_size(const struct scan_page *page, unsigned at)
+{
+    static const uint8_t lea_r8_rip_jmp_r15[] = {
+        0x4c, 0x8d, 0x05, 0xf2, 0xff, 0xff, 0xff, 0x41, 0xff, 0x67, SCAN_DOOR_OFFSET
+    };
+    unsigned size = sizeof(lea_r8_rip_jmp_r15);
+    struct insn insn;
+
+    if (!page->doors || !decode_in(page->snippets, at, &insn) || insn.op != X86_JMP_FAR ||
+        insn.op_size != 4 || insn.length != 7 || insn.imm2 != 0x33 ||
+        insn.imm != page->snippet_address + at + insn.length || at + insn.length + size > SCAN_PAGE_SIZE ||
+        __builtin_memcmp(page->snippets + at + insn.length, lea_r8_rip_jmp_r15, size) != 0)
+        return 0;
+    return insn.length + size;
+}
+
+/* Does it stand for an instruction of the promotion that must not run natively? */
+static bool door_stands(const struct scan_page *page, const struct scan_jump *jump, unsigned at)
+{
+    static const uint8_t begins[] = { 0, 7, 14 };
+    struct scan_resume resume;
+    struct insn insn;
+    uint32_t eip = 0;
+
+    for (unsigned i = 0; i < sizeof(begins); i++) {
+        if (!scan_snippet_resume(page, at + begins[i], &resume) || (i && resume.eip != eip))
+            return false;
+        eip = resume.eip;
+    }
+    return eip - page->address >= jump->first && eip - page->address < jump->end &&
+           decode_in(page->original, eip - page->address, &insn) &&
+           scan_verdict(&insn, &page->mode).action == SCAN_REPLACE;
+}
+
 static struct scan_fault check_snippet(const struct scan_page *page, const struct scan_jump *jump,
                                        unsigned *steps)
 {
@@ -73,7 +111,16 @@ static struct scan_fault check_snippet(const struct scan_page *page, const struc
 
     mode.bits &= ~(uint32_t)SCAN_ES_AT_ZERO; /* snippets know where ES begins */
 
-    for (unsigned at = jump->snippet; at < jump->snippet_end; at += insn.length, (*steps)++) {
+    for (unsigned at = jump->snippet, door; at < jump->snippet_end; at += insn.length, (*steps)++) {
+        door = door_size(page, at);
+        if (door) {
+            if (at + door > jump->snippet_end || !door_stands(page, jump, at))
+                return fault("a door that stands for no sensitive instruction", jump->first);
+            verdict.flow = SCAN_FLOW_STOP;
+            insn.length = (uint8_t)door;
+            *steps += 2;
+            continue;
+        }
         if (!decode_in(page->snippets, at, &insn) || at + insn.length > jump->snippet_end)
             return fault("a snippet is not whole instructions", jump->first);
         verdict = scan_verdict(&insn, &mode);
@@ -168,8 +215,8 @@ static struct scan_fault check_members(const struct scan_page *page, const struc
             return fault("a promotion ends in an instruction", start);
         if (start != jump->first && (!decode_in(page->private_page, start, &insn) || !always_traps(&insn)))
             return fault("a displaced instruction does not trap", start);
-        if (site &&
-            (site->form != jump->form || (site->reason != SCAN_HIDDEN && site->reason != SCAN_STRING)))
+        if (site && (site->form != jump->form ||
+                     (site->reason != SCAN_HIDDEN && site->reason != SCAN_STRING && !page->doors)))
             return fault("a site of another form than its promotion", start);
         sites += site != NULL;
     }
@@ -191,6 +238,12 @@ static struct scan_fault check_promotion(const struct scan_page *page, const str
 
 /* ---- The snippet page ---------------------------------------------------------------------------- */
 
+/* Prefixes before it, and 16-bit code with 66 before it, lead to the same place. */
+static bool is_by_door(const struct scan_page *page, unsigned offset, const struct insn *insn)
+{
+    return insn->op == X86_JMP_FAR && insn->op_size == 4 && door_size(page, offset + insn->length - 7);
+}
+
 static bool is_critical(const struct scan_page *page, unsigned offset)
 {
     enum scan_guard guard = scan_mode_guard(&page->mode);
@@ -200,7 +253,7 @@ static bool is_critical(const struct scan_page *page, unsigned offset)
         unsigned avail = SCAN_PAGE_SIZE - offset;
 
         if (x86_decode(page->snippets + offset, avail, code32, &insn) == X86_DECODE_OK &&
-            scan_is_critical(&insn, guard))
+            scan_is_critical(&insn, guard) && !is_by_door(page, offset, &insn))
             return true;
     }
     return false;

@@ -381,9 +381,12 @@ bool equivalent_is_objected(const struct emit *e, unsigned first, enum scan_guar
 
     __builtin_memcpy(bytes, e->bytes + first, size);
     __builtin_memset(bytes + size, 0x90, X86_INSN_MAX);
-    for (unsigned i = 0; i < size; i++)
-        if (policy_guards(&(struct guard_view){ bytes + i, size + X86_INSN_MAX - i }, guard))
+    for (unsigned i = 0; i < size; i++) {
+        struct guard_view view = { bytes + i, size + X86_INSN_MAX - i };
+
+        if (policy_guards(&view, guard) && !policy_is_placeless_door(&view, guard))
             return true;
+    }
     return false;
 }
 

@@ -68,9 +68,17 @@ static void promote(struct scan_page *page, const struct emit *e, const struct p
 
 /* ---- Runs ---------------------------------------------------------------------------------------- */
 
-static bool may_be_promoted(const struct scan_site *site)
+static bool may_be_promoted(const struct scan_page *page, const struct scan_site *site)
 {
-    return site && (site->reason == SCAN_HIDDEN || site->reason == SCAN_STRING);
+    return site && (site->reason == SCAN_HIDDEN || site->reason == SCAN_STRING ||
+                    (page->doors && site->reason != SCAN_STRADDLE && site->reason != SCAN_OVERLAP));
+}
+
+/* May it become a door? */
+static bool is_sensitive(const struct scan_page *page, const struct insn *insn)
+{
+    return page->doors && insn->class_ == X86_SENSITIVE &&
+           scan_verdict(insn, &page->mode).action == SCAN_REPLACE;
 }
 
 /* Its meaning is the guest's, but for ES perhaps. */
@@ -86,11 +94,12 @@ bool run_takes(const struct scan_page *page, unsigned offset, struct guest_insn 
     unsigned state = mark_state(page, offset);
 
     if (state != MARK_KEEP &&
-        !((state == MARK_TRAP || state == MARK_TWIN) && may_be_promoted(scan_site_at(page, offset))))
+        !((state == MARK_TRAP || state == MARK_TWIN) && may_be_promoted(page, scan_site_at(page, offset))))
         return false;
     if (offset < page->tail || mark_end(page, offset) > SCAN_PAGE_SIZE)
         return false;
-    return decode(page, offset, guest) && is_harmless(page, &guest->insn);
+    return decode(page, offset, guest) &&
+           (is_harmless(page, &guest->insn) || is_sensitive(page, &guest->insn));
 }
 
 static bool is_call(const struct insn *insn)
@@ -160,7 +169,7 @@ bool run_may_go_on(const struct scan_page *page, unsigned offset)
 
 /* What a run may contain besides its first instruction. */
 struct choice {
-    bool with_calls, with_entries;
+    bool with_calls, with_entries, site_last;
 };
 
 static bool is_entry(const struct scan_page *page, unsigned offset, const struct choice *choice)
@@ -208,6 +217,23 @@ static void make_patch(const struct run *run, unsigned padding, struct patch *pa
         patch->starts[patch->start_count++] = (uint8_t)(run->start[i] - run->first);
 }
 
+/* Code that does what the instruction does, or the door by which the caller gets to do it. */
+static bool emit_for_guest(const struct scan_page *page, struct emit *e, const struct guest_insn *guest)
+{
+    if (!is_sensitive(page, &guest->insn))
+        return equivalent_emit(e, guest, scan_mode_guard(&page->mode));
+    emit_guest(e, guest->eip);
+    emit_door(e);
+    emit_guest(e, equivalent_next(guest));
+    return !e->overflow;
+}
+
+/* Does the code for it go on behind itself? */
+static bool runs_on(const struct scan_page *page, const struct insn *insn)
+{
+    return falls_through(page, insn) && !is_sensitive(page, insn);
+}
+
 /* Code for the run; `apart`: with a NOP after each instruction, in case they hide something together. */
 static bool make_snippet(const struct scan_page *page, const struct run *run, bool apart, struct emit *e)
 {
@@ -215,12 +241,12 @@ static bool make_snippet(const struct scan_page *page, const struct run *run, bo
 
     *e = emit_for(page);
     for (unsigned i = 0; i < run->count; i++) {
-        if (!decode(page, run->start[i], &guest) || !equivalent_emit(e, &guest, scan_mode_guard(&page->mode)))
+        if (!decode(page, run->start[i], &guest) || !emit_for_guest(page, e, &guest))
             return false;
-        if (apart && falls_through(page, &guest.insn))
+        if (apart && runs_on(page, &guest.insn))
             emit_nop(e);
     }
-    if (falls_through(page, &guest.insn))
+    if (runs_on(page, &guest.insn))
         emit_jmp(e, page->address + run->end);
     emit_loop(e, page->address + run->first);
     return snippet_fits(page, e);
@@ -257,21 +283,36 @@ static bool promote_as(struct scan_page *page, const struct run *run)
     return false;
 }
 
-/* All runs of `count` instructions around the site: those with the fewest before it first. */
+/*
+ * All runs of `count` instructions around the site: those with the fewest before it first. Or, if it is to be
+ * the last, the one that ends with it.
+ */
 static bool promote_run(struct scan_page *page, unsigned offset, unsigned count, const struct choice *choice)
 {
     int first = (int)offset;
 
     for (unsigned before = 0; before < count && before <= RUN_BEFORE_MAX && first >= 0; before++) {
         struct run run = { .first = (unsigned)first, .end = (unsigned)first };
+        bool wanted = !choice->site_last || before == count - 1;
 
-        if (extend(page, &run, count, choice) && promote_as(page, &run))
+        if (wanted && extend(page, &run, count, choice) && promote_as(page, &run))
             return true;
         /* What is branched to can only be the first. */
         if (is_entry(page, (unsigned)first, choice) || is_return_address(page, (unsigned)first))
             break;
         first = find_before(page, (unsigned)first);
     }
+    return false;
+}
+
+/* In a loop a door would have it gone back into, with whatever registers it keeps exchanged. */
+static bool has_door(const struct scan_page *page, const struct run *run)
+{
+    struct guest_insn guest;
+
+    for (unsigned i = 0; i < run->count; i++)
+        if (decode(page, run->start[i], &guest) && is_sensitive(page, &guest.insn))
+            return true;
     return false;
 }
 
@@ -284,7 +325,7 @@ static bool promote_loop(struct scan_page *page, unsigned offset)
     struct guest_insn guest;
     struct run run;
 
-    if (!loop_find(page, offset, &run) || !decode(page, offset, &guest))
+    if (!loop_find(page, offset, &run) || has_door(page, &run) || !decode(page, offset, &guest))
         return false;
     for (unsigned variant = equivalent_has_kind(&guest.insn, X86_OPND_XMM) ? 0 : LOOP_SWAPS;
          variant < LOOP_VARIANTS; variant++) {
@@ -340,31 +381,39 @@ static bool has_equivalent(const struct scan_page *page, unsigned offset)
     struct emit e = emit_for(page);
     struct guest_insn guest;
 
-    return run_takes(page, offset, &guest) && equivalent_emit(&e, &guest, scan_mode_guard(&page->mode));
+    return run_takes(page, offset, &guest) && emit_for_guest(page, &e, &guest);
+}
+
+/* Runs of any length, the shortest first. */
+static bool promote_runs(struct scan_page *page, unsigned offset, const struct choice *choice)
+{
+    for (unsigned count = 1; count <= NEIGHBOURS_MAX; count++)
+        if (promote_run(page, offset, count, choice))
+            return true;
+    return false;
 }
 
 static bool promote_site(struct scan_page *page, unsigned offset)
 {
-    bool is_string = scan_site_at(page, offset)->reason == SCAN_STRING;
+    unsigned reason = scan_site_at(page, offset)->reason;
+    bool comes_back = reason != SCAN_HIDDEN;
 
     if (promote_branch(page, offset))
         return true;
     if (!has_equivalent(page, offset))
         return false;
-    if (promote_loop(page, offset))
+    /* Best to come back from a door to what is in its place. */
+    if (reason != SCAN_HIDDEN && reason != SCAN_STRING
+            ? promote_runs(page, offset, &(struct choice){ .site_last = true })
+            : promote_loop(page, offset))
         return true;
     /*
      * A return from a call that a snippet made is not foreseen by the processor: the last resort. What was
-     * entered was not always branched to, though: after a string instruction the monitor may have gone on
-     * there.
+     * entered was not always branched to, though: after an instruction that the monitor did it went on there.
      */
-    for (unsigned i = 0; i < (is_string ? 4 : 2); i++) {
-        const struct choice choice = { .with_calls = i & 1, .with_entries = i & 2 };
-
-        for (unsigned count = 1; count <= NEIGHBOURS_MAX; count++)
-            if (promote_run(page, offset, count, &choice))
-                return true;
-    }
+    for (unsigned i = 0; i < (comes_back ? 4 : 2); i++)
+        if (promote_runs(page, offset, &(struct choice){ .with_calls = i & 1, .with_entries = i & 2 }))
+            return true;
     return false;
 }
 
@@ -374,7 +423,7 @@ bool scan_promote(struct scan_page *page, unsigned offset, struct scan_change *c
     bool done;
 
     *change = (struct scan_change){ { 0, 0 }, 0, false };
-    if (!page->snippets || !may_be_promoted(site) || site->form != SCAN_FORM_INT3 ||
+    if (!page->snippets || !may_be_promoted(page, site) || site->form != SCAN_FORM_INT3 ||
         !(page->mode.bits & SCAN_CODE32) || scan_mode_guard(&page->mode) == SCAN_GUARD_STRICT)
         return false;
     scan_begin(page);

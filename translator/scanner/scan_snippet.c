@@ -54,6 +54,19 @@ static bool guard_finds(const uint8_t *bytes, unsigned count, unsigned end, enum
     return false;
 }
 
+/* The same in the snippet page, from this linear address on: anything but doors. */
+static bool guard_finds_in_snippets(const uint8_t *bytes, unsigned count, unsigned end, uint32_t address,
+                                    enum scan_guard guard)
+{
+    for (unsigned i = 0; i < end; i++) {
+        struct guard_view view = { bytes + i, count - i };
+
+        if (policy_guards(&view, guard) && !policy_is_door(&view, address + i, guard))
+            return true;
+    }
+    return false;
+}
+
 static bool snippet_hides(const struct scan_page *page, const struct emit *e, unsigned at)
 {
     uint8_t bytes[EMIT_BYTES_MAX + 2 * MARGIN];
@@ -62,7 +75,8 @@ static bool snippet_hides(const struct scan_page *page, const struct emit *e, un
     __builtin_memcpy(bytes, page->snippets + at - before, before);
     __builtin_memcpy(bytes + before, e->bytes, e->size);
     __builtin_memcpy(bytes + before + e->size, page->snippets + at + e->size, MARGIN);
-    return guard_finds(bytes, before + e->size + MARGIN, before + e->size, scan_mode_guard(&page->mode));
+    return guard_finds_in_snippets(bytes, before + e->size + MARGIN, before + e->size,
+                                   page->snippet_address + at - before, scan_mode_guard(&page->mode));
 }
 
 static bool patch_hides(const struct scan_page *page, const struct patch *patch)
