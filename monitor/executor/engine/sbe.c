@@ -262,6 +262,10 @@ static enum next trapped(struct vcpu *v, const struct native_trap *t)
         v->counts.native_kicks++;
         return NEXT_LOOP;
     }
+    if (t->cause == NATIVE_DOOR) {
+        v->counts.native_doors++;
+        return NEXT_STEP;
+    }
     v->counts.native_traps++;
     if (t->cause == NATIVE_SYSCALL)
         v->counts.trap_system_call++;

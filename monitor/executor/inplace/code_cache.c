@@ -144,6 +144,7 @@ static struct code_page *make(struct vcpu *v, uint64_t frame, guest_la address)
     p->scan.snippets = NULL;
     p->scan.snippet_address = 0;
     p->scan.scratch = 0;
+    p->scan.doors = false;
     p->scan.data_base = v->split.data_base;
     scan_init(&p->scan);
     p->next_in_bucket = *bucket;
@@ -268,8 +269,11 @@ enum code_answer code_prepare(struct vcpu *v, guest_la la)
 
     code_mode_refresh(v);
     answer = code_bring(v, la, &p);
-    if (answer != CODE_READY)
+    if (answer != CODE_READY || scan_is_plain(&p->scan, offset))
         return answer;
+    /* Native code would come back at once. */
+    if (scan_is_door(&p->scan, offset))
+        return CODE_EMULATE;
     if (code_entry(v, la) != la)
         return CODE_READY;
     /* The middle of a loop with other registers: the interpreter goes on to its end. */

@@ -141,6 +141,7 @@ bool code_give_snippets(struct vcpu *v, struct code_page *p)
     p->scan.snippets = c->snippet_page[slot];
     p->scan.snippet_address = place;
     p->scan.scratch = code_scratch(c);
+    p->scan.doors = v->split.doors;
     p->scan.turns_fpu = true; /* code_leave_snippet() turns it back */
     return true;
 }

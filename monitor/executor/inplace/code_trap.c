@@ -116,7 +116,7 @@ static void improve(struct vcpu *v, struct code_page *p, const struct scan_site 
 {
     if (site->reason == SCAN_STRADDLE)
         code_link(v, p, site->offset);
-    else if ((site->reason == SCAN_HIDDEN || site->reason == SCAN_STRING) && site->hits >= PROMOTE_HITS)
+    else if (site->hits >= PROMOTE_HITS)
         promote(v, p, site->offset);
 }
 

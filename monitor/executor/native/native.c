@@ -20,22 +20,27 @@
 #include "deadline.h"
 #include "executor.h"
 #include "host.h"
+#include "translator/scan.h"
 
 struct native_frame {
     uint64_t rsp;
-    const uint32_t *pending;
+    const char *door; /* native_door: set by native_switch() */
     uint32_t gpr[8];
     uint32_t eip, eflags;
     uint32_t es, cs, ss, ds, fs, gs;
     uint64_t fs_base, gs_base;
     uint32_t set_fs, set_gs;
+    const uint32_t *pending;
 };
 
 _Static_assert(offsetof(struct native_frame, gpr) == 16 && offsetof(struct native_frame, eip) == 48 &&
                    offsetof(struct native_frame, es) == 56 && offsetof(struct native_frame, fs_base) == 80 &&
-                   offsetof(struct native_frame, set_fs) == 96,
+                   offsetof(struct native_frame, set_fs) == 96 &&
+                   offsetof(struct native_frame, pending) == 104 &&
+                   offsetof(struct native_frame, door) == SCAN_DOOR_OFFSET,
                "native_entry.S");
 
+enum { SWITCH_CANCELLED, SWITCH_SIGNAL, SWITCH_DOOR };
 int native_switch(struct native_frame *f);
 extern const char native_window[], native_window_end[], native_return[];
 void native_handler(int signal, siginfo_t *info, void *context);
@@ -138,10 +143,20 @@ void native_leave(struct sigcontext *c, const char *where, uint64_t rsp, uint64_
     c->ss = HOST_FLAT_DATA;
 }
 
-/* A handler that was interrupted knows what it does: it will look at what is pending, or who comes after it. */
+/* A handler that was interrupted knows what it does: it will look at what is pending, or who comes after it.
+ */
 static bool met_a_handler(const struct sigcontext *c)
 {
     return c->cs == HOST_CODE64 && c->rsp - (uint64_t)(uintptr_t)signal_stack < sizeof(signal_stack);
+}
+
+/*
+ * Guest code, or the 64-bit half of a door, where the guest's registers still are in the processor and its
+ * instruction is not done. Nothing else lies below 4 GiB.
+ */
+static bool met_guest(const struct sigcontext *c)
+{
+    return c->cs != HOST_CODE64 || c->rip <= UINT32_MAX;
 }
 
 void native_signal(int signal, const siginfo_t *info, struct ucontext *context)
@@ -155,9 +170,9 @@ void native_signal(int signal, const siginfo_t *info, struct ucontext *context)
             die_of(signal);
         return;
     }
-    if (c->cs == HOST_CODE64 && translated_signal(signal, is_kick(signal), c))
+    if (!met_guest(c) && translated_signal(signal, is_kick(signal), c))
         return;
-    if (c->cs != HOST_CODE64) {
+    if (met_guest(c)) {
         registers_from(c);
         trap_from(signal, c);
     } else if (in_window(c->rip)) {
@@ -216,8 +231,9 @@ void native_enter(struct vcpu *v, const struct native_segments *s, uint32_t *efl
     /* Whoever sets v->pending looks at `running` afterwards, and sends the signal when it is set. */
     __atomic_store_n(run.running, 1, __ATOMIC_SEQ_CST);
     uint64_t began = v->timing ? host_ticks() : 0;
-    if (!native_switch(f))
-        run.trap = (struct native_trap){ .cause = NATIVE_KICK };
+    int how = native_switch(f);
+    if (how != SWITCH_SIGNAL)
+        run.trap = (struct native_trap){ .cause = how == SWITCH_DOOR ? NATIVE_DOOR : NATIVE_KICK };
     __atomic_store_n(run.running, 0, __ATOMIC_RELAXED);
     if (v->timing)
         v->counts.native_ns += host_ticks() - began; /* in ticks: the library converts */

@@ -1,8 +1,8 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Entering guest code natively, and coming back: by a signal, always. The handler copies what the processor
- * had into v and jumps to where native_enter() goes on; FP state is where it was, in the host's registers.
+ * Entering guest code natively, and coming back: by a signal or a door. Either copies what the processor had
+ * into v and goes on inside of native_enter(); FP state is where it was, in the host's registers.
  * Executor process only.
  */
 #pragma once
@@ -16,6 +16,7 @@ enum native_cause {
     NATIVE_KICK,    /* v->pending is set */
     NATIVE_FAULT,   /* the processor raised `vector` at v->eip (INT3, INTO: EIP of the instruction) */
     NATIVE_SYSCALL, /* a system call instruction; the host kernel was kept from doing anything */
+    NATIVE_DOOR,    /* v->eip is that of a door's far jump, in a snippet */
     NATIVE_REFUSED, /* the state cannot be entered: a selector or EIP is refused */
 };
 

@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The border between monitor and guest code. Into the guest: native_switch(), an IRET to compatibility mode. Out
- * of it: a signal, whose handler (native.c) makes sigreturn continue at native_return with the stack as
- * native_switch() left it. Executor process; offsets: struct native_frame.
+ * of it: a signal, whose handler (native.c) goes on at native_return with the stack as native_switch() left it; or
+ * a door (struct scan_page, `doors`), whose 64-bit half comes to native_door. Executor process; offsets: struct
+ * native_frame.
  *
  * Between native_window and native_window_end the guest's registers are partly loaded: a signal there must not
  * be taken for the monitor's, and the entry is given up (native.c compares RIP with these labels).
@@ -11,7 +12,7 @@
         .text
 
         .set    F_RSP, 0
-        .set    F_PENDING, 8
+        .set    F_DOOR, 8               /* SCAN_DOOR_OFFSET */
         .set    F_GPR, 16               /* eax ecx edx ebx esp ebp esi edi */
         .set    F_EIP, 48
         .set    F_EFLAGS, 52
@@ -25,8 +26,15 @@
         .set    F_GS_BASE, 88
         .set    F_SET_FS, 96            /* the selector is the flat one: the base is ours to set */
         .set    F_SET_GS, 100
+        .set    F_PENDING, 104
 
-/* int native_switch(struct native_frame *f): 1 when the guest ran; 0 when something was pending before. */
+        .set    FLAGS_OURS, 0x202
+        .set    FLAGS_FOREIGN, 0x244500 /* ID, AC, NT, DF, TF: see native_handler */
+
+/*
+ * int native_switch(struct native_frame *f): 0 when something was pending before the guest ran; 1 when a signal ended
+ * it, 2 when it came out by a door. R15 is f while the guest runs: 32-bit code cannot change it.
+ */
         .globl  native_switch
         .hidden native_switch
         .type   native_switch, @function
@@ -38,6 +46,9 @@ native_switch:
         push    %r14
         push    %r15
         mov     %rsp, F_RSP(%rdi)
+        mov     %rdi, %r15
+        lea     native_door(%rip), %rax
+        mov     %rax, F_DOOR(%r15)
         .globl  native_window
         .hidden native_window
 native_window:
@@ -103,6 +114,35 @@ native_leave:
         pop     %rbx
         ret
         .size   native_switch, . - native_switch
+
+/*
+ * The guest's registers, RSP among them, and flags; R8D is where the door's far jump stands. A kick that comes here
+ * finds the run over and does nothing; the guest's TF has trapped before the far jump, or behind it.
+ */
+        .globl  native_door
+        .hidden native_door
+        .type   native_door, @function
+native_door:
+        mov     %eax, F_GPR+0(%r15)
+        mov     %ecx, F_GPR+4(%r15)
+        mov     %edx, F_GPR+8(%r15)
+        mov     %ebx, F_GPR+12(%r15)
+        mov     %esp, F_GPR+16(%r15)
+        mov     %ebp, F_GPR+20(%r15)
+        mov     %esi, F_GPR+24(%r15)
+        mov     %edi, F_GPR+28(%r15)
+        mov     %r8d, F_EIP(%r15)
+        mov     F_RSP(%r15), %rsp
+        pushfq
+        pop     %rax
+        mov     %eax, F_EFLAGS(%r15)
+        test    $FLAGS_FOREIGN, %eax
+        mov     $2, %eax
+        jz      native_leave
+        push    $FLAGS_OURS
+        popfq
+        jmp     native_leave
+        .size   native_door, . - native_door
 
 /*
  * Where the kernel delivers signals: on the alternate stack, with DF clear, but with other flags of the guest's.

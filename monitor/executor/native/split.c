@@ -88,6 +88,37 @@ static bool test_run(struct vcpu *v, struct native_trap *trap)
     return trap->cause == NATIVE_FAULT;
 }
 
+/* Does guest code that leaves by a door arrive? Else all that must not run natively traps. */
+static bool test_door(struct vcpu *v)
+{
+    static const uint8_t door[] = {
+        0xea,
+        (TEST_PAGE + 7) & 0xff,
+        TEST_PAGE >> 8 & 0xff,
+        TEST_PAGE >> 16 & 0xff,
+        TEST_PAGE >> 24,
+        HOST_CODE64,
+        0, /* then lea r8, [rip - 14]; jmp [r15 + 8] */
+        0x4c,
+        0x8d,
+        0x05,
+        0xf2,
+        0xff,
+        0xff,
+        0xff,
+        0x41,
+        0xff,
+        0x67,
+        SCAN_DOOR_OFFSET,
+    };
+    struct native_trap trap = { 0 };
+    bool arrived = test_page(TEST_PAGE, door, sizeof(door), PROT_READ | PROT_EXEC,
+                             v->split.code_key_used ? v->split.code_key : -1) &&
+                   !test_run(v, &trap) && trap.cause == NATIVE_DOOR && v->eip == TEST_PAGE;
+    test_unmap(&v->split);
+    return arrived;
+}
+
 static const char *test(struct vcpu *v)
 {
     static const uint8_t code[] = {
@@ -115,6 +146,7 @@ static const char *test(struct vcpu *v)
         why = "32-bit code does not run in a 64-bit process here";
 out:
     test_unmap(s);
+    v->split.doors = !why && test_door(v);
     return why;
 }
 

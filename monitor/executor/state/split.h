@@ -25,6 +25,7 @@ struct split {
     uint8_t provider;   /* enum d86_split, never AUTO */
     bool visible;       /* the guest reads private pages: provider none */
     bool code_key_used; /* private pages have protection key `code_key` ... */
+    bool doors;         /* far jumps from guest code to 64-bit code work, so private pages may have doors */
     bool key_simulated; /* ... which is none: the engine lockstep sees to what it would do */
     int code_key;
     uint32_t data_base;  /* host_la of data = guest la + data_base */

@@ -22,6 +22,7 @@
     X(renewals, "times the block cache was begun anew to have what is in use side by side")                  \
     X(native_entries, "times guest code was entered natively")                                               \
     X(native_ns, "time in native guest code, ns (only while timing is on)")                                  \
+    X(native_doors, "times it came out by a door, without a signal")                                         \
     X(native_traps, "signals that ended native code")                                                        \
     X(native_kicks, "... because another thread asked, or the time had come")                                \
     X(trap_site, "... at a site of the private page")                                                        \
