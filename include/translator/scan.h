@@ -222,6 +222,7 @@ struct scan_page {
     struct scan_range dirty;    /* private bytes changed since the guard last looked */
     struct scan_range changed;  /* since the call began */
     bool tail_dropped;          /* likewise */
+    bool rotates;               /* there is, or was, a ROL for a ROR */
     uint8_t tail;               /* bytes at the start that finish the previous page's last instruction */
     uint8_t linked;             /* bytes of our last instruction that the next page shows */
     uint16_t linked_at;         /* where that instruction starts */

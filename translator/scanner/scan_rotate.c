@@ -130,6 +130,8 @@ bool scan_flags_owed(const struct scan_page *page, unsigned offset, struct scan_
 {
     unsigned first = offset > WINDOW_BYTES ? offset - WINDOW_BYTES : 0;
 
+    if (!page->rotates)
+        return false;
     for (unsigned start = first; start + 3 <= offset; start++) {
         unsigned reg = page->original[start + 1] & 7;
         bool passes;

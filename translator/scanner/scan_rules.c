@@ -195,10 +195,12 @@ static bool set_twin(struct scan_page *page, const struct insn *insn, const stru
 
     if (!is_alone(page, site->offset, site->offset + insn->length))
         return false;
-    if (rotate_may_be_rol(page, site->offset, insn))
+    if (rotate_may_be_rol(page, site->offset, insn)) {
         rotate_twin(insn, twin);
-    else if (!emit_twin(insn, page->original + site->offset, twin))
+        page->rotates = true;
+    } else if (!emit_twin(insn, page->original + site->offset, twin)) {
         return false;
+    }
     page->mark[site->offset] = MARK_TWIN | insn->length;
     for (unsigned i = 0; i < insn->length; i++)
         emit_byte(page, site->offset + i, twin[i]);

@@ -24,7 +24,8 @@ struct ldt_entry {
 
 static struct {
     struct ldt_entry entry[LDT_COUNT];
-    unsigned next; /* to be replaced next */
+    unsigned next;    /* to be replaced next */
+    uint64_t written; /* times an entry was */
 } ldt;
 
 static uint16_t ldt_selector(unsigned entry)
@@ -47,6 +48,7 @@ static bool ldt_write(struct vcpu *v, unsigned entry, const struct ldt_entry *e)
         .useable = 1,
     };
     v->counts.ldt_loads++;
+    ldt.written++;
     if (host_call_int(__NR_modify_ldt, LDT_READ_WRITE, (long)&d, sizeof(d), 0, 0, 0) != 0)
         return false;
     ldt.entry[entry] = *e;
@@ -74,6 +76,11 @@ int host_segments_init(struct vcpu *v)
     if (v->split.data_base == 0)
         return 0;
     return ldt_write(v, LDT_FLAT, &flat) ? 0 : -1;
+}
+
+uint64_t host_segments_written(void)
+{
+    return ldt.written + 1;
 }
 
 bool host_segments_unguarded(void)

@@ -15,6 +15,12 @@ int host_segments_init(struct vcpu *v);
 bool host_segments(struct vcpu *v, struct native_segments *out);
 
 /*
+ * Changes whenever an LDT entry does, which loaded segment registers do not notice: FS and GS at least, which
+ * Linux does not load anew. Never 0.
+ */
+uint64_t host_segments_written(void);
+
+/*
  * Is a 64-bit code segment visible to CPL 3 besides those the scanner's guard knows (docs/scanning.md)? A far
  * transfer to it would leave compatibility mode unseen.
  */

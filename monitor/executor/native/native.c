@@ -20,6 +20,7 @@
 #include "deadline.h"
 #include "executor.h"
 #include "host.h"
+#include "host_segments.h"
 #include "translator/scan.h"
 
 struct native_frame {
@@ -31,12 +32,14 @@ struct native_frame {
     uint64_t fs_base, gs_base;
     uint32_t set_fs, set_gs;
     const uint32_t *pending;
+    uint32_t load_all;
 };
 
 _Static_assert(offsetof(struct native_frame, gpr) == 16 && offsetof(struct native_frame, eip) == 48 &&
                    offsetof(struct native_frame, es) == 56 && offsetof(struct native_frame, fs_base) == 80 &&
                    offsetof(struct native_frame, set_fs) == 96 &&
                    offsetof(struct native_frame, pending) == 104 &&
+                   offsetof(struct native_frame, load_all) == 112 &&
                    offsetof(struct native_frame, door) == SCAN_DOOR_OFFSET,
                "native_entry.S");
 
@@ -61,6 +64,8 @@ static struct {
     struct native_frame frame;
     struct native_trap trap;
     uint32_t *running;
+    uint64_t loaded; /* host_segments_written() when segment registers were loaded */
+    bool gave_up;    /* a signal came before they were */
 } run;
 
 /* The XSAVE area of the largest host state is some 11 KiB. */
@@ -176,6 +181,7 @@ void native_signal(int signal, const siginfo_t *info, struct ucontext *context)
         registers_from(c);
         trap_from(signal, c);
     } else if (in_window(c->rip)) {
+        run.gave_up = true;
         run.trap = (struct native_trap){ .cause = is_kick(signal) ? NATIVE_KICK : NATIVE_REFUSED };
     } else {
         if (!is_kick(signal))
@@ -227,11 +233,15 @@ void native_enter(struct vcpu *v, const struct native_segments *s, uint32_t *efl
     f->es = s->es, f->cs = s->cs, f->ss = s->ss, f->ds = s->ds, f->fs = s->fs, f->gs = s->gs;
     f->fs_base = s->fs_base, f->gs_base = s->gs_base;
     f->set_fs = s->fs == HOST_FLAT_DATA, f->set_gs = s->gs == HOST_FLAT_DATA;
+    f->load_all = run.loaded != host_segments_written();
+    run.gave_up = false;
 
     /* Whoever sets v->pending looks at `running` afterwards, and sends the signal when it is set. */
     __atomic_store_n(run.running, 1, __ATOMIC_SEQ_CST);
     uint64_t began = v->timing ? host_ticks() : 0;
     int how = native_switch(f);
+    if (how != SWITCH_CANCELLED && !run.gave_up)
+        run.loaded = host_segments_written();
     if (how != SWITCH_SIGNAL)
         run.trap = (struct native_trap){ .cause = how == SWITCH_DOOR ? NATIVE_DOOR : NATIVE_KICK };
     __atomic_store_n(run.running, 0, __ATOMIC_RELAXED);
