@@ -286,7 +286,8 @@ bool carrier_run(struct d86_vm *vm)
 void carrier_rouse(struct d86_vm *vm)
 {
     int keep = errno;
-    if (!vm->apart || !__atomic_load_n(&vm->arena->channel.native, __ATOMIC_SEQ_CST))
+    bool may_be_native = vm->apart && vm->vcpu.cpu.engine != D86_ENGINE_INTERP;
+    if (!may_be_native || __atomic_load_n(&vm->arena->channel.turn, __ATOMIC_SEQ_CST) != CHANNEL_EXECUTOR)
         return;
     long sent = syscall(SYS_pidfd_send_signal, vm->executor_fd, CHANNEL_KICK_SIGNAL, NULL, 0);
     if (sent < 0 && errno != ESRCH) {

@@ -372,7 +372,6 @@ void exec_run(struct vcpu *v)
             run_once(v);
     }
     fpu_leave(v);
-    translated_end(v);
     if (v->exit->reason == D86_EXIT_HLT || v->exit->reason == D86_EXIT_FERR)
         deadline_cancel();
     v->stats.exits++;

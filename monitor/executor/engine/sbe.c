@@ -302,23 +302,27 @@ static enum next audit(struct vcpu *v)
 }
 
 /*
- * A trap and the way back cost as much as some 2000 interpreted instructions. Where sites that cannot be
+ * A signal and the way back cost as much as some 2000 interpreted instructions. Where sites that cannot be
  * promoted follow each other closely, the interpreter is faster: it gets that many instructions, then native
  * code has another try. So at worst the guest runs at half the interpreter's speed, and not at a tenth of it.
+ * What the guest's kernel does in between counts as well: the fewer signals in all the time there is, the
+ * less they matter. Doors are no signals.
  */
 enum { SHORT_RUN_CYCLES = 10000, SHORT_RUNS_MAX = 16, BURST_INSTRUCTIONS = 2000 };
 
-/* A native run ended with `next` after so many cycles. */
-static enum next weigh(struct vcpu *v, enum next next, uint64_t cycles)
+/* A signal ended native code, and the interpreter is to do the instruction. */
+static enum next weigh(struct vcpu *v)
 {
-    if (next != NEXT_STEP || cycles >= SHORT_RUN_CYCLES || v->sbe.eager)
+    uint64_t now = host_ticks(), cycles = now - v->sbe.signalled;
+    v->sbe.signalled = now;
+    if (cycles >= SHORT_RUN_CYCLES || v->sbe.eager) {
         v->sbe.short_runs = 0;
-    else if (++v->sbe.short_runs >= SHORT_RUNS_MAX) {
+    } else if (++v->sbe.short_runs >= SHORT_RUNS_MAX) {
         v->counts.bursts++;
         v->sbe.interpret_until = v->icount + BURST_INSTRUCTIONS;
         return NEXT_INTERPRET;
     }
-    return next;
+    return NEXT_STEP;
 }
 
 static void enter(struct vcpu *v, const struct native_segments *segments, uint32_t *eflags,
@@ -347,10 +351,9 @@ static enum next run(struct vcpu *v)
     uint32_t eflags = sbe_flags_out(v);
     fpu_before_native(v);
     v->counts.native_entries++;
-    uint64_t began = host_ticks();
     enter(v, &segments, &eflags, &trap);
-    uint64_t cycles = host_ticks() - began;
-    return weigh(v, trapped(v, &trap), cycles);
+    enum next next = trapped(v, &trap);
+    return next == NEXT_STEP && trap.cause != NATIVE_DOOR ? weigh(v) : next;
 }
 
 /* One instruction, twice. */

@@ -63,7 +63,13 @@ enum channel_subversion {
 struct vcpu;
 
 struct channel {
-    uint32_t turn; /* enum channel_turn */
+    /*
+     * enum channel_turn. With an engine that runs natively or translates, to set vcpu.pending is not enough
+     * while it is the executor's: it needs CHANNEL_KICK_SIGNAL too. Who kicks sets `pending` and then looks
+     * at this; the executor sees this change and then looks at `pending`; all sequentially consistent, so one
+     * of them sees the other.
+     */
+    uint32_t turn;
     /*
      * Who waits sets its own and then looks at `turn` once more before it sleeps; who gives the turn sets
      * that and then looks whether it has to wake somebody. All sequentially consistent.
@@ -81,12 +87,7 @@ struct channel {
      * that never runs natively both are left alone.
      */
     char start_error[160];
-    /*
-     * 1 while the executor is in native code or about to enter it: then setting vcpu.pending is not enough,
-     * the executor needs CHANNEL_KICK_SIGNAL too. It sets this and then looks at `pending`; who kicks sets
-     * `pending` and then looks at this; both sequentially consistent, so one of them sees the other.
-     */
-    uint32_t native;
+    uint32_t native;  /* 1 while the executor is in native code: for who has to report that it died there */
     uint32_t subvert; /* enum channel_subversion; by tests, taken back by the executor */
 
     uint32_t changed;     /* CHANNEL_MODE and so on, by the library; taken back by the executor */
@@ -94,7 +95,7 @@ struct channel {
     struct channel_write write[CHANNEL_WRITES_MAX];
 };
 
-/* SIGUSR1. It may arrive late, when native code is over: then it says nothing. */
+/* SIGUSR1. It may arrive where nothing has to be ended: then it says nothing. */
 enum { CHANNEL_KICK_SIGNAL = 10 };
 
 /* exec.c. Run the vCPU until an exit; its exit record is filled in. */

@@ -63,7 +63,7 @@ struct kernel_sigaction {
 static struct {
     struct native_frame frame;
     struct native_trap trap;
-    uint32_t *running;
+    uint32_t *native;
     uint64_t loaded; /* host_segments_written() when segment registers were loaded */
     bool gave_up;    /* a signal came before they were */
 } run;
@@ -218,7 +218,7 @@ int native_init(uint32_t *native)
     int result = host_call_int(__NR_sigaltstack, (long)&stack, 0, 0, 0, 0, 0);
     for (unsigned i = 0; result == 0 && i < sizeof(signals); i++)
         result = native_handle(signals[i]);
-    run.running = native;
+    run.native = native;
     return result;
 }
 
@@ -236,15 +236,14 @@ void native_enter(struct vcpu *v, const struct native_segments *s, uint32_t *efl
     f->load_all = run.loaded != host_segments_written();
     run.gave_up = false;
 
-    /* Whoever sets v->pending looks at `running` afterwards, and sends the signal when it is set. */
-    __atomic_store_n(run.running, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(run.native, 1, __ATOMIC_RELAXED);
     uint64_t began = v->timing ? host_ticks() : 0;
     int how = native_switch(f);
     if (how != SWITCH_CANCELLED && !run.gave_up)
         run.loaded = host_segments_written();
     if (how != SWITCH_SIGNAL)
         run.trap = (struct native_trap){ .cause = how == SWITCH_DOOR ? NATIVE_DOOR : NATIVE_KICK };
-    __atomic_store_n(run.running, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(run.native, 0, __ATOMIC_RELAXED);
     if (v->timing)
         v->counts.native_ns += host_ticks() - began; /* in ticks: the library converts */
 

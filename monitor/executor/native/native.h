@@ -35,8 +35,7 @@ struct native_segments {
     uint32_t fs_base, gs_base; /* valid if the selector is HOST_FLAT_DATA */
 };
 
-/* Install handlers and the alternate stack. `native` is set while guest code runs or is about to. 0 or
- * -errno. */
+/* Install handlers and the alternate stack. `native` is set while guest code runs. 0 or -errno. */
 int native_init(uint32_t *native);
 /* Have the handler of native_init() for one more signal. 0 or -errno. */
 int native_handle(int signal);

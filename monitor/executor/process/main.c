@@ -105,7 +105,7 @@ static void prepare_native(struct arena *arena, const uint64_t *stack)
         why = "this host shows programs a 64-bit code segment the scanner does not know";
     else
         (void)split_choose(v, c->split_wanted, c->simulate_keys, &why);
-    if (!why && v->translated.enabled && translated_init(v, &c->native) < 0)
+    if (!why && v->translated.enabled && translated_init(v) < 0)
         why = "this host does not let a process protect a page of its stack";
     if (why)
         start_error(c, why);

@@ -252,10 +252,9 @@ struct translated {
         uint64_t address; /* #PF: host linear address */
         uint64_t resume;  /* host code of the guest's instruction */
     } fault;
-    bool begun;        /* a signal met the instruction behind its first host instruction */
-    uint32_t *running; /* set while a kick needs a signal; NULL: nothing can be translated */
-    uint32_t drops;    /* of struct translation, when the stack of return addresses was last emptied */
-    bool enabled;      /* by the library */
+    bool begun;     /* a signal met the instruction behind its first host instruction */
+    uint32_t drops; /* of struct translation, when the stack of return addresses was last emptied */
+    bool enabled;   /* by the library */
 };
 
 /* ---- The virtual CPU ----------------------------------------------------------------------------------- */
@@ -390,7 +389,8 @@ struct vcpu {
     struct code_cache *code;
     struct translation *translation;
     struct {
-        unsigned short_runs;      /* native runs in a row that a site ended before they had paid */
+        uint64_t signalled;       /* ticks when an instruction for the interpreter last cost a signal */
+        unsigned short_runs;      /* such signals in a row that came soon after the one before */
         uint64_t interpret_until; /* icount: until then the interpreter runs blocks */
         uint32_t audit;           /* before every so many native entries; 0: never ... */
         uint64_t audit_at;        /* ... next before this one */

@@ -24,10 +24,8 @@ enum translated_answer {
 /* Run translated code until something needs the run loop. May unwind, as instructions may. */
 enum translated_answer translated_run(struct vcpu *v);
 
-/* Before the executor confines itself. `running`: set while a kick needs a signal. 0 or -errno. */
-int translated_init(struct vcpu *v, uint32_t *running);
-/* A run has been left, perhaps in the middle of a call-out. */
-void translated_end(struct vcpu *v);
+/* Before the executor confines itself. 0 or -errno. */
+int translated_init(struct vcpu *v);
 
 /* ---- for translation.c ------------------------------------------------------------------------------- */
 

@@ -92,7 +92,7 @@ static void make_if_tables(struct translated *t)
     t->if_set = if_table[1];
 }
 
-int translated_init(struct vcpu *v, uint32_t *running)
+int translated_init(struct vcpu *v)
 {
     struct translated *t = &v->translated;
     make_if_tables(t);
@@ -101,7 +101,6 @@ int translated_init(struct vcpu *v, uint32_t *running)
     t->exit_indirect = address_of(translated_exit_indirect);
     t->call_out = address_of(translated_exit_call_out);
     t->targets = v->translation->target;
-    t->running = running;
     t->stack = translated_stack_init(address_of(translated_underflow));
     if (!t->stack)
         return -1;
@@ -254,20 +253,12 @@ static unsigned enter(struct vcpu *v, uint64_t host)
     unsigned reason;
     t->changed = v->repeating = v->translated.begun = false;
     v->counts.translated_entries++;
-    __atomic_store_n(v->translated.running, 1, __ATOMIC_SEQ_CST);
     reason = changed ? translated_switch_serialised(v, host) : translated_switch(v, host);
-    __atomic_store_n(v->translated.running, 0, __ATOMIC_RELAXED);
     if (reason == REASON_KICK) {
         note_repeat(v, eip, count, repeating);
         note_shadow(v);
     }
     return reason;
-}
-
-void translated_end(struct vcpu *v)
-{
-    if (v->translated.running)
-        __atomic_store_n(v->translated.running, 0, __ATOMIC_RELAXED);
 }
 
 /* A direct exit: find the target, and link the branch to it. */
