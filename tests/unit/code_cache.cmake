@@ -4,6 +4,7 @@
 set(inplace "${PROJECT_SOURCE_DIR}/monitor/executor/inplace")
 add_library(code-rig OBJECT
     "${PROJECT_SOURCE_DIR}/monitor/executor/memory/paging.c"
+    "${PROJECT_SOURCE_DIR}/monitor/executor/memory/paging_seen.c"
     ${inplace}/code_audit.c ${inplace}/code_cache.c ${inplace}/code_exposed.c ${inplace}/code_map.c ${inplace}/code_mode.c
     ${inplace}/code_nexus.c ${inplace}/code_trap.c ${inplace}/code_write.c
     unit/code_rig.c)

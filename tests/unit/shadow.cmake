@@ -4,6 +4,7 @@
 set(inplace "${PROJECT_SOURCE_DIR}/monitor/executor/inplace")
 add_library(shadow-rig OBJECT
     "${PROJECT_SOURCE_DIR}/monitor/executor/memory/paging.c"
+    "${PROJECT_SOURCE_DIR}/monitor/executor/memory/paging_seen.c"
     "${PROJECT_SOURCE_DIR}/monitor/executor/translated/system_space.c"
     ${inplace}/shadow.c ${inplace}/shadow_audit.c ${inplace}/shadow_table.c
     unit/shadow_rig.c)

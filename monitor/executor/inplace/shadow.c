@@ -43,9 +43,6 @@ struct target {
 /* Pages that may come with one of a supervisor's, to either side. */
 enum { SYSTEM_RUN_MAX = 1024, CHANGES_MAX = 4 };
 
-/* A large page of PAE's; two are a region. */
-enum { HALF_PAGES = SHADOW_REGION_PAGES / 2 };
-
 /* For many pages in order: what the page before was found by. */
 struct lookup {
     struct paging_span span;
@@ -136,6 +133,15 @@ static bool code_gives_way(struct vcpu *v, struct shadow *s, uint32_t page, uint
     return true;
 }
 
+/* Pages as the tables are now. False: the host refused. */
+static bool map_run(struct vcpu *v, struct shadow *s, uint32_t page, uint32_t count, const struct target *t)
+{
+    if (!shadow_map(v, s, page, count, t->frame, t->writable))
+        return false;
+    paging_seen_note_pages(v, &s->seen, page, count);
+    return true;
+}
+
 /*
  * The pages of the window around a page that are to be mapped with it: bit n for page first + n. Those that
  * the guest has accessed at some time, and that nobody wants for code.
@@ -173,43 +179,12 @@ static uint32_t fill_runs(struct vcpu *v, struct shadow *s, uint32_t first, cons
             continue;
         while (continues(t, chosen, after - 1))
             after++;
-        if (!shadow_map(v, s, first + n, after - n, t[n].frame, t[n].writable))
+        if (!map_run(v, s, first + n, after - n, &t[n]))
             break;
         filled += after - n;
         --*runs;
     }
     return filled;
-}
-
-/*
- * Where one directory entry maps it all, or paging is off, what there is to know of the 2 MiB at la is one
- * number; 0 where it is not. While it stays the same, so does what it says of every page.
- */
-static uint64_t large_mapping(const struct vcpu *v, const struct paging_span *span, guest_la la)
-{
-    enum { KNOWN = 1 << 8, WRITE_PROTECT = 1 << 9, A20 = 1 << 10 }; /* a page's address has no such bits */
-    if (span->entry_size || !(span->rights & X86_PTE_P))
-        return 0;
-    return (span->pa + (la - span->first)) | span->rights | KNOWN |
-           (v->cr0 & X86_CR0_WP ? WRITE_PROTECT : 0) | (v->pa_mask & 1 << 20 ? A20 : 0);
-}
-
-/*
- * Pages were mapped, or became writable, as the tables are now: if that is not how the others beside them
- * were, nobody knows.
- */
-static void note_filled(const struct vcpu *v, struct shadow *s, uint32_t page, uint32_t count)
-{
-    struct lookup l = LOOKUP_NEW;
-    for (uint32_t half = page / HALF_PAGES; half <= (page + count - 1) / HALF_PAGES; half++) {
-        guest_la la = half * HALF_PAGES << 12;
-        if (!s->seen[half])
-            continue;
-        if (la < l.span.first || la > l.span.last)
-            paging_span(v, la, &l.span);
-        if (large_mapping(v, &l.span, la) != s->seen[half])
-            s->seen[half] = 0;
-    }
 }
 
 /* How many pages that follow `page` (step: 1) or precede it (-1) go on with its run. */
@@ -243,9 +218,9 @@ static bool fill_system(struct vcpu *v, struct shadow *s, uint32_t page, const s
              above = alone ? 0 : run_beyond(v, s, page, t, 1);
     uint32_t count = below + 1 + above;
     *changes /= 2;
-    if (!shadow_map(v, s, page - below, count, t->frame - below, t->writable))
+    const struct target lowest = { t->frame - below, t->writable };
+    if (!map_run(v, s, page - below, count, &lowest))
         return false;
-    note_filled(v, s, page - below, count);
     s->region_used[page / SHADOW_REGION_PAGES] = true;
     v->counts.system_fills++;
     v->counts.system_prefills += count - 1;
@@ -265,17 +240,16 @@ static bool fill(struct vcpu *v, struct shadow *s, uint32_t page, const struct t
         low--;
     while (continues(t, chosen, high - 1))
         high++;
-    if (shadow_map(v, s, first + low, high - low, t[low].frame, t[low].writable)) {
+    if (map_run(v, s, first + low, high - low, &t[low])) {
         /* Programs go upwards more often than not. */
         filled = high - low;
         filled += fill_runs(v, s, first, t, chosen & ~0u << high, &runs);
         filled += fill_runs(v, s, first, t, chosen & ~(~0u << low), &runs);
-    } else if (shadow_map(v, s, page, 1, target->frame, target->writable)) {
+    } else if (map_run(v, s, page, 1, target)) {
         filled = 1; /* a neighbour was to blame: the lowest pages are forbidden to most processes */
     } else {
         return false;
     }
-    note_filled(v, s, first, s->window);
     s->region_used[page / SHADOW_REGION_PAGES] = true;
     v->counts.shadow_fills++;
     v->counts.shadow_prefills += filled - 1;
@@ -301,7 +275,7 @@ enum shadow_answer shadow_fault(struct vcpu *v, struct shadow *s, guest_la la, u
         code_data_comes(v, split_data(&v->split, la));
     if (p->frame_plus_one == t.frame + 1) {
         shadow_set_writable(v, s, page, 1, true);
-        note_filled(v, s, page, 1);
+        paging_seen_note_pages(v, &s->seen, page, 1);
         v->counts.shadow_upgrades++;
         return SHADOW_MAPPED;
     }
@@ -381,10 +355,12 @@ static void apply(struct vcpu *v, struct shadow *s, const struct batch *b)
     }
 }
 
-static void judge_pages(struct vcpu *v, struct shadow *s, uint32_t page, uint32_t end, struct lookup *l,
+/* Those of 64 pages, first on, whose bits are set. */
+static void judge_pages(struct vcpu *v, struct shadow *s, uint32_t first, uint64_t pages, struct lookup *l,
                         struct batch *b)
 {
-    for (; (page = shadow_find(s, page, end, true)) < end; page++) {
+    for (; pages; pages &= pages - 1) {
+        uint32_t page = first + (uint32_t)__builtin_ctzll(pages);
         enum verdict verdict = judge(v, s, page, l);
         if (verdict == b->verdict && page == b->page + b->count) {
             b->count++;
@@ -395,18 +371,22 @@ static void judge_pages(struct vcpu *v, struct shadow *s, uint32_t page, uint32_
     }
 }
 
-static void sync_region(struct vcpu *v, struct shadow *s, uint32_t region, struct lookup *l, struct batch *b)
+/* 2 MiB. What was compared before, and is as it was, is not looked at page by page. */
+static void sync_half(struct vcpu *v, struct shadow *s, uint32_t first, struct lookup *l, struct batch *b)
 {
-    for (uint32_t half = 2 * region; half < 2 * region + 2; half++) {
-        guest_la la = half * HALF_PAGES << 12;
-        if (la < l->span.first || la > l->span.last)
-            paging_span(v, la, &l->span);
-        uint64_t large = large_mapping(v, &l->span, la);
-        if (large && s->seen[half] == large)
-            continue;
-        judge_pages(v, s, half * HALF_PAGES, (half + 1) * HALF_PAGES, l, b);
-        s->seen[half] = large;
+    guest_la la = first << 12;
+    if (la < l->span.first || la > l->span.last)
+        paging_span(v, la, &l->span);
+    uint64_t how = paging_seen_how(v, &l->span, la);
+    bool known = how && how == s->seen.how[first / SEEN_HALF_PAGES];
+    for (uint32_t page = first; page < first + SEEN_HALF_PAGES; page += SEEN_WORD_PAGES) {
+        uint64_t mapped = s->mapped[page / 64];
+        if (mapped && known)
+            mapped &= paging_seen_changes(&s->seen, &l->span, page);
+        judge_pages(v, s, page, mapped, l, b);
     }
+    if (!known)
+        paging_seen_note_half(v, &s->seen, &l->span, first);
 }
 
 void shadow_sync(struct vcpu *v, struct shadow *s)
@@ -416,8 +396,10 @@ void shadow_sync(struct vcpu *v, struct shadow *s)
     for (uint32_t region = 0; region < SHADOW_REGIONS; region++) {
         bool doubtful = s->stale || s->region_stale[region];
         s->region_stale[region] = false;
-        if (doubtful && s->region_pages[region])
-            sync_region(v, s, region, &l, &b);
+        if (!doubtful || !s->region_pages[region])
+            continue;
+        sync_half(v, s, region * SHADOW_REGION_PAGES, &l, &b);
+        sync_half(v, s, region * SHADOW_REGION_PAGES + SEEN_HALF_PAGES, &l, &b);
     }
     apply(v, s, &b);
     s->stale = s->some_stale = false;
@@ -426,7 +408,6 @@ void shadow_sync(struct vcpu *v, struct shadow *s)
 
 void shadow_map_changed(struct shadow *s)
 {
-    for (uint32_t half = 0; half < 2 * SHADOW_REGIONS; half++)
-        s->seen[half] = 0;
+    paging_seen_forget_all(&s->seen);
     s->stale = true;
 }

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "cpu.h"
+#include "paging_seen.h"
 
 enum {
     SHADOW_PAGES = 1 << 20, /* linear pages; la >> 12 is a page's number */
@@ -45,8 +46,7 @@ struct shadow {
     bool some_stale;   /* those of some regions did: region_stale */
     bool region_stale[SHADOW_REGIONS];
     uint8_t region_changes[SHADOW_REGIONS]; /* INVLPG so often, against fills */
-    uint64_t
-        seen[2 * SHADOW_REGIONS]; /* per 2 MiB: one large mapping, which all pages were compared with; or 0 */
+    struct paging_seen seen; /* what the mapped pages were last compared with */
     bool region_used[SHADOW_REGIONS];         /* a page was filled there since the hand passed */
     uint16_t region_pages[SHADOW_REGIONS];    /* pages mapped in each */
     uint16_t region_mappings[SHADOW_REGIONS]; /* runs that begin in each */

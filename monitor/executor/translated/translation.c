@@ -69,6 +69,16 @@ static guest_pa find_pa(const struct vcpu *v, uint32_t address, uint64_t frame)
     return r && (r->offset + (pa - r->pa)) >> 12 == frame ? pa : TRANSLATION_PA_NONE;
 }
 
+/* Does the page still lead where it did? One whose A bit the guest has cleared does not: a fetch sets it. */
+static bool still_leads(const struct vcpu *v, const struct translation_page *p, struct paging_span *span)
+{
+    guest_pa pa;
+    if (p->address < span->first || p->address > span->last)
+        paging_span(v, p->address, span);
+    uint32_t bits = paging_span_page(v, span, p->address, &pa);
+    return !(~bits & (X86_PTE_P | X86_PTE_A)) && pa == p->pa && paging_span_executable(span, p->address);
+}
+
 static struct translation_page *make_page(struct vcpu *v, uint32_t address, uint64_t frame)
 {
     struct translation *t = v->translation;
@@ -84,6 +94,12 @@ static struct translation_page *make_page(struct vcpu *v, uint32_t address, uint
     v->code_frame[frame].translated_head = number + 1;
     *region_of(t, address) = number + 1;
     t->page_at[address >> 12] = number + 1;
+    t->has_page[address >> 18] |= 1ull << (address >> 12 & 63);
+    struct paging_span span = { .first = 1, .last = 0 };
+    if (still_leads(v, p, &span))
+        paging_seen_note_pages(v, &t->seen, address >> 12, 1);
+    else
+        paging_seen_forget(&t->seen, address >> 12);
     v->counts.translated_pages++;
     return p;
 }
@@ -134,6 +150,7 @@ static void drop_page(struct vcpu *v, struct translation_page *p)
         link = &t->page[*link - 1].next_of_region;
     *link = p->next_of_region;
     t->page_at[p->address >> 12] = 0;
+    t->has_page[p->address >> 18] &= ~(1ull << (p->address >> 12 & 63));
     p->frame = FRAME_NONE;
     p->next_of_region = t->free_pages;
     t->free_pages = number + 1;
@@ -179,26 +196,33 @@ void translation_check_tsc(struct vcpu *v)
     v->translation->tsc_native = native;
 }
 
-/* Does the page still lead where it did? One whose A bit the guest has cleared does not: a fetch sets it. */
-static bool still_leads(const struct vcpu *v, const struct translation_page *p, struct paging_span *span)
-{
-    guest_pa pa;
-    if (p->address < span->first || p->address > span->last)
-        paging_span(v, p->address, span);
-    uint32_t bits = paging_span_page(v, span, p->address, &pa);
-    return !(~bits & (X86_PTE_P | X86_PTE_A)) && pa == p->pa && paging_span_executable(span, p->address);
-}
-
-static void sync_region(struct vcpu *v, uint32_t region)
+/* Of 64 pages, first on, those whose bits are set. */
+static void sync_pages(struct vcpu *v, uint32_t first, uint64_t pages, struct paging_span *span)
 {
     struct translation *t = v->translation;
-    struct paging_span span = { .first = 1, .last = 0 };
-    uint32_t next;
-    for (uint32_t i = t->region[region]; i; i = next) {
-        next = t->page[i - 1].next_of_region;
-        if (!still_leads(v, &t->page[i - 1], &span))
-            drop_page(v, &t->page[i - 1]);
+    for (; pages; pages &= pages - 1) {
+        uint32_t number = t->page_at[first + (uint32_t)__builtin_ctzll(pages)];
+        if (!still_leads(v, &t->page[number - 1], span))
+            drop_page(v, &t->page[number - 1]);
     }
+}
+
+/* 2 MiB. What was compared before, and is as it was, is not looked at page by page. */
+static void sync_half(struct vcpu *v, uint32_t first)
+{
+    struct translation *t = v->translation;
+    struct paging_span span;
+    paging_span(v, first << 12, &span);
+    uint64_t how = paging_seen_how(v, &span, first << 12);
+    bool known = how && how == t->seen.how[first / SEEN_HALF_PAGES];
+    for (uint32_t page = first; page < first + SEEN_HALF_PAGES; page += SEEN_WORD_PAGES) {
+        uint64_t pages = t->has_page[page / 64];
+        if (pages && known)
+            pages &= paging_seen_changes(&t->seen, &span, page);
+        sync_pages(v, page, pages, &span);
+    }
+    if (!known)
+        paging_seen_note_half(v, &t->seen, &span, first);
 }
 
 void translation_sync(struct vcpu *v)
@@ -207,8 +231,10 @@ void translation_sync(struct vcpu *v)
     if (!t->stale && !t->some_stale)
         return;
     for (uint32_t region = 0; region < TRANSLATION_REGIONS; region++) {
-        if (t->region[region] && (t->stale || t->region_stale[region]))
-            sync_region(v, region);
+        if (t->region[region] && (t->stale || t->region_stale[region])) {
+            sync_half(v, region << 10);
+            sync_half(v, region << 10 | SEEN_HALF_PAGES);
+        }
         t->region_stale[region] = false;
     }
     t->stale = t->some_stale = false;

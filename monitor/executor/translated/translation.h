@@ -11,6 +11,7 @@
 #pragma once
 
 #include "cpu.h"
+#include "paging_seen.h"
 #include "translator/generate.h"
 
 enum {
@@ -91,6 +92,8 @@ struct translation {
     uint32_t free_pages;                  /* page number + 1, by next_of_region */
     uint32_t region[TRANSLATION_REGIONS]; /* pages in each, page number + 1 */
     uint32_t page_at[1 << 20];            /* page number + 1, by linear page */
+    uint64_t has_page[(1 << 20) / 64];    /* bit n % 64 of word n / 64: page_at[n] is not 0 */
+    struct paging_seen seen;              /* what the pages were last compared with */
     struct translation_target target[TRANSLATION_TARGETS];
     struct translation_page page[TRANSLATION_PAGES];
     struct translation_stretch stretch[TRANSLATION_STRETCHES];
