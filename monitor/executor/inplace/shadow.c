@@ -389,17 +389,25 @@ static void sync_half(struct vcpu *v, struct shadow *s, uint32_t first, struct l
         paging_seen_note_half(v, &s->seen, &l->span, first);
 }
 
+static void sync_region(struct vcpu *v, struct shadow *s, uint32_t region, struct lookup *l, struct batch *b)
+{
+    bool doubtful = s->stale || s->region_stale[region];
+    s->region_stale[region] = false;
+    if (!s->region_pages[region]) {
+        s->some_pages[region / 64] &= ~(1ull << (region % 64));
+    } else if (doubtful) {
+        sync_half(v, s, region * SHADOW_REGION_PAGES, l, b);
+        sync_half(v, s, region * SHADOW_REGION_PAGES + SEEN_HALF_PAGES, l, b);
+    }
+}
+
 void shadow_sync(struct vcpu *v, struct shadow *s)
 {
     struct lookup l = LOOKUP_NEW;
     struct batch b = { .verdict = KEEP };
-    for (uint32_t region = 0; region < SHADOW_REGIONS; region++) {
-        bool doubtful = s->stale || s->region_stale[region];
-        s->region_stale[region] = false;
-        if (!doubtful || !s->region_pages[region])
-            continue;
-        sync_half(v, s, region * SHADOW_REGION_PAGES, &l, &b);
-        sync_half(v, s, region * SHADOW_REGION_PAGES + SEEN_HALF_PAGES, &l, &b);
+    for (uint32_t word = 0; word < SHADOW_REGIONS / 64; word++) {
+        for (uint64_t left = s->some_pages[word]; left; left &= left - 1)
+            sync_region(v, s, word * 64 + (uint32_t)__builtin_ctzll(left), &l, &b);
     }
     apply(v, s, &b);
     s->stale = s->some_stale = false;

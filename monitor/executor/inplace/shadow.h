@@ -45,10 +45,11 @@ struct shadow {
     bool stale;        /* the guest's translations changed as a whole: sync before running natively */
     bool some_stale;   /* those of some regions did: region_stale */
     bool region_stale[SHADOW_REGIONS];
-    uint8_t region_changes[SHADOW_REGIONS]; /* INVLPG so often, against fills */
-    struct paging_seen seen; /* what the mapped pages were last compared with */
+    uint8_t region_changes[SHADOW_REGIONS];   /* INVLPG so often, against fills */
+    struct paging_seen seen;                  /* what the mapped pages were last compared with */
     bool region_used[SHADOW_REGIONS];         /* a page was filled there since the hand passed */
     uint16_t region_pages[SHADOW_REGIONS];    /* pages mapped in each */
+    uint64_t some_pages[SHADOW_REGIONS / 64]; /* bit n % 64 of word n / 64: there may be some in region n */
     uint16_t region_mappings[SHADOW_REGIONS]; /* runs that begin in each */
     uint64_t mapped[SHADOW_PAGES / 64];       /* bit n % 64 of word n / 64: page n is mapped */
     struct shadow_page *page;                 /* SHADOW_PAGES of them */

@@ -62,6 +62,7 @@ static void note_page(struct shadow *s, uint32_t page, uint64_t frame, bool writ
     *head = page + 1;
     s->mapped[page / 64] |= 1ull << (page % 64);
     s->region_pages[page / SHADOW_REGION_PAGES]++;
+    s->some_pages[page / SHADOW_REGION_PAGES / 64] |= 1ull << (page / SHADOW_REGION_PAGES % 64);
     s->pages++;
 }
 

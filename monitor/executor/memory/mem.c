@@ -17,12 +17,6 @@
 /* ---- TLB
  * --------------------------------------------------------------------------------------------------- */
 
-static void tlb_clear(struct tlb_entry *tlb)
-{
-    for (unsigned i = 0; i < TLB_SIZE; i++)
-        tlb[i] = (struct tlb_entry){ .read_tag = TLB_INVALID, .write_tag = TLB_INVALID };
-}
-
 void tlb_new_generation(struct vcpu *v)
 {
     /* The tag has room for so many generations only: forget all that have one before it repeats. */
@@ -33,13 +27,24 @@ void tlb_new_generation(struct vcpu *v)
     v->fetch_tag = v->tlb_generation << MODE_BITS | v->mode;
 }
 
+/* Most flushes find few entries, and come often: a kernel that switches address spaces does little between.
+ */
 static void forget_all(struct vcpu *v)
 {
+    static const struct tlb_entry invalid = { .read_tag = TLB_INVALID, .write_tag = TLB_INVALID };
     v->stats.tlb_flushes++;
-    tlb_clear(v->tlb_system);
-    tlb_clear(v->tlb_user);
-    for (unsigned i = 0; i < ITLB_SIZE; i++)
-        v->itlb[i].tag = TLB_INVALID;
+    for (unsigned word = 0; word < TLB_SIZE / 64; word++) {
+        for (uint64_t left = ~v->tlb_empty[word]; left; left &= left - 1) {
+            unsigned i = word * 64 + (unsigned)__builtin_ctzll(left);
+            v->tlb_system[i] = v->tlb_user[i] = invalid;
+        }
+        v->tlb_empty[word] = UINT64_MAX;
+    }
+    for (unsigned word = 0; word < ITLB_SIZE / 64; word++) {
+        for (uint64_t left = ~v->itlb_empty[word]; left; left &= left - 1)
+            v->itlb[word * 64 + (unsigned)__builtin_ctzll(left)].tag = TLB_INVALID;
+        v->itlb_empty[word] = UINT64_MAX;
+    }
     tlb_new_generation(v);
 }
 
@@ -107,8 +112,10 @@ static struct place place_of(struct vcpu *v, const struct uop *u, guest_la la, u
             lockstep_note_access(v, la, access & ACCESS_WRITE);
         return place;
     }
-    struct tlb_entry *t = &tlb[la >> 12 & (TLB_SIZE - 1)];
+    unsigned i = la >> 12 & (TLB_SIZE - 1);
+    struct tlb_entry *t = &tlb[i];
     uint32_t page = la & ~0xfffu;
+    v->tlb_empty[i / 64] &= ~(1ull << (i % 64));
     bool writable = w.writable && w.dirty && !r->read_only && !frame_has_code(v, place.frame);
     t->read_tag = page;
     t->write_tag = writable ? page : TLB_INVALID;

@@ -328,13 +328,15 @@ NORETURN void paging_fault(struct vcpu *v, const struct uop *u, guest_la la, uin
 uint64_t paging_fetch(struct vcpu *v, guest_la la)
 {
     uint32_t page = la & ~0xfffu, user = v->cpl == 3;
-    struct itlb_entry *t = &v->itlb[la >> 12 & (ITLB_SIZE - 1)];
+    unsigned i = la >> 12 & (ITLB_SIZE - 1);
+    struct itlb_entry *t = &v->itlb[i];
     if (t->tag == page && t->user == user)
         return t->frame;
     struct walk w;
     if (!paging_walk(v, la, ACCESS_FETCH | (user ? ACCESS_USER : 0), &w))
         paging_fault(v, NULL, la, w.error);
     const struct region *r = phys_region(v, w.pa);
+    v->itlb_empty[i / 64] &= ~(1ull << (i % 64));
     t->tag = page;
     t->user = user;
     t->frame = r ? (r->offset + (w.pa - r->pa)) >> 12 : FRAME_NONE;

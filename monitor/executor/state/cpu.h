@@ -375,6 +375,9 @@ struct vcpu {
     struct tlb_entry
         tlb_none[TLB_SIZE]; /* never filled: every access takes the slow path (AC checks, watchpoints) */
     struct itlb_entry itlb[ITLB_SIZE];
+    /* Bit n % 64 of word n / 64: entry n holds nothing, in tlb_system and tlb_user, or in itlb. A flush looks
+     * at the others. */
+    uint64_t tlb_empty[TLB_SIZE / 64], itlb_empty[ITLB_SIZE / 64];
     struct jump_entry jump[JUMP_CACHE_SIZE];
 
     struct code_frame *code_frame; /* one per frame of the RAM file */

@@ -73,7 +73,7 @@
     X(system_fills, "runs of data pages mapped on demand for translated code")                               \
     X(system_prefills, "... pages in them besides the one that was asked for")                               \
     X(system_moves, "times translated code went to the window of another address space")                     \
-    X(system_evictions, "... which had to be emptied first")                                                 \
+    X(system_evictions, "... which had been another one's until then")                                                 \
     X(shadow_audits, "audits that walked guest and shadow tables side by side")                              \
     X(translation_audits, "audits that made all translated code again")                                      \
     X(host_maps, "mmap calls")                                                                               \

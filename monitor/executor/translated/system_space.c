@@ -31,10 +31,8 @@ void system_space_choose(struct vcpu *v)
     unsigned i = find(s, key);
     struct shadow *chosen = &s->shadow[i];
     s->owner[i].used = ++s->clock;
-    if (s->owner[i].key != key && s->owner[i].key) {
-        shadow_drop_all(v, chosen);
+    if (s->owner[i].key != key && s->owner[i].key)
         v->counts.system_evictions++;
-    }
     s->owner[i].key = key;
     if (chosen == v->shadow_system)
         return;

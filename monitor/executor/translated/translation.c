@@ -93,6 +93,7 @@ static struct translation_page *make_page(struct vcpu *v, uint32_t address, uint
                                     .next_of_region = *region_of(t, address) };
     v->code_frame[frame].translated_head = number + 1;
     *region_of(t, address) = number + 1;
+    t->some_pages[address >> 28] |= 1ull << (address >> 22 & 63);
     t->page_at[address >> 12] = number + 1;
     t->has_page[address >> 18] |= 1ull << (address >> 12 & 63);
     struct paging_span span = { .first = 1, .last = 0 };
@@ -225,17 +226,27 @@ static void sync_half(struct vcpu *v, uint32_t first)
         paging_seen_note_half(v, &t->seen, &span, first);
 }
 
+static void sync_region(struct vcpu *v, uint32_t region)
+{
+    struct translation *t = v->translation;
+    bool doubtful = t->stale || t->region_stale[region];
+    t->region_stale[region] = false;
+    if (!t->region[region]) {
+        t->some_pages[region / 64] &= ~(1ull << (region % 64));
+    } else if (doubtful) {
+        sync_half(v, region << 10);
+        sync_half(v, region << 10 | SEEN_HALF_PAGES);
+    }
+}
+
 void translation_sync(struct vcpu *v)
 {
     struct translation *t = v->translation;
     if (!t->stale && !t->some_stale)
         return;
-    for (uint32_t region = 0; region < TRANSLATION_REGIONS; region++) {
-        if (t->region[region] && (t->stale || t->region_stale[region])) {
-            sync_half(v, region << 10);
-            sync_half(v, region << 10 | SEEN_HALF_PAGES);
-        }
-        t->region_stale[region] = false;
+    for (uint32_t word = 0; word < TRANSLATION_REGIONS / 64; word++) {
+        for (uint64_t left = t->some_pages[word]; left; left &= left - 1)
+            sync_region(v, word * 64 + (uint32_t)__builtin_ctzll(left));
     }
     t->stale = t->some_stale = false;
 }

@@ -91,9 +91,11 @@ struct translation {
     bool region_stale[TRANSLATION_REGIONS], some_stale;
     uint32_t free_pages;                  /* page number + 1, by next_of_region */
     uint32_t region[TRANSLATION_REGIONS]; /* pages in each, page number + 1 */
-    uint32_t page_at[1 << 20];            /* page number + 1, by linear page */
-    uint64_t has_page[(1 << 20) / 64];    /* bit n % 64 of word n / 64: page_at[n] is not 0 */
-    struct paging_seen seen;              /* what the pages were last compared with */
+    uint64_t
+        some_pages[TRANSLATION_REGIONS / 64]; /* bit n % 64 of word n / 64: there may be some in region n */
+    uint32_t page_at[1 << 20];                /* page number + 1, by linear page */
+    uint64_t has_page[(1 << 20) / 64];        /* bit n % 64 of word n / 64: page_at[n] is not 0 */
+    struct paging_seen seen;                  /* what the pages were last compared with */
     struct translation_target target[TRANSLATION_TARGETS];
     struct translation_page page[TRANSLATION_PAGES];
     struct translation_stretch stretch[TRANSLATION_STRETCHES];
