@@ -63,6 +63,12 @@ struct gen_layout {
      */
     int32_t eflags, attention, if_clear, if_set, after_sti;
     int32_t selector[X86_SREG_COUNT];
+    /*
+     * Pointers to code, by enum x86_sreg but for CS and SS; CALL, with R9D the selector (its upper half means
+     * nothing) and R8D as for call_out: loads the segment register, or does what call_out does. The second
+     * also adds 4 to ESP.
+     */
+    int32_t load_segment[X86_SREG_COUNT], pop_segment[X86_SREG_COUNT];
 };
 
 struct gen_request {
@@ -71,8 +77,9 @@ struct gen_request {
     unsigned start;      /* offset in it of the first instruction */
     struct gen_layout layout;
     bool cpl0; /* and the context has flags, IF and selectors as the layout says: forms for what needs them */
-    bool tsc_native; /* the guest's time stamp counter is the host's */
-    uint32_t isa;    /* bit n: the guest's processor has enum x86_isa n, and so has the host's */
+    bool segment_loads; /* the context has load_segment and pop_segment */
+    bool tsc_native;    /* the guest's time stamp counter is the host's */
+    uint32_t isa;       /* bit n: the guest's processor has enum x86_isa n, and so has the host's */
     /*
      * Offsets that have been translated before, bit n % 64 of word n / 64: the stretch does not run into
      * them, it jumps there. The start is not asked for. NULL: none.

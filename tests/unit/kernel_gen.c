@@ -16,6 +16,8 @@ enum {
     LOG_AT = SAFE + 0x3008,   /* where the next fault's record goes */
     HANDLERS = SAFE + 0x4000, /* 16 bytes for each vector */
     COMMON = SAFE + 0x4400,
+    SECOND_GDT = KERNEL_GDT + 0x100, /* physical, as KERNEL_GDT */
+    GDT_POINTERS = KERNEL_GDT + 0x200,
     TEST_TABLE = SAFE + KERNEL_TABLE + 4096,
     CODE_AGAIN = 0x600000, /* ... and the pages of code, which are read-only where they run */
     CODE = KERNEL_ENTRY,
@@ -523,17 +525,74 @@ static void remap(struct gen *g)
     }
 }
 
+/* Into ES, DS, FS or GS, from EAX, from memory, or from the stack. */
+static void load_segment(struct gen *g, unsigned selector)
+{
+    static const uint8_t sregs[] = { 0, 3, 4, 5, 4, 4 };
+    unsigned sreg = sregs[below(g, sizeof(sregs))];
+    uint32_t high = one_in(g, 4) ? any_value(g) & 0xffff0000 : 0; /* of no meaning */
+    switch (below(g, 3)) {
+    case 0:
+        mov_address(g, EAX, high | selector);
+        byte(g, 0x8e), byte(g, 0xc0 | sreg << 3);
+        break;
+    case 1:
+        byte(g, 0x68), dword(g, high | selector);
+        BYTES(g, 0x8e, 0x04 | (uint8_t)(sreg << 3), 0x24); /* mov sreg, [esp] */
+        BYTES(g, 0x8d, 0x64, 0x24, 0x04);                  /* lea esp, [esp + 4] */
+        break;
+    default:
+        byte(g, 0x68), dword(g, high | selector);
+        if (sreg >= 4)
+            byte(g, 0x0f), byte(g, 0xa1 | (sreg - 4) << 3);
+        else
+            byte(g, 0x07 | sreg << 3);
+        break;
+    }
+}
+
 static void segments(struct gen *g)
 {
-    static const uint8_t selectors[] = { 0, 0x10, 0x10, 0x10, 0x18, 0x20, 0x28, 0x30, 0x8, 0x40, 0x13 };
-    static const uint8_t sregs[] = { 0, 3, 4, 5, 4, 5 };
-    unsigned selector = selectors[below(g, sizeof(selectors))], sreg = sregs[below(g, sizeof(sregs))];
-    mov_address(g, EAX, selector);
-    byte(g, 0x8e), byte(g, 0xc0 | sreg << 3);
+    static const uint8_t selectors[] = { 0,    0x10, 0x10, 0x10, 0x18, 0x18, 0x20, 0x28, 0x28,
+                                         0x30, 0x38, 0x8,  0x40, 0x13, 0x1b, 3,    0x14, 0x2b };
+    load_segment(g, selectors[below(g, sizeof(selectors))]);
     if (one_in(g, 2)) { /* and flat again, a little later */
         flags(g);
         mov_address(g, EDX, KERNEL_DATA);
-        byte(g, 0x8e), byte(g, 0xc2 | sreg << 3);
+        byte(g, 0x8e), byte(g, 0xc2 | (const uint8_t[]){ 0, 3, 4, 5 }[below(g, 4)] << 3);
+    }
+}
+
+/* Another descriptor for 18h to 38h, in either table; one half of it only, now and then. */
+static void rewrite_descriptor(struct gen *g)
+{
+    static const uint32_t high[] = { 0x00cf9300, 0x00cf9300, 0x00cf9200, 0x00cf9000, 0x00cf1300,
+                                     0x00cff300, 0x00cf9b00, 0x00cf9900, 0x00cf9f00, 0x00408b00,
+                                     0x00409304, 0x00cf9304, 0x004f9300, 0x00cf9700 };
+    static const uint32_t low[] = { 0x0000ffff, 0x0000ffff, 0x00000fff, 0x0010ffff };
+    uint32_t at = SAFE + (one_in(g, 3) ? SECOND_GDT : KERNEL_GDT) + 0x18 + below(g, 5) * 8;
+    if (!one_in(g, 4)) {
+        BYTES(g, 0x36, 0xc7, 0x05), dword(g, at + 4); /* mov dword ss:[], imm */
+        dword(g, high[below(g, sizeof(high) / 4)]);
+    }
+    if (one_in(g, 3)) {
+        BYTES(g, 0x36, 0xc7, 0x05), dword(g, at);
+        dword(g, low[below(g, sizeof(low) / 4)]);
+    }
+}
+
+static void descriptors(struct gen *g)
+{
+    if (one_in(g, 6)) {
+        BYTES(g, 0x36, 0x0f, 0x01, 0x15); /* lgdt ss:[] */
+        dword(g, SAFE + GDT_POINTERS + below(g, 3) * 8);
+    } else {
+        rewrite_descriptor(g);
+    }
+    segments(g);
+    if (one_in(g, 2)) { /* the same descriptor again: once more the same, or faulting */
+        rewrite_descriptor(g);
+        segments(g);
     }
 }
 
@@ -589,11 +648,11 @@ static void rewrite(struct gen *g)
 static void instruction(struct gen *g)
 {
     static void (*const kinds[])(struct gen * g) = {
-        arithmetic, arithmetic, arithmetic, one_operand, multiply_or_shift,
-        move,       move,       move,       exchange,    stack,
-        stack,      string,     flags,      branch,      branch,
-        call,       call,       remap,      segments,    system_code,
-        rewrite,
+        arithmetic, arithmetic,  arithmetic, one_operand, multiply_or_shift,
+        move,       move,        move,       exchange,    stack,
+        stack,      string,      flags,      branch,      branch,
+        call,       call,        remap,      segments,    system_code,
+        rewrite,    descriptors,
     };
     kinds[below(g, sizeof(kinds) / sizeof(kinds[0]))](g);
     if (g->skip && one_in(g, 3))
@@ -612,6 +671,12 @@ static void instruction(struct gen *g)
 /* ---- The whole
  * ------------------------------------------------------------------------------------------------------- */
 
+static void make_gdt_pointer(struct gen *g, unsigned number, uint32_t gdt, uint32_t limit)
+{
+    g->at = GDT_POINTERS + number * 8;
+    word(g, limit), dword(g, SAFE + gdt);
+}
+
 static void make_tables(struct gen *g)
 {
     static const uint32_t gdt[][2] = {
@@ -625,6 +690,11 @@ static void make_tables(struct gen *g)
         { 0x0000ffff, 0x00cf1300 }, /* 38: not present */
     };
     memcpy(g->image + KERNEL_GDT, gdt, sizeof(gdt));
+    memcpy(g->image + SECOND_GDT, gdt, 0x18);
+    memcpy(g->image + SECOND_GDT + 0x20, gdt + 3, 0x20); /* the same, by other selectors */
+    make_gdt_pointer(g, 0, KERNEL_GDT, KERNEL_GDT_SIZE - 1);
+    make_gdt_pointer(g, 1, SECOND_GDT, KERNEL_GDT_SIZE - 1);
+    make_gdt_pointer(g, 2, KERNEL_GDT, 0x1f); /* a few less */
     put32(g, KERNEL_DIRECTORY, KERNEL_TABLE | 7);
     put32(g, KERNEL_DIRECTORY + 4, (KERNEL_TABLE + 4096) | 7);
     for (uint32_t i = KERNEL_STACK / 4096 - 1; i < KERNEL_RAM / 4096; i++)

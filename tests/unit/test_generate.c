@@ -128,6 +128,8 @@ static const struct gen_layout cpl0_layout = {
     .if_set = 0x48,
     .after_sti = 0x50,
     .selector = { 0x60, 0x62, 0x64, 0x66, 0x68, 0x6a },
+    .load_segment = { 0x70, [3] = 0x78, [4] = 0x80, [5] = 0x88 },
+    .pop_segment = { 0x90, [3] = 0x98, [4] = 0xa0, [5] = 0xa8 },
 };
 
 static const struct {
@@ -186,6 +188,21 @@ static const struct {
         "mov byte ptr [r15 + 0x39], r8b" },
       1,
       0 },
+    { { "mov ds, eax", 2, { 0x8e, 0xd8 }, "mov r9d, eax; mov r8d, 0; call qword ptr [r15 + 0x78]" }, 2, 0 },
+    { { "mov fs, sp", 3, { 0x66, 0x8e, 0xe4 }, "mov r9d, r14d; mov r8d, 0; call qword ptr [r15 + 0x80]" },
+      2,
+      0 },
+    { { "mov gs, [ecx]",
+        2,
+        { 0x8e, 0x29 },
+        "movzx r9d, word ptr gs:[ecx]; mov r8d, 0; call qword ptr [r15 + 0x88]" },
+      2,
+      0 },
+    { { "pop es", 1, { 0x07 }, "mov r9d, dword ptr gs:[r14d]; mov r8d, 0; call qword ptr [r15 + 0x90]" },
+      2,
+      0 },
+    { { "mov ss, eax is a call-out", 2, { 0x8e, 0xd0 }, "mov r8d, 0; call qword ptr [r15 + 0x30]" }, 1, 0 },
+    { { "pop ds of 16 bits, too", 2, { 0x66, 0x1f }, "mov r8d, 0; call qword ptr [r15 + 0x30]" }, 1, 0 },
     { { "rdtsc", 2, { 0x0f, 0x31 }, "rdtsc" }, 0, 0 },
     { { "mov ax, ds is a call-out", 3, { 0x66, 0x8c, 0xd8 }, "mov r8d, 0; call qword ptr [r15 + 0x30]" },
       1,
@@ -214,7 +231,7 @@ START_TEST(cpl0_form_is_written)
 
     fill_page(0, form->bytes, form->size);
     request.layout = cpl0_layout;
-    request.cpl0 = request.tsc_native = true;
+    request.cpl0 = request.segment_loads = request.tsc_native = true;
     ck_assert(generate(&request));
     text = listing(insn->host, host_end(0));
     ck_assert_msg(strcmp(text, form->text) == 0, "%s:\n  is       \"%s\"\n  expected \"%s\"", form->name,

@@ -97,12 +97,12 @@ void gen_resolve(struct gen *g)
 
 /*
  *     mov r8d, number
- *     call [r15 + call_out]
+ *     call [r15 + pointer]
  */
-void gen_call_somebody(struct gen *g)
+static void call_with_number(struct gen *g, int32_t pointer)
 {
     struct gen_result *result = g->result;
-    struct host_memory way = gen_context(g->request->layout.call_out);
+    struct host_memory way = gen_context(pointer);
 
     host_mov_r32_imm32(&g->code, R8, 0);
     result->call_out[result->call_out_count++] = (struct gen_call_out){
@@ -112,8 +112,18 @@ void gen_call_somebody(struct gen *g)
     host_call_m64(&g->code, &way);
 }
 
+void gen_call_somebody(struct gen *g)
+{
+    call_with_number(g, g->request->layout.call_out);
+}
+
+void gen_call_by(struct gen *g, int32_t pointer)
+{
+    call_with_number(g, pointer);
+    gen_commit_at(g, g->result->call_out[g->result->call_out_count - 1].number + 4u);
+}
+
 void gen_call_out(struct gen *g)
 {
-    gen_call_somebody(g);
-    gen_commit_at(g, g->result->call_out[g->result->call_out_count - 1].number + 4u);
+    gen_call_by(g, g->request->layout.call_out);
 }

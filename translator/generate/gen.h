@@ -89,6 +89,10 @@ void gen_jump(struct gen *g, uint32_t target);
 
 gen_form gen_push_sreg, gen_mov_from_sreg, gen_pushf, gen_popf, gen_cli, gen_sti;
 
+/* ---- segment.c ----------------------------------------------------------------------------------- */
+
+gen_form gen_mov_to_sreg, gen_pop_sreg;
+
 /* ---- string.c ------------------------------------------------------------------------------------ */
 
 gen_form gen_string;
@@ -107,6 +111,9 @@ void gen_note_exit(struct gen *g, enum gen_exit_kind kind, unsigned rel32, uint3
 void gen_resolve(struct gen *g);
 /* Have somebody else execute the instruction. gen_call_out(): that is its form, and all there is of it. */
 void gen_call_somebody(struct gen *g);
+/* The same by another pointer of the context: what is there does it, or has somebody do it. No more follows.
+ */
+void gen_call_by(struct gen *g, int32_t pointer);
 void gen_call_out(struct gen *g);
 
 /* ---- stretch.c ----------------------------------------------------------------------------------- */

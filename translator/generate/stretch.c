@@ -41,6 +41,7 @@ static gen_form *const forms[X86_OP_COUNT] = {
     [X86_CLD] = gen_nop, /* DF is clear */
     [X86_NOP] = gen_nop, [X86_PAUSE] = gen_pause, [X86_RDTSC] = gen_rdtsc,
     [X86_PUSH_SREG] = gen_push_sreg, [X86_MOV_FROM_SREG] = gen_mov_from_sreg,
+    [X86_MOV_TO_SREG] = gen_mov_to_sreg, [X86_POP_SREG] = gen_pop_sreg,
     [X86_PUSHF] = gen_pushf, [X86_POPF] = gen_popf, [X86_CLI] = gen_cli, [X86_STI] = gen_sti,
     [X86_PUSH] = gen_push, [X86_POP] = gen_pop, [X86_LEAVE] = gen_leave,
     [X86_MOVS] = gen_string, [X86_STOS] = gen_string, [X86_LODS] = gen_string,

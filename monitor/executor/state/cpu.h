@@ -231,6 +231,23 @@ struct return_entry {
     const struct uop *landing;
 };
 
+/*
+ * A descriptor of the GDT that was loaded, for translated code to load it again: as long as the guest's
+ * memory has the same there. translated_segment.c
+ */
+struct cached_descriptor {
+    _Alignas(64) uint64_t descriptor; /* as it is in memory */
+    uint64_t segment[3];              /* struct segment made of it */
+    const struct tlb_entry *tlb;      /* the interpreter's, of its page ... */
+    uint32_t page;                    /* ... which that maps if its read_tag is this */
+    uint32_t la;                      /* linear address of the descriptor */
+    uint16_t selector;                /* 0: none is cached */
+    bool flat;                        /* DS and ES may have it without a change of mode */
+    bool open;                        /* all of 4 GiB can be read and written */
+};
+
+enum { CACHED_DESCRIPTORS = 16 };
+
 /* What translated code and the border to it use; translated_offsets.h has where it lies. */
 struct translated {
     /* By translated_run.c, for translated code. */
@@ -252,9 +269,11 @@ struct translated {
         uint64_t address; /* #PF: host linear address */
         uint64_t resume;  /* host code of the guest's instruction */
     } fault;
-    bool begun;     /* a signal met the instruction behind its first host instruction */
-    uint32_t drops; /* of struct translation, when the stack of return addresses was last emptied */
-    bool enabled;   /* by the library */
+    bool begun;        /* a signal met the instruction behind its first host instruction */
+    uint32_t drops;    /* of struct translation, when the stack of return addresses was last emptied */
+    bool enabled;      /* by the library */
+    uint64_t nothing;  /* fs_window for an FS by which not all can be accessed */
+    uint64_t load_segment[X86_SREG_COUNT], pop_segment[X86_SREG_COUNT]; /* struct gen_layout */
 };
 
 /* ---- The virtual CPU ----------------------------------------------------------------------------------- */
@@ -375,6 +394,8 @@ struct vcpu {
     struct tlb_entry
         tlb_none[TLB_SIZE]; /* never filled: every access takes the slow path (AC checks, watchpoints) */
     struct itlb_entry itlb[ITLB_SIZE];
+    struct cached_descriptor cached[CACHED_DESCRIPTORS]; /* by bits 3 to 6 of the selector */
+    struct d86_table cached_from;                        /* the GDT they are of */
     /* Bit n % 64 of word n / 64: entry n holds nothing, in tlb_system and tlb_user, or in itlb. A flush looks
      * at the others. */
     uint64_t tlb_empty[TLB_SIZE / 64], itlb_empty[ITLB_SIZE / 64];

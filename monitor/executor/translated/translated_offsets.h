@@ -16,6 +16,28 @@
 #define T_STACK      168
 #define T_C_STACK    176
 #define T_EXIT_AFTER 184
+#define T_FS_BASE    152
+#define T_NOTHING    232
+#define T_SEGMENTS   856
+#define T_CACHED     61056
+
+/* struct segment: its size; of the second eight bytes, that it is unusable. */
+#define T_SEGMENT_SIZE     24
+#define T_SEGMENT_UNUSABLE (1 << 32)
+
+/* struct cached_descriptor, of 64 bytes each */
+#define T_CACHED_DESCRIPTOR 0
+#define T_CACHED_SEGMENT    8
+#define T_CACHED_TLB        32
+#define T_CACHED_PAGE       40
+#define T_CACHED_LA         44
+#define T_CACHED_SELECTOR   48
+#define T_CACHED_FLAT       50
+#define T_CACHED_OPEN       51
+
+/* struct tlb_entry */
+#define T_TLB_READ_TAG 0
+#define T_TLB_ADDEND   8
 
 /* enum translated_reason */
 #define T_REASON_KICK     0

@@ -16,6 +16,7 @@
 #include "shadow.h"
 #include "system_space.h"
 #include "translated_offsets.h"
+#include "translated_segment.h"
 #include "translated_stack.h"
 #include "translation.h"
 
@@ -58,6 +59,8 @@ static uint64_t address_of(const void *p)
 }
 
 #define SELECTOR(sreg) offsetof(struct vcpu, seg[sreg].selector)
+#define LOAD(sreg)     [sreg] = offsetof(struct vcpu, translated.load_segment[sreg])
+#define POP(sreg)      [sreg] = offsetof(struct vcpu, translated.pop_segment[sreg])
 
 struct gen_layout translated_layout(void)
 {
@@ -71,7 +74,9 @@ struct gen_layout translated_layout(void)
                                 .if_set = offsetof(struct vcpu, translated.if_set),
                                 .after_sti = offsetof(struct vcpu, translated.after_sti),
                                 .selector = { SELECTOR(X86_ES), SELECTOR(X86_CS), SELECTOR(X86_SS),
-                                              SELECTOR(X86_DS), SELECTOR(X86_FS), SELECTOR(X86_GS) } };
+                                              SELECTOR(X86_DS), SELECTOR(X86_FS), SELECTOR(X86_GS) },
+                                .load_segment = { LOAD(X86_ES), LOAD(X86_DS), LOAD(X86_FS), LOAD(X86_GS) },
+                                .pop_segment = { POP(X86_ES), POP(X86_DS), POP(X86_FS), POP(X86_GS) } };
 }
 
 uint64_t translated_no_target(void)
@@ -101,6 +106,8 @@ int translated_init(struct vcpu *v)
     t->exit_indirect = address_of(translated_exit_indirect);
     t->call_out = address_of(translated_exit_call_out);
     t->targets = v->translation->target;
+    t->nothing = NOTHING_BASE;
+    translated_segment_init(v);
     t->stack = translated_stack_init(address_of(translated_underflow));
     if (!t->stack)
         return -1;
@@ -129,6 +136,7 @@ static bool fs_is_open(const struct vcpu *v)
 static void prepare(struct vcpu *v)
 {
     v->translated.attention = exec_would_interrupt(v);
+    translated_segment_prepare(v);
     v->translated.fs_base = v->seg[X86_FS].base;
     v->translated.fs_window = fs_is_open(v) ? v->translated.window : NOTHING_BASE;
 }
@@ -199,6 +207,8 @@ static void run_site(struct vcpu *v, const struct translation_site *site)
     }
     while (u)
         u = u->run(v, u);
+    if (site->op == X86_MOV_TO_SREG || site->op == X86_POP_SREG)
+        translated_segment_note(v, site->uop[0].dst);
 }
 
 /* From translated_entry.S: 1 to go on behind the call-out. */

@@ -21,7 +21,8 @@
 #include "translation.h"
 
 extern const char translated_window[], translated_window_end[], translated_resume[], translated_resume_end[],
-    translated_dispatch[], translated_dispatch_end[], translated_cancelled[], translated_leave[];
+    translated_dispatch[], translated_dispatch_end[], translated_segments[], translated_segments_end[],
+    translated_cancelled[], translated_leave[];
 
 /* ---- The stack of return addresses ------------------------------------------------------------------------
  */
@@ -112,7 +113,8 @@ static bool met_compiled_code(bool wanted, struct sigcontext *c)
     bool was_stepping = met.stepping;
     if (!wanted && !was_stepping)
         return false;
-    if (within(c->rip, translated_dispatch, translated_dispatch_end)) {
+    if (within(c->rip, translated_dispatch, translated_dispatch_end) ||
+        within(c->rip, translated_segments, translated_segments_end)) {
         step_on(c);
         return true;
     }

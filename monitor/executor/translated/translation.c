@@ -372,6 +372,7 @@ bool translation_generate(struct vcpu *v, const uint8_t *page, uint32_t address,
                                          .start = start,
                                          .layout = translated_layout(),
                                          .cpl0 = true,
+                                         .segment_loads = true,
                                          .tsc_native = v->translation->tsc_native,
                                          .isa = code_isa(v) | 1u << X86_ISA_BASE,
                                          .known = known };
