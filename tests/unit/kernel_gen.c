@@ -19,6 +19,10 @@ enum {
     SECOND_GDT = KERNEL_GDT + 0x100, /* physical, as KERNEL_GDT */
     GDT_POINTERS = KERNEL_GDT + 0x200,
     TEST_TABLE = SAFE + KERNEL_TABLE + 4096,
+    /* Another address space, which has pages of its own at LINEAR. */
+    OTHER_DIRECTORY = KERNEL_DIRECTORY ^ 0x3000,
+    OTHER_TABLE = OTHER_DIRECTORY + 4096,
+    OTHER_TEST_TABLE = SAFE + OTHER_TABLE,
     CODE_AGAIN = 0x600000, /* ... and the pages of code, which are read-only where they run */
     CODE = KERNEL_ENTRY,
     CODE_END = 0x40000,
@@ -486,11 +490,15 @@ static uint32_t any_entry(struct gen *g, bool code)
 
 static void flush(struct gen *g, uint32_t la)
 {
-    switch (below(g, 3)) {
+    switch (below(g, 4)) {
     case 0:
         BYTES(g, 0x0f, 0x20, 0xd8, 0x0f, 0x22, 0xd8); /* mov eax, cr3; mov cr3, eax */
         break;
-    case 1:
+    case 1: /* the other one: mov eax, cr3; xor eax, 3000h; mov cr3, eax */
+        BYTES(g, 0x0f, 0x20, 0xd8, 0x35, 0x00, 0x30, 0x00, 0x00, 0x0f, 0x22, 0xd8);
+        compare(g);
+        break;
+    case 2:
         BYTES(g, 0x36, 0x0f, 0x01, 0x3d); /* invlpg ss:[la] */
         dword(g, la + below(g, 4096));
         break;
@@ -506,6 +514,8 @@ static void remap(struct gen *g)
     bool code = one_in(g, 3);
     unsigned page = code ? below(g, CODE_PAGES) : CODE_PAGES + below(g, DATA_PAGES);
     uint32_t entry = TEST_TABLE + page * 4;
+    if (one_in(g, 3))
+        entry += OTHER_TEST_TABLE - TEST_TABLE;
     if (one_in(g, 3)) {
         BYTES(g, 0x36, 0x80, 0x25); /* and byte ss:[entry], ~bits: A, D, W, P */
         dword(g, entry);
@@ -598,7 +608,7 @@ static void descriptors(struct gen *g)
 
 static void system_code(struct gen *g)
 {
-    switch (below(g, 8)) {
+    switch (below(g, 9)) {
     case 0:
         BYTES(g, 0x0f, 0xa2); /* cpuid */
         break;
@@ -626,6 +636,9 @@ static void system_code(struct gen *g)
         byte(g, 0xcf);
         break;
     case 6:
+        flush(g, LINEAR);
+        break;
+    case 7:
         BYTES(g, 0x1e, 0x1f, 0x06, 0x07, 0x0f, 0xa0, 0x0f, 0xa1); /* push, pop of ds, es, fs */
         break;
     default:
@@ -703,8 +716,13 @@ static void make_tables(struct gen *g)
         put32(g, KERNEL_TABLE + 4096 + ((SAFE - LINEAR) / 4096 + i) * 4, i * 4096 | 3);
         put32(g, KERNEL_TABLE + 4096 + ((CODE_AGAIN - LINEAR) / 4096 + i) * 4, (CODE + i * 4096) | 3);
     }
-    for (uint32_t i = 0; i < CODE_PAGES + DATA_PAGES; i++)
+    memcpy(g->image + OTHER_DIRECTORY, g->image + KERNEL_DIRECTORY, 4096);
+    put32(g, OTHER_DIRECTORY + 4, OTHER_TABLE | 7);
+    memcpy(g->image + OTHER_TABLE, g->image + KERNEL_TABLE + 4096, 4096);
+    for (uint32_t i = 0; i < CODE_PAGES + DATA_PAGES; i++) {
         put32(g, KERNEL_TABLE + 4096 + i * 4, any_entry(g, i < CODE_PAGES));
+        put32(g, OTHER_TABLE + i * 4, any_entry(g, i < CODE_PAGES));
+    }
 }
 
 /* Log: vector, error, EIP, CS, EFLAGS, CR2 and the general registers; then the next block. */

@@ -168,8 +168,11 @@ leave:
         function translated_resume
         cmpl    $0, T_PENDING(%r15)
         jne     translated_cancelled
+        cmp     %r13, T_WINDOW(%r15)    /* another address space has another one */
+        je      2f
         mov     T_WINDOW(%r15), %r13
-        mov     T_FS_WINDOW(%r15), %r12
+        wrgsbase %r13
+2:      mov     T_FS_WINDOW(%r15), %r12
         load_guest
         mov     T_STACK(%r15), %rsp
         lea     -8(%rsp), %rsp

@@ -219,9 +219,12 @@ uint32_t translated_call_out(struct vcpu *v, uint32_t number)
     v->eip = site->eip;
     run_site(v, site);
     translation_check_tsc(v);
+    bool on = v->eip == next && translated_possible(v) && !exec_must_look(v);
+    /* A load of CR3, say. Where this leads to is still right if nothing was dropped. */
+    if (on && v->fetch_tag != tag)
+        settle(v);
     prepare(v);
-    bool on = v->eip == next && v->fetch_tag == tag && translated_possible(v) &&
-              v->translation->drops == drops && !exec_must_look(v);
+    on = on && v->translation->drops == drops && !v->translation->changed;
     v->counts.translated_left += !on;
     return on;
 }
