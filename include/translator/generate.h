@@ -24,8 +24,13 @@
  * Addresses are cut to 32 bits, but an operand across the end of the window, and a string that runs over it,
  * reach for the page behind: nothing may be mapped there.
  *
- * Only 32-bit protected mode, with CS, DS, ES and SS flat and of 32 bits, and not at CPL 3. The forms and
- * their reasons: docs/translated-code.md.
+ * So it is for 32-bit protected mode with CS, DS, ES and SS flat and of 32 bits, and not at CPL 3. All other
+ * code is *segmented* (struct gen_segmented), which differs in:
+ *   R12                          where a byte can be read at [R12 + n] exactly if n is at most FFFFh; from
+ *                                GEN_LIMIT_MAX below that on, up to 4 GiB behind
+ *   R8D at the exits             an EIP, not a linear address
+ *
+ * The forms and their reasons: docs/translated-code.md.
  */
 #pragma once
 
@@ -40,6 +45,7 @@ enum {
     GEN_EXITS_MAX = 256,
     GEN_CALL_OUTS_MAX = 256,
     GEN_CODE_MAX = 16 << 10, /* host bytes of a stretch, at most */
+    GEN_LIMIT_MAX = 1 << 20, /* bytes of a segment with a limit that can be checked, at most */
 };
 
 /*
@@ -69,6 +75,29 @@ struct gen_layout {
      * also adds 4 to ESP.
      */
     int32_t load_segment[X86_SREG_COUNT], pop_segment[X86_SREG_COUNT];
+    /*
+     * For segmented code. place: pointers to where the segments' offsets 0 are in the window. base: dwords,
+     * the same as linear addresses. limit_read, limit_write: pointers to where a byte can be read at the
+     * pointer + n exactly if a byte at offset n of the segment can be read, or read and written.
+     */
+    int32_t place[X86_SREG_COUNT], base[X86_SREG_COUNT];
+    int32_t limit_read[X86_SREG_COUNT], limit_write[X86_SREG_COUNT];
+};
+
+/* What is known of a segment register, other than CS for fetches, while segmented code runs. */
+enum gen_segment {
+    GEN_SEGMENT_CLOSED,  /* nothing: what accesses memory by it, or loads it, is a call-out */
+    GEN_SEGMENT_LIMITED, /* the context has what can be accessed */
+    GEN_SEGMENT_64K,     /* offsets 0 to FFFFh can be read and written; others are to fault */
+    GEN_SEGMENT_4G,      /* all can, as far as the window reaches */
+};
+
+/* Code whose segments are not all flat and of 32 bits. */
+struct gen_segmented {
+    bool code32, stack32; /* CS.D, SS.B */
+    bool real;            /* a segment's base is 16 times its selector, and nothing else follows from a load */
+    uint32_t base, limit; /* of CS */
+    uint8_t segment[X86_SREG_COUNT]; /* enum gen_segment */
 };
 
 struct gen_request {
@@ -76,10 +105,14 @@ struct gen_request {
     uint32_t address;    /* linear, of the page */
     unsigned start;      /* offset in it of the first instruction */
     struct gen_layout layout;
-    bool cpl0; /* and the context has flags, IF and selectors as the layout says: forms for what needs them */
+    /*
+     * CPL 0, or IOPL is 3; and the context has flags, IF and selectors as the layout says: forms for what
+     * needs them.
+     */
+    bool cpl0;
     bool segment_loads; /* the context has load_segment and pop_segment */
-    bool tsc_native;    /* the guest's time stamp counter is the host's */
-    uint32_t isa;       /* bit n: the guest's processor has enum x86_isa n, and so has the host's */
+    bool tsc_native; /* the guest's time stamp counter is the host's */
+    uint32_t isa;    /* bit n: the guest's processor has enum x86_isa n, and so has the host's */
     /*
      * Offsets that have been translated before, bit n % 64 of word n / 64: the stretch does not run into
      * them, it jumps there. The start is not asked for. NULL: none.
@@ -91,6 +124,7 @@ struct gen_request {
      * costs less.
      */
     bool loose_returns;
+    const struct gen_segmented *segmented; /* NULL: flat 32-bit code */
 };
 
 /* A guest instruction of the stretch. */
@@ -147,6 +181,16 @@ struct gen_result {
     struct gen_exit exit[GEN_EXITS_MAX];
     struct gen_call_out call_out[GEN_CALL_OUTS_MAX];
 };
+
+/* How many bytes of the page at a linear address, from its first one on, lie before the code segment's end. */
+static inline uint64_t gen_segmented_end(const struct gen_segmented *s, uint32_t address)
+{
+    uint32_t before = s->base - address, eip = address - s->base;
+
+    if (before < GEN_PAGE_SIZE)
+        return (uint64_t)before + s->limit + 1;
+    return eip > s->limit ? 0 : (uint64_t)s->limit - eip + 1;
+}
 
 /*
  * Translate the stretch that begins at request->start. False: not even its first instruction lies in the

@@ -87,6 +87,8 @@ struct shape {
 
 /* False: it cannot be written again from its fields (16-bit addresses, memory without ModRM). */
 bool shape_read(struct shape *shape, const struct insn *insn, const uint8_t *bytes);
+/* The same with 16-bit addresses, of which `memory` is what struct insn has. */
+bool shape_read_any(struct shape *shape, const struct insn *insn, const uint8_t *bytes);
 void emit_shape(struct emit *e, const struct shape *shape);
 
 struct emit_memory shape_memory(const struct insn *insn);

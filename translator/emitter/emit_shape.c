@@ -11,6 +11,7 @@
 enum {
     MODRM_SIB = 4,    /* ModRM.rm: a SIB byte follows */
     MODRM_DISP32 = 5, /* ModRM.rm or SIB.base with mod 0: a displacement and no base */
+    MODRM_DISP16 = 6, /* the same of 16-bit addresses */
     SIB_NO_INDEX = 4,
     MOD_REGISTER = 3,
 };
@@ -50,6 +51,14 @@ static unsigned address_bytes(uint8_t modrm, const uint8_t *behind)
     return count + (mod == 1 ? 1 : 4);
 }
 
+static unsigned address_bytes16(uint8_t modrm)
+{
+    static const uint8_t count[4] = { 0, 1, 2, 0 };
+    unsigned mod = modrm >> 6;
+
+    return mod == 0 && (modrm & 7) == MODRM_DISP16 ? 2 : count[mod];
+}
+
 struct emit_memory shape_memory(const struct insn *insn)
 {
     return (struct emit_memory){
@@ -75,7 +84,7 @@ static bool read_moffs(struct shape *shape, const struct insn *insn)
     return true;
 }
 
-bool shape_read(struct shape *shape, const struct insn *insn, const uint8_t *bytes)
+bool shape_read_any(struct shape *shape, const struct insn *insn, const uint8_t *bytes)
 {
     const uint8_t *at = bytes;
     unsigned left;
@@ -83,8 +92,6 @@ bool shape_read(struct shape *shape, const struct insn *insn, const uint8_t *byt
     *shape = (struct shape){ 0 };
     take_prefixes(shape, &at);
     take_opcode(shape, insn, &at);
-    if (insn->addr_size != 4)
-        return false;
     if (read_moffs(shape, insn))
         return true;
     if (insn->has_modrm) {
@@ -93,7 +100,7 @@ bool shape_read(struct shape *shape, const struct insn *insn, const uint8_t *byt
         shape->reg = insn->modrm >> 3 & 7;
         shape->rm = insn->modrm & 7;
         shape->memory = shape_memory(insn);
-        at += 1 + address_bytes(insn->modrm, at + 1);
+        at += 1 + (insn->addr_size == 4 ? address_bytes(insn->modrm, at + 1) : address_bytes16(insn->modrm));
     }
     left = insn->length - (unsigned)(at - bytes);
     if (left > sizeof(shape->imm))
@@ -101,6 +108,11 @@ bool shape_read(struct shape *shape, const struct insn *insn, const uint8_t *byt
     shape->imm_count = (uint8_t)left;
     __builtin_memcpy(shape->imm, at, left);
     return true;
+}
+
+bool shape_read(struct shape *shape, const struct insn *insn, const uint8_t *bytes)
+{
+    return insn->addr_size == 4 && shape_read_any(shape, insn, bytes);
 }
 
 /* ---- Writing ------------------------------------------------------------------------------------- */

@@ -54,7 +54,7 @@ static void write_stub(struct gen *g, struct gen_exit *exit)
 
     exit->stub = (uint16_t)g->code.size;
     host_aim(&g->code, exit->rel32, exit->stub);
-    host_mov_r32_imm32(&g->code, R8, exit->target);
+    host_mov_r32_imm32(&g->code, R8, exit->target - gen_base(g));
     host_call_m64(&g->code, &way);
     exit->after = (uint16_t)g->code.size;
 }

@@ -24,7 +24,7 @@ void gen_jump(struct gen *g, uint32_t target)
     gen_note_exit(g, GEN_EXIT_JUMP, host_jmp_rel32(&g->code), target);
 }
 
-static void note_target(struct gen *g, uint32_t target)
+void gen_note_target(struct gen *g, uint32_t target)
 {
     unsigned offset = target - g->request->address;
 
@@ -43,16 +43,16 @@ bool gen_jmp(struct gen *g)
     if (!is_usual_branch(g))
         return false;
     gen_commit(g);
-    note_target(g, branch_target(g));
+    gen_note_target(g, branch_target(g));
     gen_jump(g, branch_target(g));
     g->ends_line = true;
     return true;
 }
 
-static void branch(struct gen *g, unsigned cond)
+void gen_branch(struct gen *g, unsigned cond, uint32_t target)
 {
-    note_target(g, branch_target(g));
-    gen_note_exit(g, GEN_EXIT_BRANCH, host_jcc_rel32(&g->code, cond), branch_target(g));
+    gen_note_target(g, target);
+    gen_note_exit(g, GEN_EXIT_BRANCH, host_jcc_rel32(&g->code, cond), target);
 }
 
 bool gen_jcc(struct gen *g)
@@ -60,7 +60,7 @@ bool gen_jcc(struct gen *g)
     if (!is_usual_branch(g))
         return false;
     gen_commit(g);
-    branch(g, g->insn.cond);
+    gen_branch(g, g->insn.cond, branch_target(g));
     return true;
 }
 
@@ -87,7 +87,7 @@ bool gen_loop(struct gen *g)
     gen_commit(g);
     count_down(g);
     out = host_jrcxz(&g->code);
-    note_target(g, branch_target(g));
+    gen_note_target(g, branch_target(g));
     gen_jump(g, branch_target(g));
     host_land(&g->code, out);
     return true;
@@ -103,7 +103,7 @@ bool gen_loopcc(struct gen *g)
     gen_commit(g);
     count_down(g);
     out = host_jrcxz(&g->code);
-    branch(g, g->insn.op == X86_LOOPE ? HOST_E : HOST_NE);
+    gen_branch(g, g->insn.op == X86_LOOPE ? HOST_E : HOST_NE, branch_target(g));
     host_land(&g->code, out);
     return true;
 }
@@ -125,7 +125,7 @@ bool gen_jecxz(struct gen *g)
     taken = host_jrcxz(&g->code);
     out = host_jmp_rel8(&g->code);
     host_land(&g->code, taken);
-    note_target(g, branch_target(g));
+    gen_note_target(g, branch_target(g));
     gen_jump(g, branch_target(g));
     host_land(&g->code, out);
     return true;
@@ -177,7 +177,7 @@ static void store_return_address(struct gen *g)
  */
 static void check_return_by_flags(struct gen *g)
 {
-    host_cmp_r32_imm32(&g->code, R8, next_address(g));
+    host_cmp_r32_imm32(&g->code, R8, gen_next_eip(g));
     host_await(&g->code, host_jcc_rel32(&g->code, HOST_NE), &g->indirect);
 }
 
@@ -190,7 +190,7 @@ static void check_return_by_flags(struct gen *g)
  */
 static void check_return(struct gen *g)
 {
-    struct host_memory difference = { .base = R8, .index = HOST_NO_REG, .disp = -next_address(g) };
+    struct host_memory difference = { .base = R8, .index = HOST_NO_REG, .disp = -gen_next_eip(g) };
     struct host_short same;
 
     host_lea_r32_m(&g->code, RCX, &difference);
@@ -200,10 +200,9 @@ static void check_return(struct gen *g)
     host_mov_r32_r32(&g->code, RCX, R9);
 }
 
-/* Behind a host CALL: R8D is the address that the guest's RET took, R9D is ECX. */
-static void return_site(struct gen *g)
+void gen_return_site(struct gen *g)
 {
-    if (g->request->loose_returns && gen_flags_dead(g, g->next))
+    if (g->request->loose_returns && !g->request->segmented && gen_flags_dead(g, g->next))
         check_return_by_flags(g);
     else
         check_return(g);
@@ -220,7 +219,7 @@ bool gen_call(struct gen *g)
     if (branch_target(g) == next_address(g))
         return true;
     gen_note_exit(g, GEN_EXIT_CALL, host_call_rel32(&g->code), branch_target(g));
-    return_site(g);
+    gen_return_site(g);
     return true;
 }
 
@@ -235,7 +234,7 @@ bool gen_call_indirect(struct gen *g)
         gen_commit(g);
     gen_move_stack(g, -4u);
     host_await(&g->code, host_call_rel32(&g->code), &g->indirect);
-    return_site(g);
+    gen_return_site(g);
     return true;
 }
 

@@ -26,6 +26,7 @@ struct gen {
     struct insn insn;
     const uint8_t *bytes;
     unsigned offset, next; /* in the page: of it, and behind it */
+    unsigned end;          /* in the page: behind what may be fetched */
     struct gen_insn *entry;
     bool ends_line; /* what stands behind it is not reached from it */
 };
@@ -48,6 +49,18 @@ static inline void gen_commit_at(struct gen *g, unsigned host)
 static inline uint32_t gen_address(const struct gen *g, unsigned offset)
 {
     return g->request->address + offset;
+}
+
+/* Linear address of EIP 0. */
+static inline uint32_t gen_base(const struct gen *g)
+{
+    return g->request->segmented ? g->request->segmented->base : 0;
+}
+
+/* EIP behind the instruction being translated */
+static inline uint32_t gen_next_eip(const struct gen *g)
+{
+    return gen_address(g, g->next) - gen_base(g);
 }
 
 /* A guest's register of 16 or 32 bits. */
@@ -84,6 +97,12 @@ gen_form gen_jmp_indirect, gen_call, gen_call_indirect, gen_ret;
 
 /* Go on at a linear address. */
 void gen_jump(struct gen *g, uint32_t target);
+/* Go on there if the condition is met. */
+void gen_branch(struct gen *g, unsigned cond, uint32_t target);
+/* A branch leads to this linear address. */
+void gen_note_target(struct gen *g, uint32_t target);
+/* Behind a host CALL: R8D is the address that the guest's RET took, R9D is ECX. */
+void gen_return_site(struct gen *g);
 
 /* ---- system.c ------------------------------------------------------------------------------------ */
 
@@ -92,6 +111,19 @@ gen_form gen_push_sreg, gen_mov_from_sreg, gen_pushf, gen_popf, gen_cli, gen_sti
 /* ---- segment.c ----------------------------------------------------------------------------------- */
 
 gen_form gen_mov_to_sreg, gen_pop_sreg;
+/* R8D = the guest's EFLAGS. */
+void gen_all_flags(struct gen *g);
+
+/*
+ * POPF in three parts. R8D has what was popped, of which EFLAGS takes over these bits: all but the arithmetic
+ * ones; then the stack's pointer is to be moved, without R8; then the arithmetic ones, or somebody else does
+ * it all.
+ */
+struct gen_popf_ways {
+    struct host_short rare, wanted;
+};
+struct gen_popf_ways gen_take_flags(struct gen *g, uint32_t popped);
+void gen_popf_end(struct gen *g, const struct gen_popf_ways *ways);
 
 /* ---- string.c ------------------------------------------------------------------------------------ */
 

@@ -97,6 +97,21 @@ void host_flags_from_al_cf(struct host_code *c);
 void host_bt_r32_imm8(struct host_code *c, unsigned reg, uint8_t bit);
 struct host_short host_jcc_rel8(struct host_code *c, unsigned cond);
 
+/* ---- host_word.c: operands of 16 bits, and of `size` bytes ------------------------------------------ */
+
+void host_movzx_r32_r8(struct host_code *c, unsigned to, unsigned from); /* of AL to BL, R8B to R15B */
+void host_movzx_r32_r16(struct host_code *c, unsigned to, unsigned from);
+void host_mov_sized(struct host_code *c, unsigned size, unsigned to, unsigned from);
+void host_load_sized(struct host_code *c, unsigned size, unsigned reg, const struct host_memory *memory);
+void host_load_zero_extended(struct host_code *c, unsigned size, unsigned reg,
+                             const struct host_memory *memory);
+void host_store_sized(struct host_code *c, unsigned size, const struct host_memory *memory, unsigned reg);
+void host_store_imm_sized(struct host_code *c, unsigned size, const struct host_memory *memory,
+                          uint32_t value); /* 2 or 4 */
+/* reg - [memory] */
+void host_cmp_sized(struct host_code *c, unsigned size, unsigned reg, const struct host_memory *memory);
+void host_mov_m64_r64(struct host_code *c, const struct host_memory *memory, unsigned reg);
+
 /* ---- Branches ------------------------------------------------------------------------------------ */
 
 void host_ret(struct host_code *c);

@@ -15,6 +15,7 @@
 #include "gen.h"
 
 #include "emit.h"
+#include "segmented.h"
 
 /* ---- Operands ------------------------------------------------------------------------------------ */
 
@@ -63,6 +64,8 @@ bool gen_memory(struct gen *g, struct host_memory *memory)
 {
     const struct insn *insn = &g->insn;
 
+    if (g->request->segmented)
+        return segmented_memory(g, memory);
     if (insn->addr_size != 4 || insn->seg == X86_CS || insn->seg == X86_GS)
         return false;
     if (insn->seg == X86_FS) {
@@ -167,21 +170,32 @@ static bool take_memory(struct gen *g, struct host_op *op)
 {
     if (g->insn.op != X86_LEA)
         return gen_memory(g, &op->memory);
+    if (g->insn.addr_size < g->insn.op_size)
+        return false; /* a sum of 16 bits */
     op->memory = plain_memory(&g->insn); /* no access; what is above 32 bits is dropped */
     return true;
 }
 
 /* ---- Forms --------------------------------------------------------------------------------------- */
 
+static bool read_shape(const struct gen *g, struct shape *shape)
+{
+    return g->request->segmented ? shape_read_any(shape, &g->insn, g->bytes)
+                                 : shape_read(shape, &g->insn, g->bytes);
+}
+
 /*
  * A bit's number in a register moves the address by up to 256 MiB either way. By GS the sum is cut to 32
- * bits, as in 32-bit code (test_generate asks the processor); by R12 it would leave the window.
+ * bits, as in 32-bit code (test_generate asks the processor); by R12 it would leave the window, and any segment.
  */
-static bool bit_leaves_window(const struct insn *insn)
+static bool bit_leaves_window(const struct gen *g)
 {
+    const struct insn *insn = &g->insn;
     bool bit = insn->op == X86_BT || insn->op == X86_BTS || insn->op == X86_BTR || insn->op == X86_BTC;
 
-    return bit && insn->seg == X86_FS && insn->opnd[1].kind == X86_OPND_GPR;
+    if (!bit || insn->opnd[1].kind != X86_OPND_GPR)
+        return false;
+    return g->request->segmented ? insn->opnd[0].kind == X86_OPND_MEM : insn->seg == X86_FS;
 }
 
 bool gen_recode(struct gen *g)
@@ -194,11 +208,11 @@ bool gen_recode(struct gen *g)
         .mandatory = mandatory_prefix(insn), /* F2 and F3 that mean nothing are left out: they may to come */
     };
 
-    if (!shape_read(&shape, insn, g->bytes))
+    if (!read_shape(g, &shape))
         return false;
     if (insn->op == X86_BSWAP && insn->op_size == 2)
         return false; /* undefined, so the interpreter's to define */
-    if (bit_leaves_window(insn))
+    if (bit_leaves_window(g))
         return false;
     make_usual(&shape, insn);
     op.opcode_count = shape.opcode_count;
@@ -209,7 +223,7 @@ bool gen_recode(struct gen *g)
     if (op.kind == HOST_RM_MEMORY && !take_memory(g, &op))
         return false;
     if (host_needs_rex(&op) && names_high_byte(insn))
-        return false;
+        return g->request->segmented && segmented_high_byte(g, &op);
     gen_commit(g);
     host_op(&g->code, &op);
     return true;

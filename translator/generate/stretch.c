@@ -7,10 +7,12 @@
  * place behind it that a branch leads to.
  */
 #include "gen.h"
+#include "segmented.h"
 
 enum {
     NEAR = 256,         /* bytes from the end of a line to the next one, at most */
-    INSN_HOST_MAX = 96, /* host bytes of one instruction, at most */
+    INSN_HOST_MAX = 96, /* host bytes of one instruction, at most ... */
+    SEGMENTED_HOST_MAX = 160, /* ... and of segmented code */
     STUB_MAX = 14,      /* of a stub, at most */
     EXITS_MARGIN = 3,   /* of the next instruction, and of what ends the line behind it */
 };
@@ -57,13 +59,14 @@ static gen_form *const forms[X86_OP_COUNT] = {
 /* Decode at an offset. False: the instruction does not lie wholly in the page. */
 static bool decode(struct gen *g, unsigned offset)
 {
+    const struct gen_segmented *segmented = g->request->segmented;
     enum x86_decode_status status;
 
     g->offset = offset;
     g->bytes = g->request->page + offset;
-    status = x86_decode(g->bytes, GEN_PAGE_SIZE - offset, true, &g->insn);
+    status = x86_decode(g->bytes, g->end - offset, !segmented || segmented->code32, &g->insn);
     if (status == X86_DECODE_MORE) {
-        gen_looked_at(g, GEN_PAGE_SIZE);
+        gen_looked_at(g, g->end);
         return false;
     }
     if (status == X86_DECODE_TOO_LONG) {
@@ -84,7 +87,12 @@ bool gen_exists(const struct gen *g, const struct insn *insn)
 
 static bool try_form(struct gen *g)
 {
-    gen_form *form = gen_exists(g, &g->insn) ? forms[g->insn.op] : NULL;
+    gen_form *form = NULL;
+
+    if (gen_exists(g, &g->insn) && g->request->segmented)
+        form = segmented_form(g->insn.op);
+    if (gen_exists(g, &g->insn) && !form)
+        form = forms[g->insn.op];
 
     if (form && form(g))
         return true;
@@ -150,9 +158,10 @@ static bool has_room(const struct gen *g)
 {
     const struct gen_result *result = g->result;
     unsigned stubs = result->exit_count + EXITS_MARGIN + 1u;
+    unsigned insn_max = g->request->segmented ? SEGMENTED_HOST_MAX : INSN_HOST_MAX;
 
     return result->insn_count < GEN_INSNS_MAX && result->exit_count + EXITS_MARGIN <= GEN_EXITS_MAX &&
-           g->code.size + INSN_HOST_MAX + stubs * STUB_MAX <= GEN_CODE_MAX;
+           g->code.size + insn_max + stubs * STUB_MAX <= GEN_CODE_MAX;
 }
 
 /* Translate a line; the offset behind it. A line that stops goes on by a jump. */
@@ -160,7 +169,7 @@ static unsigned translate_line(struct gen *g, unsigned offset)
 {
     bool falls_in = false;
 
-    while (offset < GEN_PAGE_SIZE && has_room(g)) {
+    while (offset < g->end && has_room(g)) {
         if (g->result->insn_count && is_known(g, offset))
             break;
         if (!decode(g, offset))
@@ -176,13 +185,24 @@ static unsigned translate_line(struct gen *g, unsigned offset)
     return offset;
 }
 
-/* The first place near behind a line's end that a branch leads to; GEN_PAGE_SIZE: there is none. */
+/* The first place near behind a line's end that a branch leads to; g->end: there is none. */
 static unsigned next_line(const struct gen *g, unsigned end)
 {
-    for (unsigned offset = end; offset < end + NEAR && offset < GEN_PAGE_SIZE; offset++)
+    for (unsigned offset = end; offset < end + NEAR && offset < g->end; offset++)
         if (bitmap_has(g->targets, offset) && !is_known(g, offset))
             return offset;
-    return GEN_PAGE_SIZE;
+    return g->end;
+}
+
+/* Where in the page the code segment ends. */
+static unsigned fetch_end(const struct gen_request *request)
+{
+    uint64_t end;
+
+    if (!request->segmented)
+        return GEN_PAGE_SIZE;
+    end = gen_segmented_end(request->segmented, request->address);
+    return end < GEN_PAGE_SIZE ? (unsigned)end : GEN_PAGE_SIZE;
 }
 
 bool gen_stretch(const struct gen_request *request, struct gen_result *result)
@@ -191,18 +211,21 @@ bool gen_stretch(const struct gen_request *request, struct gen_result *result)
         .request = request,
         .result = result,
         .code = { .bytes = result->code, .room = GEN_CODE_MAX },
+        .end = fetch_end(request),
     };
     unsigned offset = request->start;
 
     result->insn_count = result->exit_count = result->call_out_count = 0;
     result->guest_end = (uint16_t)offset;
-    while (offset < GEN_PAGE_SIZE && has_room(&g)) {
+    while (offset < g.end && has_room(&g)) {
         unsigned end = translate_line(&g, offset);
 
         if (!result->insn_count)
             return false;
         offset = next_line(&g, end == offset ? end + 1 : end); /* one that has no room is left out */
     }
+    if (!result->insn_count)
+        return false;
     gen_resolve(&g);
     result->code_size = g.code.size;
     return !g.code.overflow;

@@ -53,6 +53,18 @@ bool gen_mov_from_sreg(struct gen *g)
 
 /* ---- EFLAGS --------------------------------------------------------------------------------------- */
 
+void gen_all_flags(struct gen *g)
+{
+    struct host_memory eflags = gen_context(g->request->layout.eflags);
+    struct host_memory sum = { .base = R8, .index = R9, .disp = (uint32_t)-HOST_FLAGS };
+
+    host_pushfq(&g->code);
+    g->entry->hole = (uint8_t)(g->code.size - g->entry->host);
+    host_pop_r64(&g->code, R8);
+    host_mov_r32_m32(&g->code, R9, &eflags);
+    host_lea_r32_m(&g->code, R8, &sum);
+}
+
 /*
  *     pushfq
  *     pop r8                           a hole: the stack is not as it was
@@ -63,16 +75,11 @@ bool gen_mov_from_sreg(struct gen *g)
  */
 bool gen_pushf(struct gen *g)
 {
-    struct host_memory eflags = gen_context(g->request->layout.eflags), top = gen_stack(-4u);
-    struct host_memory sum = { .base = R8, .index = R9, .disp = (uint32_t)-HOST_FLAGS };
+    struct host_memory top = gen_stack(-4u);
 
     if (!g->request->cpl0 || g->insn.op_size != 4)
         return false;
-    host_pushfq(&g->code);
-    g->entry->hole = (uint8_t)(g->code.size - g->entry->host);
-    host_pop_r64(&g->code, R8);
-    host_mov_r32_m32(&g->code, R9, &eflags);
-    host_lea_r32_m(&g->code, R8, &sum);
+    gen_all_flags(g);
     host_mov_m32_r32(&g->code, &top, R8);
     gen_commit(g);
     gen_move_stack(g, -4u);
@@ -87,6 +94,39 @@ static void set_arithmetic_flags(struct gen *g, unsigned from)
     host_bt_r32_imm8(&g->code, from, FLAG_OF_BIT);
     host_flags_from_al_cf(&g->code);
     host_mov_r32_r32(&g->code, RAX, R10);
+}
+
+struct gen_popf_ways gen_take_flags(struct gen *g, uint32_t popped)
+{
+    struct host_memory eflags = gen_context(g->request->layout.eflags);
+    struct host_memory attention = gen_context(g->request->layout.attention);
+    struct gen_popf_ways ways;
+    struct host_short usual;
+
+    host_mov_r32_r32(&g->code, R9, R8);
+    host_xor_r32_m32(&g->code, R9, &eflags);
+    host_test_r32_imm32(&g->code, R9, FLAGS_RARE & popped);
+    ways.rare = host_jcc_rel8(&g->code, HOST_NE);
+    host_test_r32_imm32(&g->code, R8, FLAG_IF);
+    usual = host_jcc_rel8(&g->code, HOST_E);
+    host_cmp_m8_imm8(&g->code, &attention, 0);
+    ways.wanted = host_jcc_rel8(&g->code, HOST_NE);
+    host_land(&g->code, usual);
+    host_and_r32_imm32(&g->code, R9, FLAG_IF);
+    host_xor_m32_r32(&g->code, &eflags, R9);
+    return ways;
+}
+
+void gen_popf_end(struct gen *g, const struct gen_popf_ways *ways)
+{
+    struct host_short done;
+
+    set_arithmetic_flags(g, R8);
+    done = host_jmp_rel8(&g->code);
+    host_land(&g->code, ways->rare);
+    host_land(&g->code, ways->wanted);
+    gen_call_somebody(g);
+    host_land(&g->code, done);
 }
 
 /*
@@ -111,32 +151,16 @@ static void set_arithmetic_flags(struct gen *g, unsigned from)
  */
 bool gen_popf(struct gen *g)
 {
-    struct host_memory eflags = gen_context(g->request->layout.eflags), top = gen_stack(0);
-    struct host_memory attention = gen_context(g->request->layout.attention);
-    struct host_short rare, usual, wanted, done;
+    struct host_memory top = gen_stack(0);
+    struct gen_popf_ways ways;
 
     if (!g->request->cpl0 || g->insn.op_size != 4)
         return false;
     gen_commit(g);
     host_mov_r32_m32(&g->code, R8, &top);
-    host_mov_r32_r32(&g->code, R9, R8);
-    host_xor_r32_m32(&g->code, R9, &eflags);
-    host_test_r32_imm32(&g->code, R9, FLAGS_RARE);
-    rare = host_jcc_rel8(&g->code, HOST_NE);
-    host_test_r32_imm32(&g->code, R8, FLAG_IF);
-    usual = host_jcc_rel8(&g->code, HOST_E);
-    host_cmp_m8_imm8(&g->code, &attention, 0);
-    wanted = host_jcc_rel8(&g->code, HOST_NE);
-    host_land(&g->code, usual);
-    host_and_r32_imm32(&g->code, R9, FLAG_IF);
-    host_xor_m32_r32(&g->code, &eflags, R9);
+    ways = gen_take_flags(g, UINT32_MAX);
     gen_move_stack(g, 4);
-    set_arithmetic_flags(g, R8);
-    done = host_jmp_rel8(&g->code);
-    host_land(&g->code, rare);
-    host_land(&g->code, wanted);
-    gen_call_somebody(g);
-    host_land(&g->code, done);
+    gen_popf_end(g, &ways);
     return true;
 }
 
@@ -194,7 +218,7 @@ bool gen_sti(struct gen *g)
     done = host_jmp_rel8(&g->code);
     host_land(&g->code, usual);
     host_mov_r64_r64(&g->code, RCX, R9);
-    host_mov_m32_imm32(&g->code, &after, gen_address(g, g->next));
+    host_mov_m32_imm32(&g->code, &after, gen_next_eip(g));
     change_if(g, g->request->layout.if_set);
     gen_commit_at(g, restart);
     host_land(&g->code, done);
