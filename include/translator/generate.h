@@ -95,8 +95,8 @@ enum gen_segment {
 /* Code whose segments are not all flat and of 32 bits. */
 struct gen_segmented {
     bool code32, stack32; /* CS.D, SS.B */
-    bool real;            /* a segment's base is 16 times its selector, and nothing else follows from a load */
-    uint32_t base, limit; /* of CS */
+    bool real; /* a segment's base is 16 times its selector, and nothing else follows from a load */
+    uint32_t base, limit;            /* of CS */
     uint8_t segment[X86_SREG_COUNT]; /* enum gen_segment */
 };
 
@@ -111,8 +111,8 @@ struct gen_request {
      */
     bool cpl0;
     bool segment_loads; /* the context has load_segment and pop_segment */
-    bool tsc_native; /* the guest's time stamp counter is the host's */
-    uint32_t isa;    /* bit n: the guest's processor has enum x86_isa n, and so has the host's */
+    bool tsc_native;    /* the guest's time stamp counter is the host's */
+    uint32_t isa;       /* bit n: the guest's processor has enum x86_isa n, and so has the host's */
     /*
      * Offsets that have been translated before, bit n % 64 of word n / 64: the stretch does not run into
      * them, it jumps there. The start is not asked for. NULL: none.
@@ -182,7 +182,8 @@ struct gen_result {
     struct gen_call_out call_out[GEN_CALL_OUTS_MAX];
 };
 
-/* How many bytes of the page at a linear address, from its first one on, lie before the code segment's end. */
+/* How many bytes of the page at a linear address, from its first one on, lie before the code segment's end.
+ */
 static inline uint64_t gen_segmented_end(const struct gen_segmented *s, uint32_t address)
 {
     uint32_t before = s->base - address, eip = address - s->base;
