@@ -14,3 +14,6 @@ target_compile_definitions(test_backend PRIVATE _GNU_SOURCE)
 add_test(NAME test_cli
     COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/unit/test_cli.py" $<TARGET_FILE:duplex86>)
 set_tests_properties(test_cli PROPERTIES LABELS unit TIMEOUT 300)
+
+# Pictures; the file is read back with libpng.
+d86_unit_test(test_display SOURCES unit/test_display.c LIBRARIES d86-display PkgConfig::PNG)
