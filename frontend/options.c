@@ -50,7 +50,7 @@ static const char DESCRIPTION[] =
 /* What GOption fills; turned into struct options by the functions below. */
 struct raw_options {
     char *machine, *ram, *kernel, *append, *bios, *debugcon, *engine, *split, *translate, *cpu, *exit_port,
-        *rtc, *stats, *audit;
+        *rtc, *stats, *audit, *screendump;
     char **initrds, **serial, **trace, **rest;
     gboolean reboot, no_reboot, keep_halted, in_process, eager, simulate_keys, version;
 };
@@ -310,6 +310,7 @@ static gboolean take_machine(struct options *options, const struct raw_options *
         return fail_usage(error, "--rtc '%s' is unknown: give utc or local", raw->rtc);
     options->local_time = raw->rtc && !strcmp(raw->rtc, "local");
     options->keep_halted = raw->keep_halted;
+    options->screendump = g_strdup(raw->screendump);
     options->in_process = raw->in_process;
     options->eager = raw->eager;
     options->trace = g_strdupv(raw->trace);
@@ -406,6 +407,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
           "With interp: no confined process of its own for it (for debuggers)", NULL },
         { "cpu", 0, 0, G_OPTION_ARG_FILENAME, &raw->cpu, "Processor model; 'help' lists them", "MODEL" },
         { "rtc", 0, 0, G_OPTION_ARG_FILENAME, &raw->rtc, "Clock of the guest: utc or local (utc)", "ZONE" },
+        { "screendump", 0, 0, G_OPTION_ARG_FILENAME, &raw->screendump,
+          "Write the screen as it is at the end: a PNG picture, or text if FILE ends in .txt", "FILE" },
         { "exit-port", 0, 0, G_OPTION_ARG_FILENAME, &raw->exit_port,
           "A write of v to this I/O port ends the program with status 2v+1", "PORT" },
         { "reboot", 0, 0, G_OPTION_ARG_NONE, &raw->reboot, "Start again when the guest reboots", NULL },
@@ -441,7 +444,7 @@ static void raw_clear(struct raw_options *raw)
 {
     char *texts[] = { raw->machine,   raw->ram,    raw->kernel, raw->append,    raw->bios,
                       raw->debugcon,  raw->engine, raw->split,  raw->translate, raw->cpu,
-                      raw->exit_port, raw->rtc,    raw->stats,  raw->audit };
+                      raw->exit_port, raw->rtc,    raw->stats,  raw->audit,     raw->screendump };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(texts[i]);
     g_strfreev(raw->initrds);
@@ -471,6 +474,7 @@ void options_clear(struct options *options)
         g_free(options->serial[i]);
     g_free(options->debugcon);
     g_free(options->cpu);
+    g_free(options->screendump);
     g_strfreev(options->trace);
     *options = (struct options){ 0 };
 }

@@ -45,7 +45,8 @@ struct options {
     bool simulate_keys;
     bool in_process;
     bool local_time;
-    char **trace; /* globs, or NULL */
+    char *screendump; /* a file, or NULL */
+    char **trace;     /* globs, or NULL */
     enum options_stats stats;
 };
 

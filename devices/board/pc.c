@@ -32,6 +32,8 @@ static bool is_present(const struct pc_config *config, unsigned slot)
         return config->serial_ports >> (slot - COM1) & 1;
     if (slot == I440FX || slot == PIIX3 || slot == FW_CFG)
         return config->chipset == PC_CHIPSET_I440FX;
+    if (slot == VGA)
+        return config->chipset == PC_CHIPSET_I440FX && config->video_memory;
     if (slot == FIRMWARE_LOG)
         return config->firmware_log;
     return slot != EXIT_PORT || config->exit_port;
@@ -62,6 +64,10 @@ static bool attach(struct pc *pc, unsigned slot)
         if (!bus_attach_ports(&pc->bus, dev, &dev->type->ports[i], base))
             return false;
     }
+    for (unsigned i = 0; i < DEVICE_MAX_MMIO_RANGES && dev->type->mmio[i].size; i++) {
+        if (!bus_attach_mmio(&pc->bus, dev, &dev->type->mmio[i], pc_rows[slot].mmio[i]))
+            return false;
+    }
     return !dev->type->pci || pci_attach(&pc->pci, dev, pc_rows[slot].devfn);
 }
 
@@ -83,6 +89,7 @@ static bool assemble(struct pc *pc)
             .state = state,
             .slot = slot,
             .straps = pc_rows[slot].straps,
+            .memory = slot == VGA ? pc->config.video_memory : NULL,
         };
         state += aligned_state_size(pc_rows[slot].type);
         if (!attach(pc, slot))
@@ -109,7 +116,8 @@ static bool is_complete(const struct pc_config *config, const struct pc_callback
 {
     bool dma = callbacks->memory_read && callbacks->memory_write;
 
-    return callbacks->now_ns && callbacks->wall_clock_ns && (dma || config->chipset != PC_CHIPSET_I440FX);
+    return callbacks->now_ns && callbacks->wall_clock_ns &&
+           (callbacks->video_write || !config->video_memory) && (dma || config->chipset != PC_CHIPSET_I440FX);
 }
 
 int pc_init(struct pc *pc, const struct pc_config *config, const struct pc_callbacks *callbacks, void *ctx)

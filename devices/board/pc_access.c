@@ -18,15 +18,38 @@ static unsigned decode_of(const struct pc *pc, unsigned segment)
     return bridge->type->decodes(bridge, segment);
 }
 
+/* Where chips' own memory is: what the display adapter shows below 1 MiB, and what has been moved anywhere.
+ */
+static unsigned chip_memory(const struct pc *pc, struct pc_chip_memory *memory)
+{
+    const struct device *vga = &pc->devices[VGA];
+    struct device_window window = { 0 };
+    unsigned count = 0;
+
+    if (vga->type)
+        vga->type->window(vga, &window);
+    if (window.size)
+        memory[count++] = (struct pc_chip_memory){ window.base, window.size, window.offset, false };
+    for (unsigned i = 0; i < pc->bus.moved_mmio_count && count < PC_CHIP_MEMORY_MAX; i++) {
+        const struct bus_mmio *range = &pc->bus.moved_mmio[i];
+
+        if (range->mmio->is_memory)
+            memory[count++] = (struct pc_chip_memory){ range->base, range->mmio->size, range->mmio->offset,
+                                                       range->mmio->read_only };
+    }
+    return count;
+}
+
 static unsigned compute_memory(const struct pc *pc, struct pc_region *regions)
 {
     uint8_t decodes[I440FX_SEGMENTS];
+    struct pc_chip_memory memory[PC_CHIP_MEMORY_MAX];
 
     if (!pc->devices[I440FX].type)
         return pc_memory_map(&pc->config, regions);
     for (unsigned segment = 0; segment < I440FX_SEGMENTS; segment++)
         decodes[segment] = decode_of(pc, segment);
-    return pc_map_memory(&pc->config, decodes, regions);
+    return pc_map_memory(&pc->config, decodes, memory, chip_memory(pc, memory), regions);
 }
 
 /* Which part of memory the host bridge decodes by itself holds the address; I440FX_SEGMENTS: none. */
@@ -149,6 +172,17 @@ void pc_mmio_write(struct pc *pc, guest_pa pa, unsigned size, uint64_t value)
         pc->callbacks.ram_write(pc->ctx, pa, &value, size);
     else
         bus_mmio_write(&pc->bus, pa, size, value);
+}
+
+bool pc_video_frame(const struct pc *pc, struct video_frame *frame)
+{
+    const struct device *vga = &pc->devices[VGA];
+
+    memset(frame, 0, sizeof(*frame));
+    if (!vga->type)
+        return false;
+    vga->type->frame(vga, frame);
+    return true;
 }
 
 unsigned pc_memory(const struct pc *pc, struct pc_region *regions)

@@ -33,6 +33,7 @@ enum pc_slot {
     PIIX3,
     FW_CFG,
     FIRMWARE_LOG,
+    VGA,
     SLOT_COUNT,
 };
 
@@ -65,6 +66,7 @@ enum pin_source { FROM_NOTHING, FROM_A20, FROM_OUT2 };
 struct row {
     const struct device_type *type;
     uint16_t port[DEVICE_MAX_PORT_RANGES];
+    guest_pa mmio[DEVICE_MAX_MMIO_RANGES];
     uint8_t devfn; /* of a PCI function */
     uint32_t straps;
     enum pin_source pin0;

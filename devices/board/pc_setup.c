@@ -31,7 +31,11 @@ enum {
 struct map {
     struct pc_region *regions;
     unsigned count;
+    const struct pc_chip_memory *memory; /* of chips */
+    unsigned memory_count;
 };
+
+static const char video_name[] = "video memory";
 
 /* Add what goes on from the region before it to that. */
 static void add(struct map *map, const char *name, enum pc_region_kind kind, guest_pa base, guest_pa end,
@@ -54,6 +58,38 @@ static void add(struct map *map, const char *name, enum pc_region_kind kind, gue
 static void add_ram(struct map *map, const char *name, guest_pa base, guest_pa end, bool writable)
 {
     add(map, name, PC_REGION_RAM, base, end, base, writable);
+}
+
+/* Which piece of chips' memory is at `at`, or memory_count, and where that changes next. */
+static unsigned piece_at(const struct map *map, guest_pa at, guest_pa *next)
+{
+    for (unsigned i = 0; i < map->memory_count; i++) {
+        const struct pc_chip_memory *m = &map->memory[i];
+
+        if (at >= m->base && at - m->base < m->size) {
+            *next = m->base + m->size < *next ? m->base + m->size : *next;
+            return i;
+        }
+        if (m->base > at && m->base < *next)
+            *next = m->base;
+    }
+    return map->memory_count;
+}
+
+/* [base, end) is on the bus, where chips' memory may be. */
+static void add_bus(struct map *map, const char *name, guest_pa base, guest_pa end)
+{
+    while (base < end) {
+        guest_pa next = end;
+        unsigned i = piece_at(map, base, &next);
+        const struct pc_chip_memory *m = &map->memory[i];
+
+        if (i == map->memory_count)
+            add(map, name, PC_REGION_MMIO, base, next, 0, false);
+        else
+            add(map, video_name, PC_REGION_VIDEO, base, next, m->offset + (base - m->base), !m->read_only);
+        base = next;
+    }
 }
 
 /* Where the part of the BIOS begins that is decoded below 1 MiB. */
@@ -89,7 +125,7 @@ static void add_below_1m(struct map *map, const struct pc_config *config, const 
     if (decodes[I440FX_SEGMENT_SMRAM] & DEVICE_READS_RAM)
         add_ram(map, "SMM memory", LOW_RAM_END, VGA_END, true);
     else
-        add(map, "VGA memory", PC_REGION_MMIO, LOW_RAM_END, VGA_END, 0, false);
+        add_bus(map, "VGA memory", LOW_RAM_END, VGA_END);
     for (unsigned i = I440FX_SEGMENT_C0000; i < I440FX_SEGMENT_F0000; i++)
         add_upper(map, config, VGA_END + i * SEGMENT, VGA_END + (i + 1) * SEGMENT, decodes[i]);
     add_upper(map, config, VGA_END + I440FX_SEGMENT_F0000 * SEGMENT, ISA_END, decodes[I440FX_SEGMENT_F0000]);
@@ -103,11 +139,12 @@ static void add_below_1m_isa(struct map *map, const struct pc_config *config)
     add_low_bios(map, config, low_bios(config), ISA_END);
 }
 
-unsigned pc_map_memory(const struct pc_config *config, const uint8_t *decodes, struct pc_region *regions)
+unsigned pc_map_memory(const struct pc_config *config, const uint8_t *decodes,
+                       const struct pc_chip_memory *memory, unsigned count, struct pc_region *regions)
 {
     uint64_t ram = config->ram_size, bios = config->bios_size;
     uint64_t low = ram < PCI_HOLE ? ram : PCI_HOLE;
-    struct map map = { regions, 0 };
+    struct map map = { regions, 0, memory, count };
 
     add_ram(&map, "low memory", 0, LOW_RAM_END, true);
     if (config->chipset == PC_CHIPSET_I440FX)
@@ -115,7 +152,7 @@ unsigned pc_map_memory(const struct pc_config *config, const uint8_t *decodes, s
     else
         add_below_1m_isa(&map, config);
     add_ram(&map, "extended memory", ISA_END, low, true);
-    add(&map, "32-bit devices", PC_REGION_MMIO, low, FOUR_GIB - bios, 0, false);
+    add_bus(&map, "32-bit devices", low, FOUR_GIB - bios);
     add(&map, "BIOS", PC_REGION_ROM, FOUR_GIB - bios, FOUR_GIB, 0, false);
     add(&map, "memory above 4 GiB", PC_REGION_RAM, FOUR_GIB, FOUR_GIB + ram - low, low, true);
     return map.count;
@@ -125,7 +162,7 @@ unsigned pc_memory_map(const struct pc_config *config, struct pc_region *regions
 {
     static const uint8_t after_reset[I440FX_SEGMENTS];
 
-    return pc_map_memory(config, after_reset, regions);
+    return pc_map_memory(config, after_reset, NULL, 0, regions);
 }
 
 bool pc_memory_is_valid(const struct pc_config *config)

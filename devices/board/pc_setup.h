@@ -10,8 +10,21 @@
 /* Can memory of these sizes be built? */
 bool pc_memory_is_valid(const struct pc_config *config);
 
-/* The memory map when the host bridge decodes `decodes`, I440FX_SEGMENTS sums of enum device_decode. */
-unsigned pc_map_memory(const struct pc_config *config, const uint8_t *decodes, struct pc_region *regions);
+/* Memory of a chip that is to be seen somewhere. Where such pieces lie on each other, the first one is. */
+struct pc_chip_memory {
+    guest_pa base;
+    uint64_t size, offset;
+    bool read_only;
+};
+
+enum { PC_CHIP_MEMORY_MAX = 4 };
+
+/*
+ * The memory map when the host bridge decodes `decodes`, I440FX_SEGMENTS sums of enum device_decode, and
+ * `count` pieces of chips' memory are where nothing else is.
+ */
+unsigned pc_map_memory(const struct pc_config *config, const uint8_t *decodes,
+                       const struct pc_chip_memory *memory, unsigned count, struct pc_region *regions);
 
 enum { PC_E820_SIZE = 2 * 20 }; /* RAM below and from 4 GiB */
 

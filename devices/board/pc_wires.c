@@ -88,6 +88,7 @@ void pc_place_functions(struct pc *pc)
     pci_place(&pc->pci, &pc->bus);
     if (pc->callbacks.ports_changed)
         pc->callbacks.ports_changed(pc->ctx);
+    pc_remap_memory(pc);
 }
 
 static void set_a20(struct pc *pc, bool level)
@@ -327,6 +328,15 @@ static const uint8_t *board_contents(void *board, struct device *dev, unsigned k
     return fw_item(&pc->fw_items, key, size);
 }
 
+static void board_memory_write(void *board, struct device *dev, uint32_t offset, const void *data,
+                               size_t size)
+{
+    struct pc *pc = board;
+
+    (void)dev;
+    pc->callbacks.video_write(pc->ctx, offset, data, size);
+}
+
 const struct device_board pc_board_ops = {
     .now = board_now,
     .wall_clock = board_wall_clock,
@@ -343,6 +353,7 @@ const struct device_board pc_board_ops = {
     .dma_read = board_dma_read,
     .dma_write = board_dma_write,
     .contents = board_contents,
+    .memory_write = board_memory_write,
 };
 
 /* ---- What the chips next to the processor ask of it ------------------------------------------- */

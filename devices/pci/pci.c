@@ -16,6 +16,8 @@ enum {
     COMMAND_MEMORY = 1 << 1,
     BAR0 = 0x10,
     BAR_END = BAR0 + 4 * DEVICE_MAX_BARS,
+    ROM = 0x30,
+    ROM_ENABLE = 1 << 0,
     BAR_IO = 1 << 0,
     BAR_PREFETCHABLE = 1 << 3,
 };
@@ -49,10 +51,20 @@ static struct device_register bar_register(const struct device_bar *bar, unsigne
     return r;
 }
 
+static struct device_register rom_register(const struct device_mmio *rom)
+{
+    struct device_register r = { .offset = ROM, .size = 4 };
+
+    if (rom->size)
+        r.writable = ((uint32_t) ~(rom->size - 1) & ~0x7ffu) | ROM_ENABLE;
+    return r;
+}
+
 bool pci_attach(struct pci_bus *pci, struct device *dev, unsigned devfn)
 {
     struct pci_function *f = &pci->functions[pci->count];
     const struct device_pci *type = dev->type->pci;
+    struct device_register rom = rom_register(&type->rom);
 
     if (pci->count == PCI_MAX_FUNCTIONS || pci->at[devfn])
         return false;
@@ -63,6 +75,7 @@ bool pci_attach(struct pci_bus *pci, struct device *dev, unsigned devfn)
 
         lay_out(f, &r);
     }
+    lay_out(f, &rom);
     f->dev = dev;
     dev->config = f->config;
     pci->at[devfn] = ++pci->count;
@@ -107,7 +120,7 @@ static void write_byte(struct pci_function *f, unsigned offset, uint8_t written)
 
 static bool moves(unsigned offset)
 {
-    return offset == COMMAND || (offset >= BAR0 && offset < BAR_END);
+    return offset == COMMAND || (offset >= BAR0 && offset < BAR_END) || (offset >= ROM && offset < ROM + 4);
 }
 
 bool pci_write(struct pci_bus *pci, uint32_t address, unsigned size, uint32_t value)
@@ -131,9 +144,9 @@ bool pci_write(struct pci_bus *pci, uint32_t address, unsigned size, uint32_t va
 
 /* ---- Base addresses -------------------------------------------------------------------------- */
 
-static uint32_t bar_value(const struct pci_function *f, unsigned n)
+static uint32_t dword_at(const struct pci_function *f, unsigned offset)
 {
-    const uint8_t *b = &f->config[BAR0 + 4 * n];
+    const uint8_t *b = &f->config[offset];
 
     return b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
 }
@@ -142,12 +155,21 @@ static uint32_t bar_value(const struct pci_function *f, unsigned n)
 static void place_bar(const struct pci_function *f, unsigned n, struct bus *bus)
 {
     const struct device_bar *bar = &f->dev->type->pci->bar[n];
-    uint32_t value = bar_value(f, n), ports = value & ~3u, memory = value & ~15u;
+    uint32_t value = dword_at(f, BAR0 + 4 * n), ports = value & ~3u, memory = value & ~15u;
 
     if (bar->ports.count && ports && ports < BUS_PORTS && f->config[COMMAND] & COMMAND_IO)
         bus_place_ports(bus, f->dev, &bar->ports, ports);
     if (bar->mmio.size && memory && f->config[COMMAND] & COMMAND_MEMORY)
         bus_place_mmio(bus, f->dev, &bar->mmio, memory);
+}
+
+static void place_rom(const struct pci_function *f, struct bus *bus)
+{
+    const struct device_mmio *rom = &f->dev->type->pci->rom;
+    uint32_t value = dword_at(f, ROM), base = value & ~0x7ffu;
+
+    if (rom->size && base && value & ROM_ENABLE && f->config[COMMAND] & COMMAND_MEMORY)
+        bus_place_mmio(bus, f->dev, rom, base);
 }
 
 void pci_place(const struct pci_bus *pci, struct bus *bus)
@@ -156,6 +178,7 @@ void pci_place(const struct pci_bus *pci, struct bus *bus)
     for (unsigned i = 0; i < pci->count; i++) {
         for (unsigned n = 0; n < DEVICE_MAX_BARS; n++)
             place_bar(&pci->functions[i], n, bus);
+        place_rom(&pci->functions[i], bus);
     }
 }
 

@@ -37,18 +37,44 @@ gboolean firmware_read(struct firmware *rom, const char *path, GError **error)
     return ok;
 }
 
+static const char *first_file(const char *const *places)
+{
+    while (*places && !g_file_test(*places, G_FILE_TEST_IS_REGULAR))
+        places++;
+    return *places;
+}
+
 const char *firmware_find_seabios(void)
 {
-    static const char *const places[] = {
-        "/usr/share/seabios/bios-256k.bin",
-        "/usr/share/qemu/bios-256k.bin",
-        "/usr/local/share/qemu/bios-256k.bin",
-    };
-    for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
-        if (g_file_test(places[i], G_FILE_TEST_IS_REGULAR))
-            return places[i];
+    static const char *const places[] = { "/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/bios-256k.bin",
+                                          "/usr/local/share/qemu/bios-256k.bin", NULL };
+    return first_file(places);
+}
+
+const char *firmware_find_vgabios(void)
+{
+    static const char *const places[] = { "/usr/share/seabios/vgabios-stdvga.bin",
+                                          "/usr/share/qemu/vgabios-stdvga.bin",
+                                          "/usr/local/share/qemu/vgabios-stdvga.bin", NULL };
+    return first_file(places);
+}
+
+gboolean firmware_read_option_rom(struct firmware *rom, const char *path, uint32_t size_max, GError **error)
+{
+    struct image image;
+    if (!image_read(&image, "option ROM", path, error))
+        return FALSE;
+    gboolean ok = image.size <= size_max && image.size >= 4 && image.data[0] == 0x55 && image.data[1] == 0xaa;
+    if (ok) {
+        rom->size = (uint32_t)image.size;
+        rom->data = g_memdup2(image.data, image.size);
+    } else {
+        fail_with(error, FRONTEND_ERROR_IMAGE,
+                  "'%s' is no option ROM: it has to begin with the bytes 55 AA and have %u KiB at most", path,
+                  size_max / 1024);
     }
-    return NULL;
+    image_clear(&image);
+    return ok;
 }
 
 void firmware_direct_boot(struct firmware *rom)

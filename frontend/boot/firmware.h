@@ -20,6 +20,10 @@ struct firmware {
 gboolean firmware_read(struct firmware *rom, const char *path, GError **error);
 /* The file of the distribution's SeaBIOS; NULL: it is in none of the usual places. */
 const char *firmware_find_seabios(void);
+/* The same for the VGA BIOS that goes with it. */
+const char *firmware_find_vgabios(void);
+/* An option ROM of `size_max` bytes at most. */
+gboolean firmware_read_option_rom(struct firmware *rom, const char *path, uint32_t size_max, GError **error);
 /* The ROM of a direct boot (bios/direct_boot.S). */
 void firmware_direct_boot(struct firmware *rom);
 void firmware_clear(struct firmware *rom);

@@ -102,6 +102,13 @@ static void ram_write(void *ctx, uint64_t offset, const void *data, size_t size)
     g_assert(ret == 0); /* the board knows how much there is */
 }
 
+static void video_write(void *ctx, uint32_t offset, const void *data, size_t size)
+{
+    const struct machine *m = ctx;
+    int ret = d86_vm_store(m->vm, m->video + offset, data, size);
+    g_assert(ret == 0); /* the adapter knows how much there is */
+}
+
 static bool memory_read(void *ctx, guest_pa pa, void *data, size_t size)
 {
     const struct machine *m = ctx;
@@ -164,6 +171,7 @@ const struct pc_callbacks board_callbacks = {
     .ignne_changed = ignne_changed,
     .memory_changed = memory_changed,
     .ram_write = ram_write,
+    .video_write = video_write,
     .memory_read = memory_read,
     .memory_write = memory_write,
     .ports_changed = ports_changed,

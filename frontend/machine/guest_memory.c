@@ -32,6 +32,8 @@ static int show(struct machine *m, const struct pc_region *r)
         return d86_vm_map(m->vm, r->base, m->ram + r->offset, r->size, !r->writable);
     case PC_REGION_ROM:
         return d86_vm_map(m->vm, r->base, m->rom_copy + r->offset, r->size, true);
+    case PC_REGION_VIDEO:
+        return d86_vm_map(m->vm, r->base, m->video + r->offset, r->size, !r->writable);
     case PC_REGION_MMIO:
         break;
     }
@@ -57,6 +59,19 @@ static gboolean show_all(struct machine *m, const struct pc_region *regions, uns
     return TRUE;
 }
 
+/* The display adapter's, with its option ROM. It needs a PCI bus. */
+static int add_video(struct machine *m)
+{
+    if (m->config.chipset != PC_CHIPSET_I440FX)
+        return 0;
+    int ret = d86_vm_add_memory(m->vm, VIDEO_MEMORY_ALL, &m->video);
+    if (ret == 0 && m->video_rom.data)
+        ret = d86_vm_store(m->vm, m->video + VIDEO_ROM, m->video_rom.data, m->video_rom.size);
+    if (ret == 0)
+        m->config.video_memory = d86_vm_memory(m->vm, m->video, VIDEO_MEMORY_ALL);
+    return ret;
+}
+
 gboolean guest_memory_build(struct machine *m, GError **error)
 {
     struct pc_region regions[PC_REGIONS_MAX];
@@ -66,6 +81,8 @@ gboolean guest_memory_build(struct machine *m, GError **error)
         ret = d86_vm_add_memory(m->vm, m->rom.size, &m->rom_copy);
     if (ret == 0)
         ret = d86_vm_store(m->vm, m->rom_copy, m->rom.data, m->rom.size);
+    if (ret == 0)
+        ret = add_video(m);
     if (ret < 0)
         return fail_errno(error, ret, d86_last_error(), "cannot give the guest its memory");
     return show_all(m, regions, count, error);

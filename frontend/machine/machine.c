@@ -109,9 +109,24 @@ static gboolean read_bios(struct machine *m, GError **error)
     return firmware_read(&m->rom, path, error);
 }
 
+/* The display adapter's, with which a BIOS begins to use it. Kernels that are started directly do without. */
+static gboolean read_video_bios(struct machine *m, GError **error)
+{
+    const char *path = firmware_find_vgabios();
+    if (m->options->kernel || m->options->chipset != PC_CHIPSET_I440FX)
+        return TRUE;
+    if (!path) {
+        g_printerr(
+            "duplex86: there is no VGA BIOS on this host, so the screen may stay dark: install the package "
+            "seabios\n");
+        return TRUE;
+    }
+    return firmware_read_option_rom(&m->video_rom, path, VIDEO_ROM_MAX, error);
+}
+
 static gboolean read_files(struct machine *m, GError **error)
 {
-    return m->options->kernel ? read_kernel(m, error) : read_bios(m, error);
+    return (m->options->kernel ? read_kernel(m, error) : read_bios(m, error)) && read_video_bios(m, error);
 }
 
 /* ---- Life ---- */
@@ -207,6 +222,8 @@ gboolean machine_run(struct machine *m, int *status, GError **error)
     machine_drain(m);
     if (m->options->stats)
         statistics_report(m);
+    if (!m->failure && m->options->screendump)
+        screen_dump(m, m->options->screendump, &m->failure);
     if (!m->failure)
         return TRUE;
     g_propagate_error(error, m->failure);
@@ -250,6 +267,7 @@ void machine_free(struct machine *m)
     g_free(m->pc);
     d86_vm_destroy(m->vm);
     firmware_clear(&m->rom);
+    firmware_clear(&m->video_rom);
     image_clear(&m->kernel);
     for (size_t i = 0; i < m->initrd_count; i++)
         image_clear(&m->initrds[i]);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "display.h"
 #include "options.h"
 
 #include <glib.h>
@@ -19,6 +20,15 @@ struct machine *machine_new(const struct options *options, GError **error);
  * else `status` is the program's.
  */
 gboolean machine_run(struct machine *machine, int *status, GError **error);
+
+/*
+ * Where the guest's screen comes from, for display_new(); valid as long as the machine. FALSE: it has no
+ * display adapter.
+ */
+gboolean machine_screen(struct machine *machine, struct display_source *source);
+
+/* A person pressed or released a key, as pc_key() has it. */
+void machine_key(struct machine *machine, uint16_t code, bool down);
 
 /* End the run; from the main loop's thread. */
 void machine_stop(struct machine *machine, int status);

@@ -36,7 +36,7 @@ struct machine {
     struct image kernel;
     struct image *initrds;
     size_t initrd_count;
-    struct firmware rom;
+    struct firmware rom, video_rom;
     struct memory_map map;
 
     pthread_mutex_t lock;
@@ -46,8 +46,8 @@ struct machine {
     struct d86_vcpu *vcpu;
     struct d86_exit *exit;
     enum d86_engine engine;
-    char *engine_note;      /* why it is not the one hoped for; NULL: it is */
-    uint64_t ram, rom_copy; /* where they begin in the VM's memory */
+    char *engine_note;             /* why it is not the one hoped for; NULL: it is */
+    uint64_t ram, rom_copy, video; /* where they begin in the VM's memory */
     struct pc_region shown[PC_REGIONS_MAX];
     unsigned shown_count;
     struct pc_config config;
@@ -108,6 +108,9 @@ extern const struct pc_callbacks board_callbacks;
 
 /* run.c: the vCPU's thread. */
 void *run_vcpu(void *machine);
+
+/* screen.c: to a file, as --screendump has it. */
+gboolean screen_dump(struct machine *m, const char *path, GError **error);
 
 /* report.c */
 void report_guest_state(const struct machine *m);

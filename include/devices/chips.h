@@ -145,3 +145,13 @@ enum {
 /* Firmware configuration device. Ports: selector and data, then the descriptor's address. Its items are its
    contents. */
 extern const struct device_type fw_cfg_device;
+
+/*
+ * Display adapter: PCI function. Ports: 3B0h-3BBh, 3C0h-3CFh and 3D0h-3DFh, then DISPI's. Memory of A0000h to
+ * BFFFFh is its run of addresses; its own memory has VIDEO_MEMORY_ALL bytes (devices/video.h).
+ */
+extern const struct device_type vga_device;
+
+enum {
+    VGA_LINE_MEMORY = 0, /* pulses: its `window` is another now */
+};

@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The contract between a chip and the board it sits on. A chip exports one `const struct device_type`;
- * it knows register offsets, numbered pins and machine time. The board (devices/board/pc_rows.c, devices/near/near.c, or a
- * test) knows addresses, interrupt numbers and what each pin is wired to. Nothing here touches the host.
+ * it knows register offsets, numbered pins and machine time. The board (devices/board/pc_rows.c,
+ * devices/near/near.c, or a test) knows addresses, interrupt numbers and what each pin is wired to. Nothing
+ * here touches the host.
  */
 #pragma once
 
@@ -16,9 +17,10 @@ typedef uint64_t guest_pa;
 
 struct device;
 struct device_event;
+struct video_frame;
 
 enum {
-    DEVICE_MAX_PORT_RANGES = 2,
+    DEVICE_MAX_PORT_RANGES = 4,
     DEVICE_MAX_MMIO_RANGES = 2,
     DEVICE_MAX_LINES = 16,
     DEVICE_MAX_LINKS = 2,
@@ -50,9 +52,16 @@ struct device_ports {
     bool (*known)(const struct device *dev, uint32_t offset, uint8_t *value);
 };
 
-/* A run of guest-physical addresses. Accesses of 1, 2, 4 or 8 bytes arrive whole if they lie inside. */
+/*
+ * A run of guest-physical addresses. Accesses of 1, 2, 4 or 8 bytes arrive whole if they lie inside. Behind
+ * it may be plain memory of the chip's own (struct device, `memory`), which the processor then accesses by
+ * itself; such a run lies on 4 KiB.
+ */
 struct device_mmio {
     uint64_t size; /* bytes; 0 ends the list */
+    bool is_memory;
+    bool read_only;  /* memory: writes come here */
+    uint32_t offset; /* memory: where it begins */
     uint64_t (*read)(struct device *dev, uint64_t offset, unsigned size);
     void (*write)(struct device *dev, uint64_t offset, unsigned size, uint64_t value);
 };
@@ -85,10 +94,17 @@ struct device_bar {
 struct device_pci {
     const struct device_register *registers;
     struct device_bar bar[DEVICE_MAX_BARS];
+    struct device_mmio rom; /* what the expansion ROM's base address register moves, of at least 2 KiB */
     /* Software writes, and the byte at `offset` is to become `value`: returns what it does become. */
     uint8_t (*change)(struct device *dev, unsigned offset, uint8_t value);
     /* Such a write is done; dev->config has the new values. */
     void (*changed)(struct device *dev);
+};
+
+/* A part of memory below 1 MiB, on 4 KiB, that the processor is to access by itself; of no size: none. */
+struct device_window {
+    guest_pa base;
+    uint32_t size, offset; /* bytes; where in the chip's memory */
 };
 
 /* How a host bridge answers the processor's accesses to a part of memory below 1 MiB: from the RAM that is
@@ -140,6 +156,10 @@ struct device_type {
     uint8_t (*acknowledge)(struct device *dev, unsigned cas);
     /* Host bridges: who answers in part `segment` (chips.h) of memory: a sum of enum device_decode. */
     unsigned (*decodes)(const struct device *dev, unsigned segment);
+    /* Display adapters: what of the chip's memory the processor sees at A0000h-BFFFFh as plain memory. */
+    void (*window)(const struct device *dev, struct device_window *window);
+    /* Display adapters: how a picture would be made now (video.h); all zero before the call. */
+    void (*frame)(const struct device *dev, struct video_frame *frame);
     /* Can the chip be in that state, so that none of the functions here comes to harm by it? For chips whose
        state comes back from where nobody is trusted (near.h). */
     bool (*is_valid)(const void *state);
@@ -147,7 +167,7 @@ struct device_type {
 
 /*
  * What the board does for a chip. All functions are required, but for those that only chips use which the
- * board has not: the last five. `board` is the board's own pointer; the board tells chips apart by dev->slot.
+ * board has not: the last six. `board` is the board's own pointer; the board tells chips apart by dev->slot.
  */
 struct device_board {
     uint64_t (*now)(void *board);       /* machine time in ns; starts anywhere, never goes back */
@@ -165,6 +185,7 @@ struct device_board {
     bool (*dma_read)(void *board, guest_pa pa, void *data, size_t size);
     bool (*dma_write)(void *board, guest_pa pa, const void *data, size_t size);
     const uint8_t *(*contents)(void *board, struct device *dev, unsigned key, uint32_t *size);
+    void (*memory_write)(void *board, struct device *dev, uint32_t offset, const void *data, size_t size);
 };
 
 /* One chip on one board. The board fills it in; a chip reads it through the functions below. */
@@ -175,8 +196,9 @@ struct device {
     void *state; /* type->state_size bytes */
     uint8_t
         *config; /* PCI functions: DEVICE_CONFIG_SIZE bytes; only `change` and `changed` are told of writes */
-    unsigned slot;   /* the board's number for this chip */
-    uint32_t straps; /* pins tied high or low at the factory; the meaning is the chip's (chips.h) */
+    const uint8_t *memory; /* chips with memory of their own, which the guest may write to at any time */
+    unsigned slot;         /* the board's number for this chip */
+    uint32_t straps;       /* pins tied high or low at the factory; the meaning is the chip's (chips.h) */
 };
 
 /* A kind of trace event: `module_event`, and the names of its integer arguments (NULL ends them). */
@@ -279,4 +301,10 @@ static inline bool device_dma_write(struct device *dev, guest_pa pa, const void 
 static inline const uint8_t *device_contents(struct device *dev, unsigned key, uint32_t *size)
 {
     return dev->ops->contents(dev->board, dev, key, size);
+}
+
+/* Chips with memory of their own: write to it. All of it is inside. */
+static inline void device_memory_write(struct device *dev, uint32_t offset, const void *data, size_t size)
+{
+    dev->ops->memory_write(dev->board, dev, offset, data, size);
 }

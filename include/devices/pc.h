@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "devices/device.h"
+#include "devices/video.h"
 
 struct pc;
 
@@ -38,21 +39,24 @@ struct pc_config {
     uint64_t ram_size;  /* bytes; a multiple of 4 KiB, at least 1 MiB, at most PC_RAM_MAX */
     uint32_t bios_size; /* bytes of the BIOS image, a multiple of 4 KiB up to 2 MiB; 0: none */
     enum pc_chipset chipset;
-    bool firmware_log;     /* port 402h is on the debug console too: SeaBIOS says there what it does */
-    uint32_t serial_ports; /* bit n: COM(n+1) is present, n = 0..3 */
-    uint16_t exit_port;    /* I/O port that ends the program (see pc_callbacks.exit_request); 0: none */
+    bool firmware_log;           /* port 402h is on the debug console too: SeaBIOS says there what it does */
+    uint32_t serial_ports;       /* bit n: COM(n+1) is present, n = 0..3 */
+    const uint8_t *video_memory; /* of the display adapter, VIDEO_MEMORY_ALL bytes of the caller's; NULL:
+                                    there is no adapter. With a PCI bus only */
+    uint16_t exit_port;          /* I/O port that ends the program (see pc_callbacks.exit_request); 0: none */
 };
 
 #define PC_RAM_MAX     (UINT64_C(1) << 36) /* 64 GiB: what 36 physical address bits reach */
 #define PC_SERIAL_MAX  4
-#define PC_REGIONS_MAX 20
+#define PC_REGIONS_MAX 32
 
 /* ---- Guest-physical memory ------------------------------------------------------------------- */
 
 enum pc_region_kind {
-    PC_REGION_RAM,  /* guest RAM, at `offset` of the caller's RAM */
-    PC_REGION_ROM,  /* the BIOS image, from `offset` of the image */
-    PC_REGION_MMIO, /* no memory: reads go to pc_mmio_read() */
+    PC_REGION_RAM,   /* guest RAM, at `offset` of the caller's RAM */
+    PC_REGION_ROM,   /* the BIOS image, from `offset` of the image */
+    PC_REGION_VIDEO, /* memory of the display adapter, from `offset` of it */
+    PC_REGION_MMIO,  /* no memory: reads go to pc_mmio_read() */
 };
 
 struct pc_region {
@@ -60,8 +64,8 @@ struct pc_region {
     enum pc_region_kind kind;
     guest_pa base;
     uint64_t size;
-    uint64_t offset; /* RAM: into guest RAM; ROM: into the BIOS image */
-    bool writable;   /* RAM: writes go there as well. All other writes go to pc_mmio_write(). */
+    uint64_t offset; /* RAM: into guest RAM; ROM: into the BIOS image; VIDEO: into the adapter's memory */
+    bool writable;   /* RAM, VIDEO: writes go there as well. All other writes go to pc_mmio_write(). */
 };
 
 /*
@@ -115,6 +119,8 @@ struct pc_callbacks {
     void (*memory_changed)(void *ctx);
     /* The guest wrote to RAM at `offset` of the caller's RAM that is hidden from its reads. */
     void (*ram_write)(void *ctx, uint64_t offset, const void *data, size_t size);
+    /* Write to pc_config.video_memory. Required if there is any. */
+    void (*video_write)(void *ctx, uint32_t offset, const void *data, size_t size);
     /* Copy from or to guest-physical memory, as a bus master would. False: part of it is no memory, and
        nothing was copied. Required with a chipset that has bus masters, the i440FX. */
     bool (*memory_read)(void *ctx, guest_pa pa, void *data, size_t size);
@@ -292,6 +298,12 @@ enum {
 /* The mouse moved right by dx, down by dy (screen sense), the wheel towards the person by dz; `buttons` are
    those held now. */
 void pc_mouse(struct pc *pc, int32_t dx, int32_t dy, int32_t dz, unsigned buttons);
+
+/* ---- Screen ---------------------------------------------------------------------------------- */
+
+/* How a picture of the screen would be made now (video.h), from pc_config.video_memory. False: there is no
+   display adapter. */
+bool pc_video_frame(const struct pc *pc, struct video_frame *frame);
 
 /* ---- CMOS RAM, as a set-up program would change it ------------------------------------------- */
 

@@ -90,6 +90,12 @@ D86_API int d86_vm_map(struct d86_vm *vm, uint64_t pa, uint64_t offset, uint64_t
 D86_API int d86_vm_store(struct d86_vm *vm, uint64_t offset, const void *data, size_t size);
 
 /*
+ * The same memory, for reading: a frame buffer, for one. The guest may write to it at any time. Valid until
+ * the VM is destroyed. NULL: there is no such memory.
+ */
+D86_API const void *d86_vm_memory(struct d86_vm *vm, uint64_t offset, uint64_t size);
+
+/*
  * Copy to or from guest-physical memory as a device would by DMA, across regions. Writes reach RAM only;
  * instructions the processor has cached from there are dropped. -EFAULT: part of the range is neither
  * RAM nor ROM (nothing was copied). Not while the vCPU runs in another thread.
@@ -137,8 +143,8 @@ struct d86_vcpu_config {
     /*
      * For the engines sbe and lockstep: before every so many entries into native or translated code compare
      * all that is mapped for it with the guest's page tables, make what is translated again, and end with an
-     * internal error if something is wrong. 0: never. For tests: an audit takes a millisecond for each page of
-     * code there is.
+     * internal error if something is wrong. 0: never. For tests: an audit takes a millisecond for each page
+     * of code there is.
      */
     uint32_t audit;
     /*

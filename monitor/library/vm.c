@@ -270,3 +270,9 @@ int d86_vm_store(struct d86_vm *vm, uint64_t offset, const void *data, size_t si
     }
     return result;
 }
+
+const void *d86_vm_memory(struct d86_vm *vm, uint64_t offset, uint64_t size)
+{
+    error_clear();
+    return check_memory(vm, offset, size) < 0 ? NULL : vm->map.ram + offset;
+}
