@@ -47,6 +47,11 @@ void pc_key(struct pc *pc, uint16_t code, bool down)
     pc_news_from_outside(pc);
 }
 
+bool pc_keys_taken(struct pc *pc)
+{
+    return !ps2_keyboard_device.sample(&pc->devices[KEYBOARD], PS2_KEYBOARD_LINE_WAITING);
+}
+
 void pc_mouse(struct pc *pc, int32_t dx, int32_t dy, int32_t dz, unsigned buttons)
 {
     ps2_mouse_device.pointer(&pc->devices[MOUSE], dx, dy, dz, buttons);

@@ -336,6 +336,13 @@ static void ps2_keyboard_timer(struct device *dev)
     flush(dev);
 }
 
+static bool ps2_keyboard_sample(struct device *dev, unsigned line)
+{
+    const struct ps2_keyboard *kbd = dev->state;
+
+    return line == PS2_KEYBOARD_LINE_WAITING && (kbd->count || kbd->reply_count);
+}
+
 /* ---- Commands -------------------------------------------------------------------------------- */
 
 static void set_leds(struct device *dev, uint8_t leds)
@@ -510,10 +517,11 @@ static void ps2_keyboard_reset(struct device *dev)
 const struct device_type ps2_keyboard_device = {
     .name = "ps2_keyboard",
     .state_size = sizeof(struct ps2_keyboard),
-    .line_count = 3,
+    .line_count = 4,
     .link_count = 1,
     .reset = ps2_keyboard_reset,
     .timer = ps2_keyboard_timer,
+    .sample = ps2_keyboard_sample,
     .receive = ps2_keyboard_receive,
     .room = ps2_keyboard_room,
     .key = ps2_keyboard_key,

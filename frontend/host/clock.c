@@ -16,8 +16,7 @@ static int64_t read_clock(clockid_t id)
 
 static uint64_t host_now(const struct machine_clock *clock)
 {
-    (void)clock;
-    return (uint64_t)read_clock(CLOCK_MONOTONIC);
+    return clock->stopped ? clock->stopped_at : (uint64_t)read_clock(CLOCK_MONOTONIC) - clock->behind_ns;
 }
 
 static int64_t host_wall(const struct machine_clock *clock)
@@ -37,8 +36,30 @@ void clock_init_host(struct machine_clock *clock, bool local_time)
     *clock = (struct machine_clock){ .now = host_now, .wall = host_wall, .local_time = local_time };
 }
 
-struct timespec clock_timespec(uint64_t ns)
+void clock_stop(struct machine_clock *clock)
 {
+    if (clock->stopped)
+        return;
+    clock->stopped_at = clock->now(clock);
+    clock->stopped = true;
+}
+
+void clock_go(struct machine_clock *clock)
+{
+    if (!clock->stopped)
+        return;
+    clock->behind_ns = (uint64_t)read_clock(CLOCK_MONOTONIC) - clock->stopped_at;
+    clock->stopped = false;
+}
+
+uint64_t clock_host_ns(const struct machine_clock *clock, uint64_t ns)
+{
+    return ns + clock->behind_ns;
+}
+
+struct timespec clock_timespec(const struct machine_clock *clock, uint64_t ns)
+{
+    ns = clock_host_ns(clock, ns);
     return (struct timespec){ .tv_sec = (time_t)(ns / (uint64_t)NS_PER_S),
                               .tv_nsec = (long)(ns % (uint64_t)NS_PER_S) };
 }

@@ -103,3 +103,17 @@ gboolean guest_memory_follow(struct machine *m, GError **error)
     m->memory_moved = false;
     return show_all(m, regions, count, error);
 }
+
+bool guest_memory_is_ram(const struct machine *m, uint64_t pa, uint64_t size)
+{
+    /* Regions ascend, and one may end where the next begins. */
+    for (unsigned i = 0; i < m->shown_count && size; i++) {
+        const struct pc_region *r = &m->shown[i];
+        if (r->kind != PC_REGION_RAM || !r->writable || pa < r->base || pa - r->base >= r->size)
+            continue;
+        uint64_t part = MIN(size, r->size - (pa - r->base));
+        pa += part;
+        size -= part;
+    }
+    return size == 0;
+}

@@ -48,12 +48,18 @@ static bool walk_pae(struct d86_vm *vm, const struct d86_sregs *sregs, uint32_t 
     return true;
 }
 
-static bool walk(struct d86_vm *vm, const struct d86_sregs *sregs, uint32_t la, uint64_t *pa)
+bool linear_walk(struct d86_vm *vm, const struct d86_sregs *sregs, uint32_t la, uint64_t *pa)
 {
     *pa = la;
     if (!(sregs->cr0 & CR0_PG))
         return true;
     return sregs->cr4 & CR4_PAE ? walk_pae(vm, sregs, la, pa) : walk_32(vm, sregs, la, pa);
+}
+
+size_t linear_in_page(uint32_t la, size_t size)
+{
+    size_t part = 0x1000 - (la & 0xfff);
+    return part < size ? part : size;
 }
 
 size_t linear_read(struct d86_vm *vm, const struct d86_sregs *sregs, uint32_t la, void *data, size_t size)
@@ -62,10 +68,8 @@ size_t linear_read(struct d86_vm *vm, const struct d86_sregs *sregs, uint32_t la
     while (done < size) {
         uint64_t pa;
         uint32_t here = la + (uint32_t)done;
-        size_t part = 0x1000 - (here & 0xfff);
-        if (part > size - done)
-            part = size - done;
-        if (!walk(vm, sregs, here, &pa) || d86_vm_read(vm, pa, (uint8_t *)data + done, part) < 0)
+        size_t part = linear_in_page(here, size - done);
+        if (!linear_walk(vm, sregs, here, &pa) || d86_vm_read(vm, pa, (uint8_t *)data + done, part) < 0)
             break;
         done += part;
     }

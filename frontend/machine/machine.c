@@ -154,6 +154,7 @@ static void init_locks(struct machine *m)
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&m->wake, &attr);
+    pthread_cond_init(&m->still, NULL);
     pthread_condattr_destroy(&attr);
     pthread_mutex_init(&m->lock, NULL);
 }
@@ -177,6 +178,7 @@ struct machine *machine_new(const struct options *options, GError **error)
     if (options->trace)
         m->trace = trace_new(options->trace);
     clock_init_host(&m->clock, options->local_time);
+    m->began = m->clock.now(&m->clock);
     init_locks(m);
     if (build(m, error))
         return m;
@@ -247,6 +249,7 @@ void machine_end(struct machine *m, int status)
     if (m->in_guest)
         d86_vcpu_kick(m->vcpu);
     pthread_cond_broadcast(&m->wake);
+    machine_tell(m, MACHINE_ENDING);
     g_main_loop_quit(m->loop);
 }
 
@@ -276,6 +279,7 @@ void machine_free(struct machine *m)
     trace_free(m->trace);
     g_main_loop_unref(m->loop);
     pthread_cond_destroy(&m->wake);
+    pthread_cond_destroy(&m->still);
     pthread_mutex_destroy(&m->lock);
     g_free(m);
 }

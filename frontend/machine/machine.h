@@ -1,7 +1,9 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The whole machine: processor, memory, devices and back-ends, from the options to the exit status.
+ * The whole machine: processor, memory, devices and back-ends, from the options to the exit status; and what
+ * others, the control socket and the window, may do to it while it runs. They may do so from any thread but
+ * the vCPU's.
  */
 #pragma once
 
@@ -11,6 +13,8 @@
 #include <glib.h>
 
 struct machine;
+
+/* ---- Life ---- */
 
 /* Build the machine and load what it starts. `options` must outlive it. NULL on error. */
 struct machine *machine_new(const struct options *options, GError **error);
@@ -30,7 +34,71 @@ gboolean machine_screen(struct machine *machine, struct display_source *source);
 /* A person pressed or released a key, as pc_key() has it. */
 void machine_key(struct machine *machine, uint16_t code, bool down);
 
-/* End the run; from the main loop's thread. */
+/* End the run. */
 void machine_stop(struct machine *machine, int status);
 
 void machine_free(struct machine *machine);
+
+/* ---- News ---- */
+
+enum machine_news {
+    MACHINE_PAUSED,
+    MACHINE_RESUMED,
+    MACHINE_RESET,
+    MACHINE_ENDING, /* the run ends; machine_end_status() */
+};
+
+/* Called in whatever thread it happens in, with the machine's lock held: it may not call the machine. */
+struct machine_listener {
+    void (*tell)(void *ctx, enum machine_news news);
+    void *ctx;
+};
+
+/* Before machine_run(). */
+void machine_listen(struct machine *machine, const struct machine_listener *listener);
+/* Of a run that ends or has ended. */
+int machine_end_status(const struct machine *machine);
+
+/* ---- What the switches on a PC's front would do ---- */
+
+/* The guest stands still, and its time does; when this returns that is so. */
+void machine_pause(struct machine *machine);
+void machine_resume(struct machine *machine);
+/* As at power-on, whatever --reboot says. A paused guest stays paused, at its first instruction. */
+void machine_reset(struct machine *machine);
+
+/* Codes and buttons as pc_key() and pc_mouse() have them (devices/pc.h). */
+void machine_key(struct machine *machine, uint16_t code, bool down);
+void machine_mouse(struct machine *machine, int dx, int dy, int dz, unsigned buttons);
+/* All that was typed has left the keyboard, so that a few keys more will not be lost. */
+bool machine_keys_taken(struct machine *machine);
+
+/* ---- Looking inside; the guest stands still meanwhile ---- */
+
+struct machine_status {
+    bool paused, halted;
+    enum d86_engine engine;
+    uint64_t time_ns; /* machine time since the start: not counting pauses */
+};
+
+struct machine_registers {
+    struct d86_regs regs;
+    struct d86_sregs sregs;
+};
+
+void machine_status(struct machine *machine, struct machine_status *status);
+void machine_registers(struct machine *machine, struct machine_registers *registers);
+/* What --stats=json shows; to be freed. */
+char *machine_statistics(struct machine *machine);
+
+/*
+ * Guest memory by physical or linear address; RAM and ROM, of which RAM alone can be written. What is read by
+ * linear address may be less than asked for, up to where nothing is mapped; otherwise it is all or nothing.
+ * The number of bytes copied. An access has no effects but the copy: rights, A and D bits do not matter.
+ */
+enum machine_space { MACHINE_PHYSICAL, MACHINE_LINEAR };
+
+size_t machine_read(struct machine *machine, enum machine_space space, uint64_t address, void *data,
+                    size_t size);
+size_t machine_write(struct machine *machine, enum machine_space space, uint64_t address, const void *data,
+                     size_t size);

@@ -29,6 +29,7 @@ enum spent { SPENT_RUNNING, SPENT_WAITING, SPENT_DEVICES, SPENT_KINDS };
 struct machine {
     const struct options *options;
     struct machine_clock clock;
+    uint64_t began; /* machine time */
     GMainLoop *loop;
     pthread_t vcpu_thread;
 
@@ -55,6 +56,11 @@ struct machine {
     struct backend *serial[OPTIONS_SERIAL_MAX], *debugcon;
     struct trace *trace; /* NULL: none wanted */
 
+    unsigned holds;       /* who wants the guest to stand still; changed atomically, also without the lock */
+    pthread_cond_t still; /* `in_guest` became false, and somebody wants that */
+    bool paused;          /* by the user; the clock is stopped then */
+    struct machine_listener listener;
+
     bool in_guest; /* the vCPU's thread is in d86_vcpu_run(), or about to be */
     bool waiting;  /* it waits for news, with the lock given up */
     bool running;  /* the vCPU's thread exists */
@@ -65,6 +71,7 @@ struct machine {
     /* News from the devices, for the vCPU's thread. */
     bool memory_moved, ports_moved;
     bool nmi_wanted, reset_wanted;
+    bool reset_pressed; /* by the user, not the guest */
     enum pc_reset_reason reset_reason;
     bool ferr;          /* the FERR# pin, as last told to the devices */
     int pending_vector; /* acknowledged but not yet accepted by the processor; -1: none */
@@ -83,6 +90,12 @@ struct machine {
 
 /* machine.c */
 void machine_end(struct machine *m, int status); /* as machine_stop(), with the lock held */
+/* Tell the listener; with the lock held. */
+void machine_tell(struct machine *m, enum machine_news news);
+static inline bool machine_is_held(const struct machine *m)
+{
+    return __atomic_load_n(&m->holds, __ATOMIC_SEQ_CST) != 0;
+}
 /* What the guest has said comes before what is said about it, which may go to the same terminal. */
 void machine_drain(struct machine *m);
 
@@ -102,6 +115,8 @@ gboolean guest_memory_build(struct machine *m, GError **error);
 gboolean guest_memory_copy_bios(struct machine *m, GError **error);
 /* Show them as the board has it now. */
 gboolean guest_memory_follow(struct machine *m, GError **error);
+/* Is all of that RAM which the guest can write? */
+bool guest_memory_is_ram(const struct machine *m, uint64_t pa, uint64_t size);
 
 /* board.c: what the devices tell. */
 extern const struct pc_callbacks board_callbacks;
@@ -120,3 +135,4 @@ void report_difference(const struct machine *m); /* D86_EXIT_DIFFERENCE */
 /* From now on the vCPU's thread, which calls this with the lock held, spends its time so. */
 void statistics_spend(struct machine *m, enum spent kind);
 void statistics_report(const struct machine *m);
+char *statistics_json(const struct machine *m); /* to be freed */

@@ -241,6 +241,7 @@ static void restart(struct machine *m)
     m->exit->ready_for_interrupt = 0;
     if (!m->failure && !power_start(m, &m->failure))
         machine_end(m, STATUS_HOST_ERROR);
+    machine_tell(m, MACHINE_RESET);
 }
 
 static void reset_or_end(struct machine *m, int status, const char *what)
@@ -259,6 +260,11 @@ static void reset_or_end(struct machine *m, int status, const char *what)
 void power_reset(struct machine *m)
 {
     m->reset_wanted = false;
+    if (m->reset_pressed) {
+        m->reset_pressed = false;
+        restart(m);
+        return;
+    }
     reset_or_end(m, STATUS_REBOOT, "the guest rebooted");
 }
 

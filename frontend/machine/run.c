@@ -57,17 +57,17 @@ static void serve_timers(struct machine *m)
 static void promise_deadline(struct machine *m)
 {
     m->promised = m->deadline;
-    m->exit->deadline_ns = m->deadline == DEVICE_NEVER ? 0 : MAX(m->deadline, 1);
+    m->exit->deadline_ns = m->deadline == DEVICE_NEVER ? 0 : MAX(clock_host_ns(&m->clock, m->deadline), 1);
 }
 
 /* Sleep until someone signals, or until the devices' next deadline. */
 static void wait_for_news(struct machine *m)
 {
     m->waiting = true;
-    if (m->deadline == DEVICE_NEVER) {
+    if (m->deadline == DEVICE_NEVER || m->clock.stopped) {
         pthread_cond_wait(&m->wake, &m->lock);
     } else {
-        struct timespec until = clock_timespec(m->deadline);
+        struct timespec until = clock_timespec(&m->clock, m->deadline);
         pthread_cond_timedwait(&m->wake, &m->lock, &until);
     }
     m->waiting = false;
@@ -104,6 +104,13 @@ static bool someone_is_congested(const struct machine *m)
 static void wait_for_readers(struct machine *m)
 {
     while (someone_is_congested(m) && !m->stopping)
+        wait_for_news(m);
+}
+
+/* The guest is to stand still: somebody looks at it, or it is paused. */
+static void stand_by(struct machine *m)
+{
+    while ((machine_is_held(m) || m->paused) && !m->stopping && !m->reset_wanted)
         wait_for_news(m);
 }
 
@@ -206,8 +213,10 @@ _Static_assert(PC_LENT_SIZE == sizeof(((struct d86_exit *)0)->lent),
 static void lend_chips(struct machine *m)
 {
     m->exit->lend = lends(m);
-    if (m->exit->lend)
-        pc_lend(m->pc, m->exit->lent);
+    if (!m->exit->lend)
+        return;
+    pc_lend(m->pc, m->exit->lent);
+    m->exit->behind_ns = m->clock.behind_ns;
 }
 
 static void take_chips_back(struct machine *m)
@@ -249,6 +258,8 @@ static void run_guest(struct machine *m)
     pthread_mutex_lock(&m->lock);
     statistics_spend(m, SPENT_DEVICES);
     m->in_guest = false;
+    if (machine_is_held(m))
+        pthread_cond_broadcast(&m->still);
     take_chips_back(m);
     if (ret == 0 && m->exit->reason < D86_EXIT_REASONS)
         m->exits[m->exit->reason]++;
@@ -268,13 +279,14 @@ void *run_vcpu(void *machine)
     pthread_mutex_lock(&m->lock);
     while (!m->stopping) {
         wait_for_readers(m);
+        stand_by(m);
         if (m->reset_wanted)
             power_reset(m);
         serve_timers(m);
         offer_interrupts(m);
         if (m->memory_moved || m->ports_moved)
             follow_chipset(m);
-        if (!m->stopping)
+        if (!m->stopping && !m->paused && !machine_is_held(m))
             run_guest(m);
     }
     pthread_mutex_unlock(&m->lock);

@@ -125,7 +125,7 @@ static void add_number(GString *json, const char *name, uint64_t value)
 }
 
 /* No name needs escaping: they are words of this program. */
-static void show_json(const struct machine *m)
+char *statistics_json(const struct machine *m)
 {
     GString *json = g_string_new(NULL);
     struct d86_counter counter;
@@ -144,8 +144,14 @@ static void show_json(const struct machine *m)
     for (size_t i = 0; i < SPENT_KINDS; i++)
         add_number(json, times[i].name, m->spent_ns[i]);
     g_string_append(json, "}}");
-    fprintf(stderr, "%s\n", json->str);
-    g_string_free(json, TRUE);
+    return g_string_free(json, FALSE);
+}
+
+static void show_json(const struct machine *m)
+{
+    char *json = statistics_json(m);
+    fprintf(stderr, "%s\n", json);
+    g_free(json);
 }
 
 void statistics_report(const struct machine *m)

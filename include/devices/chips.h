@@ -57,7 +57,8 @@ extern const struct device_type ps2_keyboard_device;
 extern const struct device_type ps2_mouse_device;
 
 enum {
-    PS2_KEYBOARD_LINE_LED0 = 0, /* Scroll, Num, Caps Lock are lines 0..2 */
+    PS2_KEYBOARD_LINE_LED0 = 0,    /* Scroll, Num, Caps Lock are lines 0..2 */
+    PS2_KEYBOARD_LINE_WAITING = 3, /* only to be asked for: it has something to send that nobody takes yet */
 };
 
 /* Serial port. Ports: 8 registers. Link 0 is the line. */

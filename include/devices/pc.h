@@ -289,6 +289,9 @@ void pc_serial_set_modem(struct pc *pc, unsigned com, unsigned inputs);
  */
 void pc_key(struct pc *pc, uint16_t code, bool down);
 
+/* Has the keyboard nothing left to send? Then what is pressed next, a few keys, will not be lost. */
+bool pc_keys_taken(struct pc *pc);
+
 enum {
     PC_BUTTON_LEFT = 1 << 0,
     PC_BUTTON_RIGHT = 1 << 1,

@@ -279,13 +279,18 @@ struct d86_exit {
     /*
      * Set by the caller before run, and kept: 1 lends the processor the chips next to it, which are two
      * 8259A, an 8254 and the latch at port 80h at a PC's ports, in the state `lent`. During the run it makes
-     * byte accesses to them itself, serves their timer by CLOCK_MONOTONIC and takes their interrupts; a tick
+     * byte accesses to them itself, serves their timer by their time and takes their interrupts; a tick
      * of the guest's timer then has no exit. Back at the caller they are in the state `lent` again, whatever
      * the exit. The state is a struct near_state of include/devices/near.h of the same version, and must not
      * be believed unchecked when it comes back: the executor process may have been taken over.
      */
     uint8_t lend;
     uint64_t lent[D86_LENT_WORDS];
+    /*
+     * Set by the caller before run, and kept: by so many nanoseconds the time of the chips that are lent is
+     * behind CLOCK_MONOTONIC, of which deadline_ns is all the same. A machine that was paused is behind.
+     */
+    uint64_t behind_ns;
     /*
      * Set by the caller before run, and kept: what an IN of one byte from these ports gives, so that it is no
      * exit. For registers of which reads change nothing, and which change only when the processor accesses a

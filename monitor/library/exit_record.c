@@ -86,6 +86,7 @@ void exit_give(struct d86_vcpu *vcpu)
     to->known_count = from->known_count;
     memcpy(to->known, from->known, sizeof(to->known));
     to->lend = from->lend;
+    to->behind_ns = from->behind_ns;
     if (from->lend)
         memcpy(to->lent, from->lent, sizeof(to->lent));
     if (vcpu->answer.io)

@@ -73,6 +73,23 @@ START_TEST(ticks_have_no_exits)
 }
 END_TEST
 
+/* A machine that was paused for an hour: to its chips that hour was none. */
+START_TEST(the_chips_time_may_be_behind)
+{
+    enum { HOUR_MS = 3600000 };
+    behind = HOUR_MS * MS;
+    uint64_t began = now(NULL);
+    if (!start_ticking(_i))
+        return;
+    RUN_MARK();
+    ck_assert_uint_ge(now(NULL), began + (ENOUGH - 1) * KHZ_NS);
+    ck_assert_uint_gt(state.deadline, chips_now(NULL) - LOST_AFTER);
+    ck_assert_uint_lt(state.deadline, chips_now(NULL) + LOST_AFTER);
+    behind = 0;
+    stop();
+}
+END_TEST
+
 /* The processor stands still: its timer is the caller's, until it goes on. */
 START_TEST(between_a_halt_and_the_tick_the_caller_has_the_timer)
 {
@@ -267,6 +284,7 @@ int main(void)
     TCase *tc = tcase_create("chips_timer");
     tcase_set_timeout(tc, 90);
     ADD(ticks_have_no_exits, GUESTS);
+    ADD(the_chips_time_may_be_behind, GUESTS);
     ADD(between_a_halt_and_the_tick_the_caller_has_the_timer, 1);
     ADD(a_late_deadline_of_the_callers_comes_after_many_ticks, GUESTS);
     ADD(a_deadline_of_the_callers_needs_no_tick, 1);

@@ -13,10 +13,11 @@
 
 _Static_assert(sizeof(struct near_state) <= sizeof(((struct d86_exit *)0)->lent), "the exit record has room");
 
+/* Machine time: the chips'. Deadlines of this processor's are of CLOCK_MONOTONIC. */
 static uint64_t now(void *ctx)
 {
-    (void)ctx;
-    return host_clock_ns();
+    const struct vcpu *v = ctx;
+    return host_clock_ns() - v->exit->behind_ns;
 }
 
 static uint64_t run_ns(void *ctx)
@@ -131,7 +132,10 @@ uint8_t chips_acknowledge(struct vcpu *v)
 static uint64_t timer_deadline(const struct vcpu *v)
 {
     uint64_t when = v->chips.lent ? v->chips.near.state->deadline : DEVICE_NEVER;
-    return when == DEVICE_NEVER ? 0 : when ? when : 1;
+    if (when == DEVICE_NEVER)
+        return 0;
+    when += v->exit->behind_ns;
+    return when ? when : 1;
 }
 
 uint64_t chips_deadline(const struct vcpu *v)
