@@ -208,7 +208,7 @@ struct backend *backend_open(const char *spec, const char *label, unsigned port,
     b->owner = *owner;
     b->port = port;
     b->label = g_strdup(label);
-    b->in_fd = b->out_fd = b->other_fd = -1;
+    b->in_fd = b->out_fd = b->other_fd = b->listener.fd = -1;
     b->in = g_byte_array_new();
     b->out = g_byte_array_new();
     if (open_spec(b, spec, error))
@@ -249,7 +249,6 @@ void backend_close(struct backend *b)
         close(b->other_fd);
     g_byte_array_unref(b->in);
     g_byte_array_unref(b->out);
-    g_free(b->path);
     g_free(b->label);
     g_free(b);
 }

@@ -7,6 +7,7 @@
 
 #include "backend.h"
 #include "escape.h"
+#include "unix_socket.h"
 #include "watch.h"
 
 enum {
@@ -34,9 +35,9 @@ struct backend {
     bool in_ended;
     struct escape escape;
 
-    int other_fd;               /* pty: our end of the slave; unix: the listening socket */
-    struct watch *listen_watch; /* unix */
-    char *path;                 /* unix: to remove; file: for messages */
+    int other_fd;                  /* pty: our end of the slave */
+    struct unix_listener listener; /* unix */
+    struct watch *listen_watch;    /* unix */
 };
 
 /* Begin and end moving bytes; `detach` closes the descriptors and drops what is queued. */

@@ -242,6 +242,36 @@ START_TEST(stale_socket_file_is_replaced_and_a_live_one_is_not)
 }
 END_TEST
 
+/* connect() refuses a file that is no socket, as it does a stale one. */
+START_TEST(a_file_that_is_no_socket_is_left_alone)
+{
+    char *path = g_build_filename(dir, "sock", NULL), *spec = g_strconcat("unix:", path, NULL), *text = NULL;
+    GError *error = NULL;
+    ck_assert(g_file_set_contents(path, "dear", -1, NULL));
+    ck_assert_ptr_null(backend_open(spec, "COM2", 1, &owner, &error));
+    ck_assert_ptr_nonnull(strstr(error->message, "no socket"));
+    g_error_free(error);
+    ck_assert(g_file_get_contents(path, &text, NULL, NULL));
+    ck_assert_str_eq(text, "dear");
+    g_free(text);
+    g_free(spec);
+    g_free(path);
+}
+END_TEST
+
+START_TEST(a_file_that_took_the_sockets_place_is_left_alone)
+{
+    char *path = g_build_filename(dir, "sock", NULL), *spec = g_strconcat("unix:", path, NULL);
+    struct backend *b = open_or_fail(spec);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert(g_file_set_contents(path, "dear", -1, NULL));
+    backend_close(b);
+    ck_assert_int_eq(access(path, F_OK), 0);
+    g_free(spec);
+    g_free(path);
+}
+END_TEST
+
 START_TEST(pty_carries_both_ways_without_echo)
 {
     /* The name is announced on stderr. */
@@ -430,6 +460,8 @@ int main(void)
     tcase_add_test(tc, client_that_left_is_noticed_by_a_write);
     tcase_add_test(tc, client_that_does_not_read_never_blocks);
     tcase_add_test(tc, stale_socket_file_is_replaced_and_a_live_one_is_not);
+    tcase_add_test(tc, a_file_that_is_no_socket_is_left_alone);
+    tcase_add_test(tc, a_file_that_took_the_sockets_place_is_left_alone);
     tcase_add_test(tc, pty_carries_both_ways_without_echo);
     tcase_add_test(tc, input_waits_for_room);
     tcase_add_test(tc, output_to_a_full_pipe_holds_the_guest_up_and_loses_nothing);
