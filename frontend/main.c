@@ -4,8 +4,10 @@
  * duplex86, the program: options in, a machine run, an exit status out. Errors of the host are reported here
  * and nowhere else, as one sentence.
  */
+#include "ctl.h"
 #include "machine.h"
 #include "options.h"
+#include "server.h"
 #include "signals.h"
 #include "status.h"
 #include "terminal.h"
@@ -14,6 +16,7 @@
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static int report(GError *error)
@@ -36,9 +39,13 @@ static int run_machine(const struct options *options)
 {
     GError *error = NULL;
     int status = STATUS_HOST_ERROR;
+    struct control *control = NULL;
     struct machine *machine = machine_new(options, &error);
-    if (machine && signals_open(machine, &error))
+    if (machine && options->control)
+        control = control_open(options->control, machine, &error);
+    if (machine && !error && signals_open(machine, &error))
         machine_run(machine, &status, &error);
+    control_close(control);
     signals_close();
     machine_free(machine);
     terminal_restore();
@@ -66,6 +73,8 @@ int main(int argc, char **argv)
     int status = 0;
     fill_standard_descriptors();
     setlocale(LC_ALL, "");
+    if (argc > 1 && !strcmp(argv[1], "ctl"))
+        return ctl_main(argc, argv);
     if (!options_parse(&options, argc, argv, &error))
         return report(error);
     switch (options.action) {

@@ -49,8 +49,8 @@ static const char DESCRIPTION[] =
 
 /* What GOption fills; turned into struct options by the functions below. */
 struct raw_options {
-    char *machine, *ram, *kernel, *append, *bios, *debugcon, *engine, *split, *translate, *cpu, *exit_port,
-        *rtc, *stats, *audit, *screendump;
+    char *machine, *ram, *kernel, *append, *bios, *debugcon, *control, *engine, *split, *translate, *cpu,
+        *exit_port, *rtc, *stats, *audit, *screendump;
     char **initrds, **serial, **trace, **rest;
     gboolean reboot, no_reboot, keep_halted, in_process, eager, simulate_keys, version;
 };
@@ -154,6 +154,14 @@ static gboolean take_debugcon(struct options *options, const char *spec, GError 
     options->debugcon = g_strdup(spec ? spec : "none");
     if (!backend_is_known(options->debugcon, false))
         return fail_usage(error, "--debugcon '%s' is unknown: give stdio, file:FILE or none", spec);
+    return TRUE;
+}
+
+static gboolean take_control(struct options *options, const char *spec, GError **error)
+{
+    if (spec && (!g_str_has_prefix(spec, "unix:") || !spec[5]))
+        return fail_usage(error, "--control '%s' is unknown: give unix:PATH", spec);
+    options->control = g_strdup(spec);
     return TRUE;
 }
 
@@ -278,6 +286,11 @@ static const char *const machine_names[] = {
     [PC_CHIPSET_I440FX] = "pc",
 };
 
+const char *options_machine_name(enum pc_chipset chipset)
+{
+    return machine_names[chipset];
+}
+
 /* A BIOS is written for a chipset; a kernel starts sooner where it has less to look for. */
 static gboolean take_chipset(struct options *options, const struct raw_options *raw, GError **error)
 {
@@ -348,7 +361,8 @@ static gboolean convert(struct options *options, const struct raw_options *raw, 
                           raw->rest[0]);
     return take_ram(options, raw->ram, error) && take_port(options, raw->exit_port, error) &&
            take_serial(options, raw->serial, error) && take_debugcon(options, raw->debugcon, error) &&
-           take_machine(options, raw, error) && take_boot(options, raw, error);
+           take_control(options, raw->control, error) && take_machine(options, raw, error) &&
+           take_boot(options, raw, error);
 }
 
 /* GOption's own complaints begin with a capital letter, in the middle of our sentence. */
@@ -391,6 +405,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
           "Connect the next serial port (stdio)", "BACKEND" },
         { "debugcon", 'd', 0, G_OPTION_ARG_FILENAME, &raw->debugcon,
           "Connect the debug console, port 0xe9, and SeaBIOS's log (none)", "BACKEND" },
+        { "control", 0, 0, G_OPTION_ARG_FILENAME, &raw->control,
+          "Listen for 'duplex86 ctl' and other programs that control the machine", "unix:PATH" },
         { "engine", 0, 0, G_OPTION_ARG_FILENAME, &raw->engine,
           "How guest code is run: sbe, interp, lockstep or auto, sbe where the host can (auto)", "NAME" },
         { "split", 0, 0, G_OPTION_ARG_FILENAME, &raw->split,
@@ -442,9 +458,9 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
 
 static void raw_clear(struct raw_options *raw)
 {
-    char *texts[] = { raw->machine,   raw->ram,    raw->kernel, raw->append,    raw->bios,
-                      raw->debugcon,  raw->engine, raw->split,  raw->translate, raw->cpu,
-                      raw->exit_port, raw->rtc,    raw->stats,  raw->audit,     raw->screendump };
+    char *texts[] = { raw->machine, raw->ram,   raw->kernel,    raw->append,    raw->bios,      raw->debugcon,
+                      raw->engine,  raw->split, raw->translate, raw->cpu,       raw->exit_port, raw->rtc,
+                      raw->stats,   raw->audit, raw->control,   raw->screendump };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(texts[i]);
     g_strfreev(raw->initrds);
@@ -473,6 +489,7 @@ void options_clear(struct options *options)
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++)
         g_free(options->serial[i]);
     g_free(options->debugcon);
+    g_free(options->control);
     g_free(options->cpu);
     g_free(options->screendump);
     g_strfreev(options->trace);

@@ -32,6 +32,7 @@ struct options {
     char *append;                     /* never NULL */
     char *serial[OPTIONS_SERIAL_MAX]; /* back-end of COM1.., "none" where there is none */
     char *debugcon;                   /* or "none" */
+    char *control;                    /* "unix:PATH", or NULL */
     bool engine_auto;                 /* sbe where the host can, else interp */
     enum d86_engine engine;
     enum d86_split split;
@@ -54,7 +55,8 @@ struct options {
 gboolean options_parse(struct options *options, int argc, char **argv, GError **error);
 void options_clear(struct options *options);
 
-/* The names of --engine and --split. */
+/* The names of --machine, --engine and --split. */
+const char *options_machine_name(enum pc_chipset chipset);
 const char *options_engine_name(enum d86_engine engine);
 const char *options_split_name(enum d86_split split);
 

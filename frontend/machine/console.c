@@ -33,13 +33,14 @@ static void let_go(struct machine *m)
 
 void machine_listen(struct machine *m, const struct machine_listener *listener)
 {
-    m->listener = *listener;
+    g_assert(m->listener_count < MACHINE_LISTENERS_MAX);
+    m->listeners[m->listener_count++] = *listener;
 }
 
 void machine_tell(struct machine *m, enum machine_news news)
 {
-    if (m->listener.tell)
-        m->listener.tell(m->listener.ctx, news);
+    for (unsigned i = 0; i < m->listener_count; i++)
+        m->listeners[i].tell(m->listeners[i].ctx, news);
 }
 
 int machine_end_status(const struct machine *m)
@@ -79,6 +80,13 @@ void machine_reset(struct machine *m)
     let_go(m);
 }
 
+/* The chips of today have none: it comes with ACPI. */
+bool machine_press_power(struct machine *m)
+{
+    (void)m;
+    return false;
+}
+
 /* ---- Keyboard and mouse ---- */
 
 void machine_key(struct machine *m, uint16_t code, bool down)
@@ -113,6 +121,8 @@ void machine_status(struct machine *m, struct machine_status *status)
     *status = (struct machine_status){
         .paused = m->paused,
         .halted = events.halted,
+        .machine = options_machine_name(m->options->chipset),
+        .ram_size = m->options->ram_size,
         .engine = m->engine,
         .time_ns = m->clock.now(&m->clock) - m->began,
     };

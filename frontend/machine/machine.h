@@ -31,9 +31,6 @@ gboolean machine_run(struct machine *machine, int *status, GError **error);
  */
 gboolean machine_screen(struct machine *machine, struct display_source *source);
 
-/* A person pressed or released a key, as pc_key() has it. */
-void machine_key(struct machine *machine, uint16_t code, bool down);
-
 /* End the run. */
 void machine_stop(struct machine *machine, int status);
 
@@ -54,6 +51,8 @@ struct machine_listener {
     void *ctx;
 };
 
+enum { MACHINE_LISTENERS_MAX = 4 };
+
 /* Before machine_run(). */
 void machine_listen(struct machine *machine, const struct machine_listener *listener);
 /* Of a run that ends or has ended. */
@@ -67,6 +66,9 @@ void machine_resume(struct machine *machine);
 /* As at power-on, whatever --reboot says. A paused guest stays paused, at its first instruction. */
 void machine_reset(struct machine *machine);
 
+/* The power button, which the guest may heed or not. False: the machine has none. */
+bool machine_press_power(struct machine *machine);
+
 /* Codes and buttons as pc_key() and pc_mouse() have them (devices/pc.h). */
 void machine_key(struct machine *machine, uint16_t code, bool down);
 void machine_mouse(struct machine *machine, int dx, int dy, int dz, unsigned buttons);
@@ -77,6 +79,8 @@ bool machine_keys_taken(struct machine *machine);
 
 struct machine_status {
     bool paused, halted;
+    const char *machine; /* as --machine has it */
+    uint64_t ram_size;
     enum d86_engine engine;
     uint64_t time_ns; /* machine time since the start: not counting pauses */
 };

@@ -59,7 +59,8 @@ struct machine {
     unsigned holds;       /* who wants the guest to stand still; changed atomically, also without the lock */
     pthread_cond_t still; /* `in_guest` became false, and somebody wants that */
     bool paused;          /* by the user; the clock is stopped then */
-    struct machine_listener listener;
+    struct machine_listener listeners[MACHINE_LISTENERS_MAX];
+    unsigned listener_count;
 
     bool in_guest; /* the vCPU's thread is in d86_vcpu_run(), or about to be */
     bool waiting;  /* it waits for news, with the lock given up */
@@ -90,7 +91,7 @@ struct machine {
 
 /* machine.c */
 void machine_end(struct machine *m, int status); /* as machine_stop(), with the lock held */
-/* Tell the listener; with the lock held. */
+/* Tell the listeners; with the lock held. */
 void machine_tell(struct machine *m, enum machine_news news);
 static inline bool machine_is_held(const struct machine *m)
 {

@@ -30,13 +30,6 @@ gboolean machine_screen(struct machine *m, struct display_source *source)
     return source->memory != NULL;
 }
 
-void machine_key(struct machine *m, uint16_t code, bool down)
-{
-    pthread_mutex_lock(&m->lock);
-    pc_key(m->pc, code, down);
-    pthread_mutex_unlock(&m->lock);
-}
-
 /* A picture, or the text if the file's name says so. Nothing changes any more: the guest is stopped. */
 gboolean screen_dump(struct machine *m, const char *path, GError **error)
 {
