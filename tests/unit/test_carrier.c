@@ -79,21 +79,30 @@ static bool start(unsigned engine, const uint8_t *code, size_t size)
     return true;
 }
 
-/* Flat 32-bit code at CPL 3 without paging, which may use ports: what sbe runs natively. */
-static bool start_user(unsigned engine, const uint8_t *code, size_t size)
+/* Flat 32-bit code without paging: at CPL 3, where it may use ports, sbe runs it natively, at CPL 0
+ * translated. */
+static bool start_flat(unsigned engine, unsigned cpl, const uint8_t *code, size_t size)
 {
+    const uint16_t dpl = (uint16_t)(cpl << 5);
     struct d86_sregs s;
     if (!create(engine, 1 << 20))
         return false;
     ck_assert_int_eq(d86_vm_write(vm, USER_CODE, code, size), 0);
     d86_vcpu_get_sregs(vcpu, &s);
     for (unsigned i = 0; i < ARRAY_SIZE(s.seg); i++)
-        s.seg[i] = (struct d86_segment){ .limit = UINT32_MAX, .selector = 11, .attr = 0xc0f3 };
-    s.seg[D86_CS].attr = 0xc0fb;
+        s.seg[i] = (struct d86_segment){ .limit = UINT32_MAX,
+                                         .selector = (uint16_t)(8 | cpl),
+                                         .attr = 0xc093 | dpl };
+    s.seg[D86_CS].attr = 0xc09b | dpl;
     s.cr0 |= 1;
     ck_assert_int_eq(d86_vcpu_set_sregs(vcpu, &s), 0);
     d86_vcpu_set_regs(vcpu, &(struct d86_regs){ .eip = USER_CODE, .esp = 0x40000, .eflags = IOPL_3 | 2 });
     return true;
+}
+
+static bool start_user(unsigned engine, const uint8_t *code, size_t size)
+{
+    return start_flat(engine, 3, code, size);
 }
 
 static const uint8_t spin[] = { 0xeb, 0xfe };
@@ -306,14 +315,19 @@ struct killing {
     bool native; /* not before it has been in native code: a slow host takes a while */
 };
 
-static bool was_native(void)
+static uint64_t counter(const char *name)
 {
     struct d86_counter c;
     for (unsigned i = 0; d86_vcpu_counter(vcpu, i, &c); i++) {
-        if (strcmp(c.name, "native_entries") == 0)
-            return c.value > 0;
+        if (strcmp(c.name, name) == 0)
+            return c.value;
     }
-    return false;
+    ck_abort_msg("there is no counter %s", name);
+}
+
+static bool was_native(void)
+{
+    return counter("native_entries") > 0;
 }
 
 static void *kill_later(void *arg)
@@ -348,6 +362,63 @@ START_TEST(a_dead_executor_is_an_exit_with_a_reason)
     d86_vcpu_kick(vcpu);
     ck_assert_uint_eq(run(), D86_EXIT_INTERNAL_ERROR);
     ck_assert_str_eq(d86_vcpu_exit(vcpu)->error.text, told);
+    d86_vm_destroy(vm);
+}
+END_TEST
+
+/*
+ * The same in the middle of translated code, at any moment: long runs, call-outs, faults and rewritten code
+ * by turns. What the caller is told does not depend on it.
+ */
+static const struct {
+    const char *name;
+    uint8_t code[24];
+    size_t size;
+} kernels[] = {
+    { "a long run", { 0xeb, 0xfe }, 2 },
+    /* L: PUSH EAX; POP EAX; CPUID; CLI; STI; MOV [30000h], EAX; JMP L */
+    { "call-outs", { 0x50, 0x58, 0x0f, 0xa2, 0xfa, 0xfb, 0xa3, 0, 0, 3, 0, 0xeb, 0xf3 }, 13 },
+    /* L: MOV ESP, 40000h; CALL L */
+    { "ever deeper calls", { 0xbc, 0, 0, 4, 0, 0xe8, 0xf6, 0xff, 0xff, 0xff }, 10 },
+    /* L: MOV AL, 0; INC BYTE [L + 1]; JMP L */
+    { "rewritten code", { 0xb0, 0, 0xfe, 0x05, 1, 0, 2, 0, 0xeb, 0xf6 }, 10 },
+    /* L: MOV ECX, 4000h; MOV ESI, 30000h; MOV EDI, 50000h; REP MOVSD; JMP L */
+    { "a string", { 0xb9, 0, 0x40, 0, 0, 0xbe, 0, 0, 3, 0, 0xbf, 0, 0, 5, 0, 0xf3, 0xa5, 0xeb, 0xed }, 19 },
+};
+
+enum { KILLINGS = 8 }; /* of each */
+
+struct killing_in_kernel {
+    pid_t pid;
+    unsigned delay_us;
+};
+
+static void *kill_in_kernel(void *arg)
+{
+    const struct killing_in_kernel *k = arg;
+    while (counter("translated_entries") == 0)
+        usleep(100);
+    usleep(k->delay_us);
+    kill(k->pid, SIGKILL);
+    return NULL;
+}
+
+START_TEST(a_dead_executor_of_a_kernel_is_an_exit_with_a_reason)
+{
+    const unsigned kernel = (unsigned)_i / KILLINGS;
+    pthread_t thread;
+    if (!start_flat(SBE, 0, kernels[kernel].code, kernels[kernel].size))
+        return;
+    struct killing_in_kernel killing = { child_of(getpid()), (unsigned)_i % KILLINGS * 377 };
+    ck_assert_int_gt(killing.pid, 0);
+    pthread_create(&thread, NULL, kill_in_kernel, &killing);
+    ck_assert_uint_eq(run(), D86_EXIT_INTERNAL_ERROR);
+    pthread_join(thread, NULL);
+    ck_assert_msg(strstr(d86_vcpu_exit(vcpu)->error.text, "executor process died: signal 9"), "%s: %s",
+                  kernels[kernel].name, d86_vcpu_exit(vcpu)->error.text);
+    struct d86_regs r;
+    d86_vcpu_get_regs(vcpu, &r);
+    ck_assert_uint_eq(run(), D86_EXIT_INTERNAL_ERROR);
     d86_vm_destroy(vm);
 }
 END_TEST
@@ -482,6 +553,8 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, a_kick_before_the_run_is_kept, 0, ENGINES);
     tcase_add_loop_test(tc, kicks_at_any_time_do_no_harm, 0, ENGINES);
     tcase_add_loop_test(tc, a_dead_executor_is_an_exit_with_a_reason, 0, ARRAY_SIZE(deaths));
+    tcase_add_loop_test(tc, a_dead_executor_of_a_kernel_is_an_exit_with_a_reason, 0,
+                        ARRAY_SIZE(kernels) * KILLINGS);
     tcase_add_loop_test(tc, destroying_the_vm_ends_the_executor, 0, ENGINES);
     tcase_add_loop_test(tc, the_executor_dies_with_its_caller, 0, ENGINES);
     tcase_add_loop_test(tc, the_executor_is_confined_and_holds_no_files_but_its_own, 0, ENGINES);
