@@ -273,7 +273,7 @@ static void move(struct gen *g)
         mov_imm(g, r, any_value(g));
         break;
     case 2:
-        WITH_MEMORY(g, r, 0x8b);
+        WITH_MEMORY(g, one_in(g, 4) ? below(g, 8) : r, (uint8_t)(0x8a | below(g, 2)));
         break;
     case 3:
         WITH_MEMORY(g, r, 0x89);
@@ -364,7 +364,7 @@ static void pop(struct gen *g)
 /* A function leaves the stack as it was, unless it faults: where it would return to else, nobody knows. */
 static void stack(struct gen *g)
 {
-    switch (below(g, 7)) {
+    switch (below(g, 8)) {
     case 0:
         push(g);
         if (g->in_function)
@@ -388,7 +388,11 @@ static void stack(struct gen *g)
     case 4:
         BYTES(g, 0x60, 0x61); /* pusha; popa */
         break;
-    case 5:
+    case 5: /* AL to BH: loaded, or stored */
+        byte(g, one_in(g, 4) ? 0x88 : 0x8a);
+        byte(g, 0x44 | below(g, 8) << 3), byte(g, 0x24), byte(g, below(g, 32) * 4);
+        break;
+    case 6:
         BYTES(g, 0x8b, 0x44, 0x24); /* mov eax, [esp + n] */
         byte(g, below(g, 32) * 4);
         break;
@@ -608,7 +612,7 @@ static void descriptors(struct gen *g)
 
 static void system_code(struct gen *g)
 {
-    switch (below(g, 9)) {
+    switch (below(g, 10)) {
     case 0:
         BYTES(g, 0x0f, 0xa2); /* cpuid */
         break;
@@ -638,7 +642,13 @@ static void system_code(struct gen *g)
     case 6:
         flush(g, LINEAR);
         break;
-    case 7:
+    case 7: { /* fxsave [ebx]; fxrstor [ebx] */
+        uint32_t at = one_in(g, 3) ? any_address(g) : DATA + below(g, 0xf00) * 16;
+        mov_address(g, EBX, at);
+        BYTES(g, 0x0f, 0xae, 0x03, 0x0f, 0xae, 0x0b);
+        break;
+    }
+    case 8:
         BYTES(g, 0x1e, 0x1f, 0x06, 0x07, 0x0f, 0xa0, 0x0f, 0xa1); /* push, pop of ds, es, fs */
         break;
     default:

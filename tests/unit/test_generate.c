@@ -338,7 +338,8 @@ static const struct {
     { "repe cmpsb", 2, { 0xf3, 0xa6 }, 2 },
     { "loop: before ECX", 2, { 0xe2, 0x20 }, 0 },
     { "call-out: the call", 1, { 0xfa }, 1 },
-    { "call-out of what had a form but for AH", 3, { 0x64, 0x8a, 0x23 }, 1 },
+    { "call-out of what had a form but for AH", 3, { 0x64, 0x02, 0x23 }, 1 },
+    { "ah by esp: before the helper's register", 4, { 0x8a, 0x64, 0x24, 0x04 }, 2 },
 };
 
 START_TEST(restart_is_before_the_first_change)

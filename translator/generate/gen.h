@@ -82,6 +82,11 @@ gen_form gen_nop, gen_pause, gen_fence, gen_rdtsc;
 /* The memory operand's place, with instructions that compute it where needed. False: it has no form. */
 bool gen_memory(struct gen *g, struct host_memory *memory);
 
+/* ---- high_byte.c --------------------------------------------------------------------------------- */
+
+/* For gen_recode(): AH to DH with an operand that needs a REX prefix. */
+gen_form gen_load_high_byte;
+
 /* ---- stack.c ------------------------------------------------------------------------------------- */
 
 gen_form gen_push, gen_pop, gen_leave;

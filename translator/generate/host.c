@@ -303,6 +303,12 @@ void host_mov_r64_m64(struct host_code *c, unsigned reg, const struct host_memor
     op_memory(c, true, 0x8b, reg, memory);
 }
 
+/* 88 /r */
+void host_mov_r8_r8(struct host_code *c, unsigned to, unsigned from)
+{
+    op_reg(c, 0x88, from, to);
+}
+
 /* 0F B6 /r */
 void host_movzx_r32_m8(struct host_code *c, unsigned reg, const struct host_memory *memory)
 {

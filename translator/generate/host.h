@@ -84,6 +84,8 @@ void host_pushfq(struct host_code *c);
 void host_pop_r64(struct host_code *c, unsigned reg);
 void host_mov_r64_r64(struct host_code *c, unsigned to, unsigned from);
 void host_mov_r64_m64(struct host_code *c, unsigned reg, const struct host_memory *memory);
+/* Without REX: 0 to 3 are AL to BL, 4 to 7 AH to BH. */
+void host_mov_r8_r8(struct host_code *c, unsigned to, unsigned from);
 void host_movzx_r32_m8(struct host_code *c, unsigned reg, const struct host_memory *memory);
 void host_movzx_r32_m16(struct host_code *c, unsigned reg, const struct host_memory *memory);
 void host_mov_m8_r8(struct host_code *c, const struct host_memory *memory, unsigned reg); /* R8B to R15B */

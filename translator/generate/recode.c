@@ -222,8 +222,12 @@ bool gen_recode(struct gen *g)
     take_registers(&op, &shape, insn);
     if (op.kind == HOST_RM_MEMORY && !take_memory(g, &op))
         return false;
-    if (host_needs_rex(&op) && names_high_byte(insn))
-        return g->request->segmented && segmented_high_byte(g, &op);
+    if (host_needs_rex(&op) && names_high_byte(insn)) {
+        if (g->request->segmented)
+            return segmented_high_byte(g, &op);
+        g->code.size = g->entry->host;
+        return gen_load_high_byte(g);
+    }
     gen_commit(g);
     host_op(&g->code, &op);
     return true;

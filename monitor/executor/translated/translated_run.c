@@ -175,7 +175,8 @@ static const struct uop *site_done(struct vcpu *v, const struct uop *u)
 /* Its handler would go on in the interpreter's blocks, or has host code in the blocks' pool. */
 static bool needs_the_interpreter(const struct insn *in)
 {
-    bool plain = in->isa == X86_ISA_BASE || in->isa == X86_ISA_TSC || in->isa == X86_ISA_MSR ||
+    bool state = in->op == X86_FXSAVE || in->op == X86_FXRSTOR; /* which is all C code's */
+    bool plain = state || in->isa == X86_ISA_BASE || in->isa == X86_ISA_TSC || in->isa == X86_ISA_MSR ||
                  in->isa == X86_ISA_CX8 || in->isa == X86_ISA_SEP || in->isa == X86_ISA_CMOV;
     return in->class_ == X86_INVALID || in->class_ == X86_BRANCH || !plain;
 }
