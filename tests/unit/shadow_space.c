@@ -35,8 +35,10 @@ int space_map(struct vcpu *v, uint64_t at, uint64_t size, unsigned rights, enum 
     if (space.refuse_all || space.refuse - (at >> 12) < size >> 12)
         return -EPERM;
     for (uint32_t i = 0; i < size >> 12; i++) {
-        /* What was there was to be unmapped first: whoever had it there must know. */
-        assert(!space.page[(at >> 12) + i].frame_plus_one);
+        /* What was there was to be unmapped first, as whoever had it there must know; but a page of data may
+         * be replaced by another one (shadow_replace()). */
+        const struct space_page *p = &space.page[(at >> 12) + i];
+        assert(!p->frame_plus_one || (size == 4096 && file == SPACE_RAM && !(p->rights & SPACE_EXEC)));
         set_page((at >> 12) + i,
                  (struct space_page){ .frame_plus_one =
                                           file == SPACE_CODE ? UINT32_MAX : (uint32_t)(offset >> 12) + i + 1,

@@ -197,7 +197,25 @@ static enum next page_fault(struct vcpu *v, const struct native_trap *t)
     v->counts.trap_data++;
     unsigned access = t->error & X86_PF_W ? ACCESS_WRITE : 0;
     guest_la la = split_guest(&v->split, (uint32_t)t->address);
-    return shadow_fault(v, v->shadow, la, access) == SHADOW_MAPPED ? NEXT_ENTER : NEXT_STEP;
+    if (shadow_fault(v, v->shadow, la, access) == SHADOW_MAPPED)
+        return NEXT_ENTER;
+    v->sbe.refused.any = true;
+    v->sbe.refused.la = la;
+    v->sbe.refused.access = (uint8_t)access;
+    v->sbe.refused.eip = v->eip;
+    v->sbe.refused.cr3 = v->cr3;
+    return NEXT_STEP;
+}
+
+/* Is the guest back from its handler for an access that was refused? Then the page is there now, most likely.
+ */
+static void expect_refused(struct vcpu *v)
+{
+    if (!v->sbe.refused.any)
+        return;
+    v->sbe.refused.any = false;
+    if (v->sbe.refused.eip == v->eip && v->sbe.refused.cr3 == v->cr3)
+        shadow_expect(v, v->shadow, v->sbe.refused.la, v->sbe.refused.access);
 }
 
 /* INT3 where the private page has one: a site, or bytes nobody has scanned. */
@@ -413,6 +431,7 @@ enum sbe_answer sbe_run(struct vcpu *v)
     if (v->icount < v->sbe.interpret_until)
         return SBE_INTERPRET;
     settle(v);
+    expect_refused(v);
     const struct progress before = progress(v);
     enum next next = prepare(v);
     while (next == NEXT_ENTER) {

@@ -257,6 +257,31 @@ static bool fill(struct vcpu *v, struct shadow *s, uint32_t page, const struct t
     return true;
 }
 
+/* Does what is mapped there do for the target? */
+static bool is_served(const struct shadow *s, uint32_t page, const struct target *t)
+{
+    const struct shadow_page *p = &s->page[page];
+    return p->frame_plus_one == t->frame + 1 && (p->writable || !t->writable);
+}
+
+/* Map the page, or make it writable. */
+static enum shadow_answer serve(struct vcpu *v, struct shadow *s, uint32_t page, const struct target *t)
+{
+    shadow_make_room(v, s, 2);
+    if (!shadow_is_system(s))
+        code_data_comes(v, split_data(&v->split, page << 12));
+    if (s->page[page].frame_plus_one == t->frame + 1) {
+        shadow_set_writable(v, s, page, 1, true);
+        paging_seen_note_pages(v, &s->seen, page, 1);
+        v->counts.shadow_upgrades++;
+        return SHADOW_MAPPED;
+    }
+    /* The tables lead elsewhere now. The guest need not flush when a page's rights grow. */
+    v->counts.shadow_drops += shadow_unmap(v, s, page, 1);
+    return (shadow_is_system(s) ? fill_system(v, s, page, t) : fill(v, s, page, t)) ? SHADOW_MAPPED
+                                                                                    : SHADOW_EMULATE;
+}
+
 enum shadow_answer shadow_fault(struct vcpu *v, struct shadow *s, guest_la la, unsigned access)
 {
     bool write = access & ACCESS_WRITE;
@@ -267,22 +292,20 @@ enum shadow_answer shadow_fault(struct vcpu *v, struct shadow *s, guest_la la, u
         return SHADOW_EMULATE;
     t.writable = t.writable && !frame_has_code(v, t.frame);
     /* If it is there already, the fault has another reason, and only the interpreter is sure to get on. */
-    const struct shadow_page *p = &s->page[page];
-    if (p->frame_plus_one == t.frame + 1 && (p->writable || !t.writable))
-        return SHADOW_EMULATE;
-    shadow_make_room(v, s, 2);
-    if (!shadow_is_system(s))
-        code_data_comes(v, split_data(&v->split, la));
-    if (p->frame_plus_one == t.frame + 1) {
-        shadow_set_writable(v, s, page, 1, true);
-        paging_seen_note_pages(v, &s->seen, page, 1);
-        v->counts.shadow_upgrades++;
-        return SHADOW_MAPPED;
-    }
-    /* The tables lead elsewhere now. The guest need not flush when a page's rights grow. */
-    v->counts.shadow_drops += shadow_unmap(v, s, page, 1);
-    return (shadow_is_system(s) ? fill_system(v, s, page, &t) : fill(v, s, page, &t)) ? SHADOW_MAPPED
-                                                                                      : SHADOW_EMULATE;
+    return is_served(s, page, &t) ? SHADOW_EMULATE : serve(v, s, page, &t);
+}
+
+void shadow_expect(struct vcpu *v, struct shadow *s, guest_la la, unsigned access)
+{
+    uint32_t page = la >> 12;
+    struct lookup l = LOOKUP_NEW;
+    struct target t;
+    if (!has_place(v, s, page) || shadow_meets_code(v, s, page) || !peek(v, s, page, &l, &t))
+        return;
+    t.writable = t.writable && !frame_has_code(v, t.frame);
+    if (((access & ACCESS_WRITE) && !t.writable) || is_served(s, page, &t))
+        return;
+    v->counts.shadow_expected += serve(v, s, page, &t) == SHADOW_MAPPED;
 }
 
 /* ---- Dropping ------------------------------------------------------------------------------------ */
@@ -327,22 +350,41 @@ void shadow_protect_frame(struct vcpu *v, struct shadow *s, uint64_t frame)
 
 /* ---- Syncing ------------------------------------------------------------------------------------- */
 
-enum verdict { KEEP, PROTECT, DROP };
+enum verdict { KEEP, PROTECT, DROP, REPLACE };
+
+/*
+ * A page that leads to another frame is mapped anew at once, if few are: the guest's kernel has made a copy
+ * for somebody who wrote to it, and will be back. Many at a time are another program's.
+ */
+enum { REPLACE_MAX = 4 };
 
 /* Pages in a row that have the same verdict. */
 struct batch {
     enum verdict verdict;
     uint32_t page, count;
+    unsigned replaced; /* in this half */
 };
 
 /* What code is in the frame was seen to when it came (shadow_protect_frame()). */
-static enum verdict judge(const struct vcpu *v, const struct shadow *s, uint32_t page, struct lookup *l)
+static enum verdict judge(const struct vcpu *v, const struct shadow *s, uint32_t page, struct lookup *l,
+                          struct target *t)
 {
     const struct shadow_page *p = &s->page[page];
-    struct target t;
-    if (!peek(v, s, page, l, &t) || p->frame_plus_one != t.frame + 1)
+    if (!peek(v, s, page, l, t))
         return DROP;
-    return p->writable && !t.writable ? PROTECT : KEEP;
+    if (p->frame_plus_one != t->frame + 1)
+        return REPLACE;
+    return p->writable && !t->writable ? PROTECT : KEEP;
+}
+
+static void replace(struct vcpu *v, struct shadow *s, uint32_t page, const struct target *t)
+{
+    shadow_make_room(v, s, 2);
+    if (!shadow_is_mapped(s, page))
+        return;
+    v->counts.shadow_drops++;
+    v->counts.shadow_replaced +=
+        shadow_replace(v, s, page, t->frame, t->writable && !frame_has_code(v, t->frame));
 }
 
 static void apply(struct vcpu *v, struct shadow *s, const struct batch *b)
@@ -361,13 +403,20 @@ static void judge_pages(struct vcpu *v, struct shadow *s, uint32_t first, uint64
 {
     for (; pages; pages &= pages - 1) {
         uint32_t page = first + (uint32_t)__builtin_ctzll(pages);
-        enum verdict verdict = judge(v, s, page, l);
+        struct target t;
+        enum verdict verdict = judge(v, s, page, l, &t);
+        if (verdict == REPLACE && b->replaced++ < REPLACE_MAX) {
+            replace(v, s, page, &t);
+            continue;
+        }
+        if (verdict == REPLACE)
+            verdict = DROP;
         if (verdict == b->verdict && page == b->page + b->count) {
             b->count++;
             continue;
         }
         apply(v, s, b);
-        *b = (struct batch){ verdict, page, 1 };
+        *b = (struct batch){ verdict, page, 1, b->replaced };
     }
 }
 
@@ -379,6 +428,7 @@ static void sync_half(struct vcpu *v, struct shadow *s, uint32_t first, struct l
         paging_span(v, la, &l->span);
     uint64_t how = paging_seen_how(v, &l->span, la);
     bool known = how && how == s->seen.how[first / SEEN_HALF_PAGES];
+    b->replaced = known ? 0 : REPLACE_MAX;
     for (uint32_t page = first; page < first + SEEN_HALF_PAGES; page += SEEN_WORD_PAGES) {
         uint64_t mapped = s->mapped[page / 64];
         if (mapped && known)

@@ -79,6 +79,12 @@ static inline uint64_t shadow_host(const struct vcpu *v, const struct shadow *s,
  * maps. */
 enum shadow_answer shadow_fault(struct vcpu *v, struct shadow *s, guest_la la, unsigned access);
 
+/*
+ * An access that was the guest's to see to is about to be made again: map the page if its tables let it by
+ * now, setting nothing in them. Saves the fault if they do.
+ */
+void shadow_expect(struct vcpu *v, struct shadow *s, guest_la la, unsigned access);
+
 /* What guest-physical addresses mean changed. */
 void shadow_map_changed(struct shadow *s);
 /* Compare what is stale with the guest's tables, and drop mappings that differ. */

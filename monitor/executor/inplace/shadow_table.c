@@ -98,6 +98,20 @@ bool shadow_map(struct vcpu *v, struct shadow *s, uint32_t page, uint32_t count,
     return true;
 }
 
+bool shadow_replace(struct vcpu *v, struct shadow *s, uint32_t page, uint64_t frame, bool writable)
+{
+    count_mappings(s, page, page + 1, -1);
+    forget_page(s, page);
+    bool mapped = space_map(v, host_of(v, s, page), 1u << PAGE_SHIFT, rights(writable), SPACE_RAM,
+                            frame << PAGE_SHIFT, 0, true) >= 0;
+    if (mapped)
+        note_page(s, page, frame, writable);
+    else
+        space_unmap(v, host_of(v, s, page), 1u << PAGE_SHIFT);
+    count_mappings(s, page, page + 1, 1);
+    return mapped;
+}
+
 uint32_t shadow_unmap(struct vcpu *v, struct shadow *s, uint32_t page, uint32_t count)
 {
     uint32_t end = page + count, unmapped = 0;

@@ -39,6 +39,11 @@ bool shadow_meets_code(struct vcpu *v, const struct shadow *s, uint32_t page);
  * changed. */
 bool shadow_map(struct vcpu *v, struct shadow *s, uint32_t page, uint32_t count, uint64_t frame,
                 bool writable);
+/*
+ * Have a page that is mapped lead to another frame: one call of the host's instead of two. It may take two
+ * mappings more. False: the host refused, and the page is not mapped any more.
+ */
+bool shadow_replace(struct vcpu *v, struct shadow *s, uint32_t page, uint64_t frame, bool writable);
 /* Unmap what is mapped of `count` pages; how many that were. */
 uint32_t shadow_unmap(struct vcpu *v, struct shadow *s, uint32_t page, uint32_t count);
 /* Give or take write permission for what is mapped of `count` pages. */

@@ -423,7 +423,13 @@ struct vcpu {
         uint32_t home;            /* CR3 of the address space that is mapped */
         uint32_t visitor;         /* CR3 of another one being interpreted ... */
         uint64_t visit;           /* ... and for how many instructions */
-        struct {                  /* where native code last trapped */
+        struct {                  /* a data access that was left to the interpreter, for a #PF most likely */
+            bool any;
+            uint8_t access; /* of enum access */
+            guest_la la;
+            uint32_t eip, cr3;
+        } refused;
+        struct { /* where native code last trapped */
             uint64_t icount;
             uint32_t eip, gpr[8];
         } trapped_at;

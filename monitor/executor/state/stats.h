@@ -67,13 +67,15 @@
     X(shadow_fills, "data pages mapped on demand")                                                           \
     X(shadow_prefills, "... mapped ahead with a neighbour")                                                  \
     X(shadow_upgrades, "data pages made writable on demand")                                                 \
+    X(shadow_expected, "data pages mapped before they were accessed again")                                  \
+    X(shadow_replaced, "data pages that lead to another frame at once, as translations changed")             \
     X(shadow_syncs, "comparisons of all mappings with the guest's tables")                                   \
     X(shadow_drops, "data pages unmapped as translations changed")                                           \
     X(shadow_evictions, "data pages unmapped for the mapping budget")                                        \
     X(system_fills, "runs of data pages mapped on demand for translated code")                               \
     X(system_prefills, "... pages in them besides the one that was asked for")                               \
     X(system_moves, "times translated code went to the window of another address space")                     \
-    X(system_evictions, "... which had been another one's until then")                                                 \
+    X(system_evictions, "... which had been another one's until then")                                       \
     X(shadow_audits, "audits that walked guest and shadow tables side by side")                              \
     X(translation_audits, "audits that made all translated code again")                                      \
     X(host_maps, "mmap calls")                                                                               \
