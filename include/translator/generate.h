@@ -119,6 +119,11 @@ struct gen_request {
      */
     const uint64_t *known;
     /*
+     * Offsets, likewise, of instructions that are to be call-outs although they have a form. For branches it
+     * means nothing. NULL: none.
+     */
+    const uint64_t *apart;
+    /*
      * A guest's RET that goes elsewhere than behind the CALL which the host's RET goes to may lose the
      * arithmetic flags, if they are dead behind that CALL. They hardly ever mean anything then, and a return
      * costs less.

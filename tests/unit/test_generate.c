@@ -241,6 +241,20 @@ START_TEST(cpl0_form_is_written)
 }
 END_TEST
 
+START_TEST(an_instruction_apart_is_a_call_out)
+{
+    static const uint8_t bytes[] = { 0x8b, 0x03, 0x89, 0x03, 0xeb, 0x00, 0xc3 }; /* two moves, jmp, ret */
+    static const uint64_t apart[GEN_PAGE_SIZE / 64] = { 1 << 2 | 1 << 4 };
+    struct gen_request request = request_at(0);
+
+    fill_page(0, bytes, sizeof(bytes));
+    request.apart = apart;
+    ck_assert(generate(&request));
+    ck_assert_uint_eq(result.call_out_count, 1); /* not the branch */
+    ck_assert_uint_eq(result.call_out[0].insn, 1);
+}
+END_TEST
+
 /* ---- Return sites -------------------------------------------------------------------------------- */
 
 /* What stands behind a CALL, and whether it writes all arithmetic flags before it reads one. */
@@ -611,6 +625,7 @@ int main(void)
     int failed;
 
     tcase_add_loop_test(tc, form_is_written, 0, ARRAY_SIZE(forms));
+    tcase_add_test(tc, an_instruction_apart_is_a_call_out);
     tcase_add_loop_test(tc, cpl0_form_is_written, 0, ARRAY_SIZE(cpl0_forms));
     tcase_add_loop_test(tc, loose_return_site_needs_dead_flags, 0, ARRAY_SIZE(behind_calls));
     tcase_add_loop_test(tc, return_site_keeps_flags, 0, ARRAY_SIZE(behind_calls));

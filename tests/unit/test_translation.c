@@ -281,6 +281,38 @@ START_TEST(nothing_is_found_where_nothing_can_be_fetched)
 }
 END_TEST
 
+/* Call-outs of what is translated at la. */
+static unsigned sites_at(guest_la la)
+{
+    uint32_t before = t->site_count;
+    translation_drop_at(v, la);
+    audit();
+    found(la);
+    return t->site_count - before;
+}
+
+START_TEST(what_keeps_faulting_is_a_call_out_for_a_while)
+{
+    unsigned executions = 0;
+    PUT(LA, 0x40, 0x8b, 0x03, 0x43, 0xc3); /* inc eax; mov eax, [ebx]; inc ebx; ret */
+    ck_assert_uint_eq(sites_at(LA), 0);
+    for (unsigned i = 0; i < 3; i++)
+        translation_note_trouble(v, LA + 1);
+    ck_assert(!translation_is_apart(t, LA + 1));
+    uint64_t drops = v->counts.translation_drops;
+    translation_note_trouble(v, LA + 1);
+    ck_assert(translation_is_apart(t, LA + 1) && !translation_is_apart(t, LA));
+    ck_assert_uint_eq(v->counts.translation_drops, drops + 1);
+    ck_assert_uint_eq(sites_at(LA), 1);
+    for (; translation_is_apart(t, LA + 1); executions++) {
+        ck_assert_uint_lt(executions, 10000);
+        translation_apart_executed(v, LA + 1);
+    }
+    ck_assert_uint_gt(executions, 100);
+    ck_assert_uint_eq(sites_at(LA), 0);
+}
+END_TEST
+
 /* ---- Links and targets
  * -------------------------------------------------------------------------------------- */
 
@@ -623,6 +655,7 @@ int main(int argc, char **argv)
     tcase_set_timeout(tc, 600);
     tcase_add_test(tc, what_was_made_is_found_again);
     tcase_add_test(tc, every_place_belongs_to_its_instruction);
+    tcase_add_test(tc, what_keeps_faulting_is_a_call_out_for_a_while);
     tcase_add_test(tc, nothing_is_found_where_nothing_can_be_fetched);
     tcase_add_test(tc, a_link_goes_with_its_target);
     tcase_add_test(tc, a_link_of_what_was_dropped_does_no_harm);

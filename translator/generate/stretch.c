@@ -126,6 +126,16 @@ static void call_out(struct gen *g)
         gen_jump(g, gen_address(g, g->next));
 }
 
+static bool bitmap_has(const uint64_t *bitmap, unsigned bit)
+{
+    return bitmap[bit / 64] >> bit % 64 & 1;
+}
+
+static bool is_apart(const struct gen *g)
+{
+    return g->request->apart && bitmap_has(g->request->apart, g->offset) && g->insn.class_ != X86_BRANCH;
+}
+
 static void translate(struct gen *g)
 {
     struct gen_result *result = g->result;
@@ -137,16 +147,11 @@ static void translate(struct gen *g)
         .length = g->insn.length,
         .host = (uint16_t)g->code.size,
     };
-    if (!try_form(g))
+    if (is_apart(g) || !try_form(g))
         call_out(g);
 }
 
 /* ---- Lines --------------------------------------------------------------------------------------- */
-
-static bool bitmap_has(const uint64_t *bitmap, unsigned bit)
-{
-    return bitmap[bit / 64] >> bit % 64 & 1;
-}
 
 static bool is_known(const struct gen *g, unsigned offset)
 {

@@ -205,6 +205,11 @@ static uint32_t run_beyond(struct vcpu *v, const struct shadow *s, uint32_t page
     return count;
 }
 
+bool shadow_churns(const struct shadow *s, guest_la la)
+{
+    return s->region_changes[(la >> 12) / SHADOW_REGION_PAGES] > CHANGES_MAX;
+}
+
 /*
  * A kernel sees all of its memory in one piece, and every page of it sooner or later. So what follows in one
  * run comes along, and is entered in the host's tables when it is touched.

@@ -85,6 +85,9 @@ enum shadow_answer shadow_fault(struct vcpu *v, struct shadow *s, guest_la la, u
  */
 void shadow_expect(struct vcpu *v, struct shadow *s, guest_la la, unsigned access);
 
+/* Do mappings there come and go, so that each is for a few accesses only? */
+bool shadow_churns(const struct shadow *s, guest_la la);
+
 /* What guest-physical addresses mean changed. */
 void shadow_map_changed(struct shadow *s);
 /* Compare what is stale with the guest's tables, and drop mappings that differ. */

@@ -47,6 +47,7 @@
     X(translated_kicks, "signals that ended it because another thread asked, or the time had come")          \
     X(translated_faults, "signals that ended it because of a fault")                                         \
     X(translated_emulated, "... that was left to the interpreter")                                           \
+    X(translated_apart, "instructions that became the interpreter's for a while, as they kept faulting")     \
     X(steps, "instructions interpreted between native runs")                                                 \
     X(bursts, "stretches left to the interpreter because traps came too often")                              \
     X(repeats, "instructions interpreted because native code trapped at them twice")                         \

@@ -190,6 +190,7 @@ void translated_bind_site(struct vcpu *v, struct translation_site *site, const u
         return;
     site->length = in.length;
     site->op = in.op;
+    site->apart = translation_is_apart(v->translation, eip);
     if (needs_the_interpreter(&in))
         return;
     site->uop[0] = (struct uop){ .n = 1, .len = in.length };
@@ -208,6 +209,8 @@ static void run_site(struct vcpu *v, const struct translation_site *site)
     }
     while (u)
         u = u->run(v, u);
+    if (site->apart)
+        translation_apart_executed(v, site->eip);
     if (site->op == X86_MOV_TO_SREG || site->op == X86_POP_SREG)
         translated_segment_note(v, site->uop[0].dst);
 }
@@ -298,6 +301,21 @@ static uint64_t follow_indirect(struct vcpu *v)
     return host;
 }
 
+/*
+ * Where a mapping is not for long, or none is to be had although the guest may access the page (a device,
+ * code, a page table that is code's neighbour), the instruction will fault again.
+ */
+static bool map_data(struct vcpu *v, guest_la la)
+{
+    unsigned access = v->translated.fault.error & X86_PF_W ? ACCESS_WRITE : 0;
+    bool churns = shadow_churns(v->shadow_system, la);
+    struct walk w;
+    bool mapped = shadow_fault(v, v->shadow_system, la, access) == SHADOW_MAPPED;
+    if (mapped ? churns : paging_walk(v, la, access, &w))
+        translation_note_trouble(v, v->eip);
+    return mapped;
+}
+
 /* A fault at EIP: where to go on in host code, or TRANSLATION_STEP. */
 static uint64_t fault(struct vcpu *v)
 {
@@ -305,10 +323,11 @@ static uint64_t fault(struct vcpu *v)
     uint64_t la = t->fault.address - t->window, resume = t->fault.resume;
     uint32_t drops = v->translation->drops;
     v->counts.translated_faults++;
-    if (t->fault.vector == X86_VEC_PF && la <= UINT32_MAX &&
-        shadow_fault(v, v->shadow_system, (guest_la)la, t->fault.error & X86_PF_W ? ACCESS_WRITE : 0) ==
-            SHADOW_MAPPED)
-        return v->translation->drops == drops ? resume : translation_find(v, v->eip);
+    bool mapped = t->fault.vector == X86_VEC_PF && la <= UINT32_MAX && map_data(v, (guest_la)la);
+    if (v->translation->drops != drops)
+        return translation_find(v, v->eip);
+    if (mapped)
+        return resume;
     v->counts.translated_emulated++;
     return TRANSLATION_STEP;
 }

@@ -281,6 +281,18 @@ void translation_written(struct vcpu *v, uint64_t frame, unsigned offset, unsign
         translation_drop_frame(v, frame);
 }
 
+void translation_drop_at(struct vcpu *v, guest_la la)
+{
+    struct translation *t = v->translation;
+    uint32_t page = t->page_at[la >> 12], next;
+    unsigned offset = la % GEN_PAGE_SIZE;
+    for (uint32_t i = page ? t->page[page - 1].stretches : 0; i; i = next) {
+        next = t->stretch[i - 1].next;
+        if (offset >= t->stretch[i - 1].start && offset < t->stretch[i - 1].end)
+            drop_stretch(v, i - 1);
+    }
+}
+
 void translation_drop_frame(struct vcpu *v, uint64_t frame)
 {
     while (v->code_frame[frame].translated_head)
@@ -367,6 +379,7 @@ static struct translation_stretch *add_stretch(struct vcpu *v, struct translatio
 bool translation_generate(struct vcpu *v, const uint8_t *page, uint32_t address, unsigned start,
                           const uint64_t *known)
 {
+    uint64_t apart[GEN_PAGE_SIZE / 64];
     const struct gen_request request = { .page = page,
                                          .address = address,
                                          .start = start,
@@ -375,7 +388,10 @@ bool translation_generate(struct vcpu *v, const uint8_t *page, uint32_t address,
                                          .segment_loads = true,
                                          .tsc_native = v->translation->tsc_native,
                                          .isa = code_isa(v) | 1u << X86_ISA_BASE,
-                                         .known = known };
+                                         .known = known,
+                                         .apart = translation_apart_in(v->translation, address, apart)
+                                                      ? apart
+                                                      : NULL };
     return gen_stretch(&request, &v->translation->result);
 }
 

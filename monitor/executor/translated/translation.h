@@ -70,6 +70,7 @@ struct translation_site {
     struct uop uop[2]; /* the instruction, and what ends it */
     uint32_t eip;
     uint16_t op;    /* enum x86_op */
+    bool apart;     /* it has a form: translation_apart.c counts how often it is executed */
     uint8_t length; /* 0: no instruction */
 };
 
@@ -79,6 +80,15 @@ struct translation_target {
     uint32_t stretch; /* its number, for who forgets it */
     uint64_t host;
 };
+
+/* An instruction that keeps faulting in a way that costs more than a call-out: translation_apart.c. */
+struct translation_apart {
+    guest_la la;
+    uint16_t faults; /* so far, while it has its form */
+    uint16_t left;   /* as a call-out: executions until it gets its form again; 0: it has it */
+};
+
+enum { TRANSLATION_APART = 256 };
 
 struct translation {
     uint8_t *code;       /* in the arena, writable ... */
@@ -102,7 +112,8 @@ struct translation {
     struct gen_insn insn[TRANSLATION_INSNS];
     struct translation_exit exit[TRANSLATION_EXITS];
     struct translation_site site[TRANSLATION_SITES];
-    struct gen_result result; /* of the stretch being made */
+    struct translation_apart apart[TRANSLATION_APART]; /* by address */
+    struct gen_result result;                          /* of the stretch being made */
     uint8_t
         joined[GEN_PAGE_SIZE]; /* the bytes of an instruction across two pages, as one page; zeros behind */
 };
@@ -136,7 +147,21 @@ void translation_region_changed(struct vcpu *v, guest_la la);
 void translation_sync(struct vcpu *v);
 /* Is the guest's time stamp counter still the host's, or still not? Otherwise forget everything. */
 void translation_check_tsc(struct vcpu *v);
+/* Drop the stretches in which the instruction at la is. */
+void translation_drop_at(struct vcpu *v, guest_la la);
 /* translation_written() and translation_drop_frame(), for frames with translated code, are in news.h. */
+
+/* ---- translation_apart.c: instructions that are better executed by the interpreter -----------------------
+ */
+
+/* A fault at the instruction at la was for nothing, as the next one there will be. May drop its stretch. */
+void translation_note_trouble(struct vcpu *v, guest_la la);
+/* Is it a call-out at present? */
+bool translation_is_apart(const struct translation *t, guest_la la);
+/* It was executed as one. May drop its stretch. */
+void translation_apart_executed(struct vcpu *v, guest_la la);
+/* Offsets in the page at this address of all that are. False: there are none. */
+bool translation_apart_in(const struct translation *t, guest_la page, uint64_t offsets[GEN_PAGE_SIZE / 64]);
 
 /* ---- translation_place.c: from host code back to the guest ------------------------------------------- */
 
