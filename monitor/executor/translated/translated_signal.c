@@ -139,6 +139,9 @@ static bool fault(const struct translation_place *place, struct sigcontext *c)
     struct vcpu *v = met.v;
     if (c->trapno == X86_VEC_PF && stack_is_full(c)) {
         c->rsp = translated_stack_floor();
+        /* A kick may meet this very handler, which is not left by way of the run loop: so that has a look
+         * soon. */
+        step_on(c);
         return true;
     }
     if (!place->restartable)
