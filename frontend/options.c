@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RAM_DEFAULT (UINT64_C(256) << 20)
 #define RAM_MIN     (UINT64_C(1) << 20)
@@ -50,7 +51,7 @@ static const char DESCRIPTION[] =
 /* What GOption fills; turned into struct options by the functions below. */
 struct raw_options {
     char *machine, *ram, *kernel, *append, *bios, *debugcon, *control, *engine, *split, *translate, *cpu,
-        *exit_port, *rtc, *stats, *audit, *screendump;
+        *exit_port, *rtc, *stats, *audit, *screendump, *display;
     char **initrds, **serial, **trace, **rest;
     gboolean reboot, no_reboot, keep_halted, in_process, eager, simulate_keys, version;
 };
@@ -95,6 +96,16 @@ gboolean options_parse_size(const char *text, uint64_t *bytes)
     return TRUE;
 }
 
+/* Index of `text` among `count` names, or -1. */
+static int name_index(const char *text, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!strcmp(text, names[i]))
+            return (int)i;
+    }
+    return -1;
+}
+
 static gboolean take_ram(struct options *options, const char *text, GError **error)
 {
     options->ram_size = RAM_DEFAULT;
@@ -128,11 +139,79 @@ static gboolean backend_is_known(const char *spec, bool input_too)
     return input_too && (!strcmp(spec, "pty") || (g_str_has_prefix(spec, "unix:") && spec[5]));
 }
 
+static const char *const machine_names[] = {
+    [PC_CHIPSET_ISA] = "isa",
+    [PC_CHIPSET_I440FX] = "pc",
+};
+
+const char *options_machine_name(enum pc_chipset chipset)
+{
+    return machine_names[chipset];
+}
+
+/* A BIOS is written for a chipset; a kernel starts sooner where it has less to look for. */
+static gboolean take_chipset(struct options *options, const struct raw_options *raw, GError **error)
+{
+    int chipset = raw->bios ? PC_CHIPSET_I440FX : PC_CHIPSET_ISA;
+    if (raw->machine)
+        chipset = name_index(raw->machine, machine_names, G_N_ELEMENTS(machine_names));
+    if (chipset < 0)
+        return fail_usage(error, "--machine '%s' is unknown: give isa or pc", raw->machine);
+    options->chipset = (enum pc_chipset)chipset;
+    return TRUE;
+}
+
+static bool names_stdio(char **specs)
+{
+    return specs && g_strv_contains((const char *const *)specs, "stdio");
+}
+
+/* Who else has standard input and output, or NULL. */
+static const char *user_of_stdio(const struct raw_options *raw)
+{
+    if (names_stdio(raw->serial))
+        return "--serial stdio";
+    return raw->debugcon && !strcmp(raw->debugcon, "stdio") ? "--debugcon stdio" : NULL;
+}
+
+/* A BIOS writes to the screen; a kernel that is started directly writes where it is told to. */
+static enum options_display default_display(const struct options *options, const struct raw_options *raw)
+{
+    bool is_free = !raw->serial && !user_of_stdio(raw) && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    return !raw->kernel && options->chipset == PC_CHIPSET_I440FX && is_free ? OPTIONS_DISPLAY_TERMINAL
+                                                                            : OPTIONS_DISPLAY_NONE;
+}
+
+static const char *const display_names[] = {
+    [OPTIONS_DISPLAY_NONE] = "none",
+    [OPTIONS_DISPLAY_TERMINAL] = "terminal",
+};
+
+static gboolean take_display(struct options *options, const struct raw_options *raw, GError **error)
+{
+    int display = (int)default_display(options, raw);
+    if (raw->display)
+        display = name_index(raw->display, display_names, G_N_ELEMENTS(display_names));
+    if (display < 0)
+        return fail_usage(error, "--display '%s' is unknown: give terminal or none", raw->display);
+    options->display = (enum options_display)display;
+    options->screendump = g_strdup(raw->screendump);
+    if (options->display == OPTIONS_DISPLAY_TERMINAL && user_of_stdio(raw))
+        return fail_usage(error, "--display terminal and %s both want the terminal: give one of them",
+                          user_of_stdio(raw));
+    if (options->chipset == PC_CHIPSET_I440FX)
+        return TRUE;
+    if (raw->screendump || options->display != OPTIONS_DISPLAY_NONE)
+        return fail_usage(error, "the machine isa has no display adapter: give --machine pc for --%s",
+                          raw->screendump ? "screendump" : "display");
+    return TRUE;
+}
+
 static gboolean take_serial(struct options *options, char **specs, GError **error)
 {
-    static char *standard[] = { (char *)"stdio", NULL };
+    static char *standard[] = { (char *)"stdio", NULL }, *none[] = { NULL };
     if (!specs)
-        specs = standard;
+        specs = options->display == OPTIONS_DISPLAY_TERMINAL ? none : standard;
     if (g_strv_length(specs) > OPTIONS_SERIAL_MAX)
         return fail_usage(error, "there are four serial ports, so --serial can be given four times at most");
     bool stdio = false;
@@ -200,16 +279,6 @@ const char *options_engine_name(enum d86_engine engine)
 const char *options_split_name(enum d86_split split)
 {
     return split_names[split];
-}
-
-/* Index of `text` among `count` names, or -1. */
-static int name_index(const char *text, const char *const *names, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (!strcmp(text, names[i]))
-            return (int)i;
-    }
-    return -1;
 }
 
 static gboolean take_engine(struct options *options, const struct raw_options *raw, GError **error)
@@ -281,32 +350,8 @@ static gboolean take_stats(struct options *options, const char *text, GError **e
     return TRUE;
 }
 
-static const char *const machine_names[] = {
-    [PC_CHIPSET_ISA] = "isa",
-    [PC_CHIPSET_I440FX] = "pc",
-};
-
-const char *options_machine_name(enum pc_chipset chipset)
-{
-    return machine_names[chipset];
-}
-
-/* A BIOS is written for a chipset; a kernel starts sooner where it has less to look for. */
-static gboolean take_chipset(struct options *options, const struct raw_options *raw, GError **error)
-{
-    int chipset = raw->bios ? PC_CHIPSET_I440FX : PC_CHIPSET_ISA;
-    if (raw->machine)
-        chipset = name_index(raw->machine, machine_names, G_N_ELEMENTS(machine_names));
-    if (chipset < 0)
-        return fail_usage(error, "--machine '%s' is unknown: give isa or pc", raw->machine);
-    options->chipset = (enum pc_chipset)chipset;
-    return TRUE;
-}
-
 static gboolean take_machine(struct options *options, const struct raw_options *raw, GError **error)
 {
-    if (!take_chipset(options, raw, error))
-        return FALSE;
     if (!take_engine(options, raw, error) || !take_translate(options, raw->translate, error) ||
         !take_audit(options, raw->audit, error) || !take_keys(options, raw->simulate_keys, error) ||
         !take_stats(options, raw->stats, error))
@@ -323,7 +368,6 @@ static gboolean take_machine(struct options *options, const struct raw_options *
         return fail_usage(error, "--rtc '%s' is unknown: give utc or local", raw->rtc);
     options->local_time = raw->rtc && !strcmp(raw->rtc, "local");
     options->keep_halted = raw->keep_halted;
-    options->screendump = g_strdup(raw->screendump);
     options->in_process = raw->in_process;
     options->eager = raw->eager;
     options->trace = g_strdupv(raw->trace);
@@ -360,6 +404,7 @@ static gboolean convert(struct options *options, const struct raw_options *raw, 
                           "'%s' belongs to no option: a kernel is given with --kernel (see duplex86 --help)",
                           raw->rest[0]);
     return take_ram(options, raw->ram, error) && take_port(options, raw->exit_port, error) &&
+           take_chipset(options, raw, error) && take_display(options, raw, error) &&
            take_serial(options, raw->serial, error) && take_debugcon(options, raw->debugcon, error) &&
            take_control(options, raw->control, error) && take_machine(options, raw, error) &&
            take_boot(options, raw, error);
@@ -423,6 +468,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
           "With interp: no confined process of its own for it (for debuggers)", NULL },
         { "cpu", 0, 0, G_OPTION_ARG_FILENAME, &raw->cpu, "Processor model; 'help' lists them", "MODEL" },
         { "rtc", 0, 0, G_OPTION_ARG_FILENAME, &raw->rtc, "Clock of the guest: utc or local (utc)", "ZONE" },
+        { "display", 0, 0, G_OPTION_ARG_FILENAME, &raw->display,
+          "Show the screen: terminal (text only) or none; else terminal, if it is free and a BIOS is started", "KIND" },
         { "screendump", 0, 0, G_OPTION_ARG_FILENAME, &raw->screendump,
           "Write the screen as it is at the end: a PNG picture, or text if FILE ends in .txt", "FILE" },
         { "exit-port", 0, 0, G_OPTION_ARG_FILENAME, &raw->exit_port,
@@ -458,9 +505,10 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
 
 static void raw_clear(struct raw_options *raw)
 {
-    char *texts[] = { raw->machine, raw->ram,   raw->kernel,    raw->append,    raw->bios,      raw->debugcon,
-                      raw->engine,  raw->split, raw->translate, raw->cpu,       raw->exit_port, raw->rtc,
-                      raw->stats,   raw->audit, raw->control,   raw->screendump };
+    char *texts[] = { raw->machine,    raw->ram,    raw->kernel, raw->append,    raw->bios,
+                      raw->debugcon,   raw->engine, raw->split,  raw->translate, raw->cpu,
+                      raw->exit_port,  raw->rtc,    raw->stats,  raw->audit,     raw->control,
+                      raw->screendump, raw->display };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(texts[i]);
     g_strfreev(raw->initrds);

@@ -23,6 +23,8 @@ enum options_action {
 
 enum options_stats { OPTIONS_STATS_NONE, OPTIONS_STATS_TEXT, OPTIONS_STATS_JSON };
 
+enum options_display { OPTIONS_DISPLAY_NONE, OPTIONS_DISPLAY_TERMINAL };
+
 struct options {
     enum options_action action;
     enum pc_chipset chipset;
@@ -46,6 +48,7 @@ struct options {
     bool simulate_keys;
     bool in_process;
     bool local_time;
+    enum options_display display;
     char *screendump; /* a file, or NULL */
     char **trace;     /* globs, or NULL */
     enum options_stats stats;

@@ -144,6 +144,7 @@ struct display_text display_text(struct display *d)
         return text;
     text.columns = f->columns + 1u;
     text.rows = f->rows + 1u;
+    text.blinks = f->blinks;
     text.cells = d->cells;
     for (unsigned row = 0; row < text.rows; row++) {
         for (unsigned column = 0; column < text.columns; column++) {

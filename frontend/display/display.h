@@ -52,6 +52,7 @@ struct display_picture display_picture(const struct display *display);
 struct display_text {
     bool is_text; /* false: graphics; nothing else counts */
     unsigned columns, rows;
+    bool blinks; /* bit 7 of an attribute makes it blink; else the background is bright */
     bool cursor; /* there is one */
     unsigned cursor_column, cursor_row;
     const uint16_t *cells; /* row by row: character in code page 437 (low byte), attribute */

@@ -11,11 +11,15 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <termios.h>
+#include <unistd.h>
 
 static struct termios saved, raw;
 static int terminal_fd = -1;
 static volatile sig_atomic_t is_raw;
+static const char *farewell; /* what the terminal is told at the end */
+static size_t farewell_size;
 
 static const int deadly[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGQUIT };
 static struct sigaction previous[G_N_ELEMENTS(deadly)];
@@ -26,8 +30,16 @@ void terminal_restore(void)
         return;
     int keep = errno;
     is_raw = 0;
+    if (farewell && write(STDOUT_FILENO, farewell, farewell_size) < 0)
+        errno = keep; /* nobody is there to be told */
     tcsetattr(terminal_fd, TCSANOW, &saved);
     errno = keep;
+}
+
+void terminal_at_end(const char *text)
+{
+    farewell_size = text ? strlen(text) : 0;
+    farewell = text;
 }
 
 void terminal_renew(void)

@@ -215,8 +215,11 @@ static void announce(const struct machine *m)
 gboolean machine_run(struct machine *m, int *status, GError **error)
 {
     announce(m);
+    if (!screen_open(m, error))
+        return FALSE;
     g_idle_add(start_vcpu, m);
     g_main_loop_run(m->loop);
+    screen_close(m);
     if (m->running)
         pthread_join(m->vcpu_thread, NULL);
     m->running = false;
@@ -264,6 +267,7 @@ void machine_free(struct machine *m)
 {
     if (!m)
         return;
+    screen_close(m);
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++)
         backend_close(m->serial[i]);
     backend_close(m->debugcon);

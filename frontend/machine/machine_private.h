@@ -54,7 +54,8 @@ struct machine {
     struct pc_config config;
     struct pc *pc;
     struct backend *serial[OPTIONS_SERIAL_MAX], *debugcon;
-    struct trace *trace; /* NULL: none wanted */
+    struct terminal_display *terminal; /* NULL: the screen is not shown there */
+    struct trace *trace;               /* NULL: none wanted */
 
     unsigned holds;       /* who wants the guest to stand still; changed atomically, also without the lock */
     pthread_cond_t still; /* `in_guest` became false, and somebody wants that */
@@ -125,7 +126,11 @@ extern const struct pc_callbacks board_callbacks;
 /* run.c: the vCPU's thread. */
 void *run_vcpu(void *machine);
 
-/* screen.c: to a file, as --screendump has it. */
+/* screen.c: show the screen as --display has it, until it is closed, which may be done again. Without the
+ * lock. */
+gboolean screen_open(struct machine *m, GError **error);
+void screen_close(struct machine *m);
+/* To a file, as --screendump has it. */
 gboolean screen_dump(struct machine *m, const char *path, GError **error);
 
 /* report.c */

@@ -6,6 +6,7 @@
 #include "machine_private.h"
 
 #include "error.h"
+#include "terminal_display.h"
 
 static void give_frame(void *ctx, struct video_frame *frame)
 {
@@ -28,6 +29,32 @@ gboolean machine_screen(struct machine *m, struct display_source *source)
         .frame = give_frame, .activity = give_activity, .memory = m->config.video_memory, .ctx = m
     };
     return source->memory != NULL;
+}
+
+static void on_key(void *ctx, uint16_t code, bool down)
+{
+    machine_key(ctx, code, down);
+}
+
+static void on_quit(void *ctx)
+{
+    machine_stop(ctx, STATUS_QUIT);
+}
+
+gboolean screen_open(struct machine *m, GError **error)
+{
+    const struct terminal_display_owner owner = { .key = on_key, .quit = on_quit, .ctx = m };
+    struct display_source source;
+    if (m->options->display != OPTIONS_DISPLAY_TERMINAL || !machine_screen(m, &source))
+        return TRUE;
+    m->terminal = terminal_display_open(&source, &owner, error);
+    return m->terminal != NULL;
+}
+
+void screen_close(struct machine *m)
+{
+    terminal_display_close(m->terminal);
+    m->terminal = NULL;
 }
 
 /* A picture, or the text if the file's name says so. Nothing changes any more: the guest is stopped. */

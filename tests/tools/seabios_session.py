@@ -27,9 +27,10 @@ def rows_of_e820(log):
 
 
 def check_log(log, ram):
-    for line in ("Running on QEMU (i440fx)", "QEMU fw_cfg DMA interface supported", "Found 2 PCI devices",
+    for line in ("Running on QEMU (i440fx)", "QEMU fw_cfg DMA interface supported",
                  "PCI: init bdf=00:00.0 id=8086:1237", "PCI: init bdf=00:01.0 id=8086:7000",
-                 "PIIX3/PIIX4 init: elcr=00 0c", "No bootable device."):
+                 "PCI: Using 00:02.0 for primary VGA",
+                 "VBE DISPI: lfb_addr=fd000000, size 16 MB", "PIIX3/PIIX4 init: elcr=00 0c", "No bootable device."):
         if line not in log:
             raise Failure(f"the log does not say {line!r}")
     for word in ("Unable to unlock ram", "WARNING"):
@@ -42,6 +43,14 @@ def check_log(log, ram):
         raise Failure(f"the memory map has RAM at {found}, not {expected}")
 
 
+def check_screen(text):
+    """What SeaBIOS says by INT 10h, in characters at B8000h."""
+    if not re.match(r"SeaBIOS \(version [^)]+\)\n", text):
+        raise Failure("SeaBIOS's name is not at the top of the screen")
+    if "\nNo bootable device.\n" not in text:
+        raise Failure("the screen does not say 'No bootable device.'")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--program", required=True)
@@ -52,8 +61,9 @@ def main():
 
     with tempfile.TemporaryDirectory() as folder:
         log_name = os.path.join(folder, "log")
+        screen_name = os.path.join(folder, "screen.txt")
         command = [args.program, "--machine", "pc", "--engine", args.engine, "--ram", f"{args.ram}M",
-                   "--serial", "stdio", "--debugcon", "file:" + log_name]
+                   "--serial", "stdio", "--debugcon", "file:" + log_name, "--screendump", screen_name]
         machine = Machine(command)
         log = ""
         try:
@@ -67,6 +77,8 @@ def main():
             if status != QUIT_STATUS:
                 raise Failure(f"the program ended with status {status}, not {QUIT_STATUS}")
             check_log(log, args.ram << 20)
+            with open(screen_name, encoding="utf-8") as file:
+                check_screen(file.read())
         except Failure as failure:
             reason = machine.refused() or ""
             if "no SeaBIOS" in reason or "cannot create the virtual processor" in reason:

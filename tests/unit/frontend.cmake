@@ -18,3 +18,4 @@ set_tests_properties(test_cli PROPERTIES LABELS unit TIMEOUT 300)
 
 # Pictures; the file is read back with libpng.
 d86_unit_test(test_display SOURCES unit/test_display.c LIBRARIES d86-display PkgConfig::PNG)
+d86_unit_test(test_terminal_display SOURCES unit/test_terminal_display.c LIBRARIES d86-display)
