@@ -36,6 +36,7 @@ struct machine {
     uint64_t event_args[MACHINE_EVENTS][DEVICE_EVENT_ARGS];
     unsigned event_count;
     unsigned memory_changes, ports_changes;
+    uint8_t *video;       /* the display adapter's memory; NULL: there is none */
     uint8_t ram[1u << 20]; /* the first MiB, for bus masters, and for writes to RAM that is hidden */
 };
 
@@ -97,6 +98,15 @@ static inline void machine_ram(void *ctx, uint64_t offset, const void *data, siz
 
     ck_assert_uint_le(offset + size, sizeof(m->ram));
     memcpy(m->ram + offset, data, size);
+}
+
+static inline void machine_video(void *ctx, uint32_t offset, const void *data, size_t size)
+{
+    struct machine *m = ctx;
+
+    ck_assert_uint_le(offset, VIDEO_MEMORY_ALL);
+    ck_assert_uint_le(size, VIDEO_MEMORY_ALL - offset);
+    memcpy(m->video + offset, data, size);
 }
 
 static inline bool machine_read(void *ctx, guest_pa pa, void *data, size_t size)
@@ -184,6 +194,7 @@ static const struct pc_callbacks machine_callbacks = {
     .ignne_changed = machine_ignne,
     .memory_changed = machine_memory,
     .ram_write = machine_ram,
+    .video_write = machine_video,
     .memory_read = machine_read,
     .memory_write = machine_write,
     .ports_changed = machine_ports,
@@ -205,6 +216,7 @@ static inline void machine_start_with(struct machine *m, const struct pc_config 
     m->told_deadline = UINT64_MAX;
     m->a20 = true;
     m->exit_status = -1;
+    m->video = (uint8_t *)(uintptr_t)config->video_memory;
     ck_assert_ptr_nonnull(m->pc);
     memset(m->pc, 0xa5, pc_size());
     ck_assert_int_eq(pc_init(m->pc, config, &machine_callbacks, m), 0);
