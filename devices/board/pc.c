@@ -30,7 +30,7 @@ static bool is_present(const struct pc_config *config, unsigned slot)
 {
     if (slot >= COM1 && slot <= COM4)
         return config->serial_ports >> (slot - COM1) & 1;
-    if (slot == I440FX || slot == PIIX3 || slot == FW_CFG)
+    if (slot == I440FX || slot == PIIX3 || slot == PIIX3_IDE || slot == FW_CFG)
         return config->chipset == PC_CHIPSET_I440FX;
     if (slot == VGA)
         return config->chipset == PC_CHIPSET_I440FX && config->video_memory;
@@ -112,10 +112,22 @@ static void reset_chips(struct pc *pc)
     }
 }
 
+static bool has_drives(const struct pc_config *config)
+{
+    for (unsigned i = 0; i < PC_DRIVES; i++) {
+        if (config->drives[i])
+            return true;
+    }
+    return false;
+}
+
 static bool is_complete(const struct pc_config *config, const struct pc_callbacks *callbacks)
 {
     bool dma = callbacks->memory_read && callbacks->memory_write;
+    bool media = callbacks->medium && callbacks->transfer_data && callbacks->transfer;
 
+    if (has_drives(config) && !media)
+        return false;
     return callbacks->now_ns && callbacks->wall_clock_ns &&
            (callbacks->video_write || !config->video_memory) && (dma || config->chipset != PC_CHIPSET_I440FX);
 }
@@ -145,6 +157,7 @@ int pc_init(struct pc *pc, const struct pc_config *config, const struct pc_callb
         pc_port_read(pc, pc_rows[COM1 + com].port[0] + 6, 1); /* the line was up before: no deltas */
     }
     pc_fill_cmos(pc, config);
+    pc_fill_cmos_drives(pc);
     if (pc_has_pci(pc))
         pc_fill_fw_items(config, &pc->fw_items, pc->e820);
     return 0;

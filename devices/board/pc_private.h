@@ -31,6 +31,7 @@ enum pc_slot {
     EXIT_PORT,
     I440FX,
     PIIX3,
+    PIIX3_IDE,
     FW_CFG,
     FIRMWARE_LOG,
     VGA,
@@ -68,6 +69,8 @@ struct row {
     uint16_t port[DEVICE_MAX_PORT_RANGES];
     guest_pa mmio[DEVICE_MAX_MMIO_RANGES];
     uint8_t devfn; /* of a PCI function */
+    uint8_t drive; /* of a controller: which its unit 0 is, enum pc_drive; and how many units it has */
+    uint8_t drive_count;
     uint32_t straps;
     enum pin_source pin0;
     struct wire line[DEVICE_MAX_LINES];
@@ -117,6 +120,18 @@ void pc_count_halt(struct pc *pc);
 void pc_publish_deadline(struct pc *pc);
 /* Have PCI functions answer where their base address registers say. */
 void pc_place_functions(struct pc *pc);
+
+/* ---- pc_drives.c: disks, CDs and floppies --------------------------------------------------------------- */
+
+/* What chips ask of the board (device.h). */
+void pc_board_medium(void *board, struct device *dev, unsigned unit, struct device_medium *medium);
+uint8_t *pc_board_transfer_data(void *board, struct device *dev, unsigned unit, uint32_t size);
+void pc_board_transfer(void *board, struct device *dev, unsigned unit, enum device_transfer what,
+                       uint64_t offset, uint32_t size, uint32_t tag);
+/* What a set-up program would have stored about disks, and what to start from. */
+void pc_fill_cmos_drives(struct pc *pc);
+/* Have the IDE function answer, as firmware does. */
+void pc_open_ide(struct pc *pc);
 
 /* ---- pc_access.c: the guest's accesses ----------------------------------------------------------------- */
 

@@ -45,6 +45,8 @@ const struct row pc_rows[SLOT_COUNT] = {
     [PIIX3]         = { &piix3_device, .devfn = PCI_DEVFN(1, 0),
                         .line = { IRQ(0), IRQ(1), IRQ(2), IRQ(3), IRQ(4), IRQ(5), IRQ(6), IRQ(7), IRQ(8),
                                   IRQ(9), IRQ(10), IRQ(11), IRQ(12), IRQ(13), IRQ(14), IRQ(15) } },
+    [PIIX3_IDE]     = { &piix3_ide_device, .port = { 0x1f0, 0x3f6, 0x170, 0x376 }, .devfn = PCI_DEVFN(1, 1),
+                        .drive = PC_DRIVE_HDA, .drive_count = PIIX3_IDE_UNITS, .line = { IRQ(14), IRQ(15) } },
     [FW_CFG]        = { &fw_cfg_device, .port = { 0x510, 0x514 } },
     [VGA]           = { &vga_device, .port = { 0x3b0, 0x3c0, 0x3d0, 0x1ce }, .mmio = { 0xa0000 },
                         .devfn = PCI_DEVFN(2, 0), .line = { { TO_MEMORY, 0, 0 } } },

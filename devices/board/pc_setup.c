@@ -10,6 +10,7 @@
 
 #include "devices/chips.h"
 #include "fw_items.h"
+#include "pc_private.h"
 
 enum {
     CMOS_INDEX = 0x70,
@@ -220,8 +221,6 @@ void pc_fill_cmos(struct pc *pc, const struct pc_config *config)
     cmos_set_word(pc, 0x17, at_most((low - ISA_END) >> 10, 0xffff));
     cmos_set_word(pc, 0x30, at_most((low - ISA_END) >> 10, 0xffff));
     cmos_set_word(pc, 0x34, at_most(above_16m >> 16, 0xffff));
-    cmos_set(pc, 0x38, 0x10); /* SeaBIOS: third to boot is a floppy, whose sector needs its signature */
-    cmos_set(pc, 0x3d, 0x32); /* ... first a hard disk, then a CD */
     cmos_set_word(pc, 0x5b, high);
     cmos_set(pc, 0x5d, high >> 16);
     cmos_update_checksum(pc);
@@ -268,7 +267,7 @@ void pc_fill_fw_items(const struct pc_config *config, struct fw_items *items, ui
     fw_add_number(items, FW_RAM_SIZE, config->ram_size, 8);
     fw_add_number(items, FW_NB_CPUS, 1, 2);
     fw_add_number(items, FW_MAX_CPUS, 1, 2);
-    fw_add_number(items, FW_BOOT_MENU, 0, 2);
+    fw_add_number(items, FW_BOOT_MENU, config->boot_menu, 2);
     fw_add_file(items, "etc/e820", e820, end - e820);
     fw_add_file(items, "etc/boot-fail-wait", for_ever, sizeof(for_ever));
     if (config->serial_ports & 1)
@@ -318,4 +317,5 @@ void pc_firmware_defaults(struct pc *pc)
         pc_port_write(pc, writes[i].port, 1, writes[i].value);
     if (pc_has_pci(pc))
         open_upper_memory(pc);
+    pc_open_ide(pc);
 }

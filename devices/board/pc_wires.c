@@ -354,6 +354,9 @@ const struct device_board pc_board_ops = {
     .dma_write = board_dma_write,
     .contents = board_contents,
     .memory_write = board_memory_write,
+    .medium = pc_board_medium,
+    .transfer_data = pc_board_transfer_data,
+    .transfer = pc_board_transfer,
 };
 
 /* ---- What the chips next to the processor ask of it ------------------------------------------- */

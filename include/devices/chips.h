@@ -143,6 +143,18 @@ enum {
     PIIX3_PIRQS = 4,
 };
 
+/*
+ * IDE function of the PIIX3: PCI function. Ports: command and control block of the primary channel, then of
+ * the secondary one. Units 0..3 are disks or CD-ROM drives: device 0 and 1 of each channel.
+ */
+extern const struct device_type piix3_ide_device;
+
+enum {
+    PIIX3_IDE_LINE_IRQ0 = 0, /* of the primary channel; the secondary one's is 1 */
+    PIIX3_IDE_CHANNELS = 2,
+    PIIX3_IDE_UNITS = 4,
+};
+
 /* Firmware configuration device. Ports: selector and data, then the descriptor's address. Its items are its
    contents. */
 extern const struct device_type fw_cfg_device;

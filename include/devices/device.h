@@ -26,7 +26,8 @@ enum {
     DEVICE_MAX_LINKS = 2,
     DEVICE_MAX_BARS = 6,
     DEVICE_EVENT_ARGS = 4,
-    DEVICE_CONFIG_SIZE = 256, /* bytes of a PCI function's configuration space */
+    DEVICE_CONFIG_SIZE = 256,    /* bytes of a PCI function's configuration space */
+    DEVICE_TRANSFER_MAX = 65536, /* bytes that one transfer to or from a medium moves at most */
 };
 
 /* No deadline: later than any machine time. */
@@ -114,6 +115,39 @@ enum device_decode {
     DEVICE_WRITES_RAM = 1 << 1,
 };
 
+/* ---- Media ----------------------------------------------------------------------------------- */
+
+/* What is connected to a controller for disks, CDs or floppies, by unit: the controller's numbers. */
+enum device_drive {
+    DEVICE_DRIVE_NONE,
+    DEVICE_DRIVE_DISK,
+    DEVICE_DRIVE_CDROM,
+    DEVICE_DRIVE_FLOPPY,
+};
+
+/* A drive, and the medium in it. */
+struct device_medium {
+    enum device_drive drive;
+    bool present;   /* there is a medium */
+    bool read_only; /* it cannot be written */
+    uint64_t size;  /* bytes */
+};
+
+/*
+ * Something to be done with a medium. The board does it while the machine goes on, those of one unit in the
+ * order they were asked for, and tells the chip by `transferred`, never before the call that asks returns.
+ * FLUSH is done when all that was written before will survive the host's sudden end.
+ */
+enum device_transfer { DEVICE_TRANSFER_READ, DEVICE_TRANSFER_WRITE, DEVICE_TRANSFER_FLUSH };
+
+/* How it went. */
+struct device_transferred {
+    uint32_t tag;  /* the chip's number for it */
+    uint32_t done; /* bytes read or written before an error; all that were asked for: there was none */
+    bool failed;
+    const uint8_t *data; /* of a READ: `done` bytes, during the call */
+};
+
 /* ---- Chips ----------------------------------------------------------------------------------- */
 
 /*
@@ -154,6 +188,12 @@ struct device_type {
     void (*pointer)(struct device *dev, int32_t dx, int32_t dy, int32_t dz, unsigned buttons);
     /* Interrupt controllers: an INTA sequence addressed to cascade ID `cas`; returns the vector byte. */
     uint8_t (*acknowledge)(struct device *dev, unsigned cas);
+    /* Controllers of drives: a transfer is over; and a person has put a medium into the drive or taken it
+       out. A tag that the chip does not wait for (any more) is one of before a reset. */
+    void (*transferred)(struct device *dev, unsigned unit, const struct device_transferred *result);
+    void (*medium_changed)(struct device *dev, unsigned unit);
+    /* ... Has the guest locked the drive, so that nobody takes the medium out? */
+    bool (*holds_medium)(const struct device *dev, unsigned unit);
     /* Host bridges: who answers in part `segment` (chips.h) of memory: a sum of enum device_decode. */
     unsigned (*decodes)(const struct device *dev, unsigned segment);
     /* Display adapters: what of the chip's memory the processor sees at A0000h-BFFFFh as plain memory. */
@@ -167,7 +207,8 @@ struct device_type {
 
 /*
  * What the board does for a chip. All functions are required, but for those that only chips use which the
- * board has not: the last six. `board` is the board's own pointer; the board tells chips apart by dev->slot.
+ * board has not: the last nine. `board` is the board's own pointer; the board tells chips apart by
+ * dev->slot.
  */
 struct device_board {
     uint64_t (*now)(void *board);       /* machine time in ns; starts anywhere, never goes back */
@@ -186,6 +227,10 @@ struct device_board {
     bool (*dma_write)(void *board, guest_pa pa, const void *data, size_t size);
     const uint8_t *(*contents)(void *board, struct device *dev, unsigned key, uint32_t *size);
     void (*memory_write)(void *board, struct device *dev, uint32_t offset, const void *data, size_t size);
+    void (*medium)(void *board, struct device *dev, unsigned unit, struct device_medium *medium);
+    uint8_t *(*transfer_data)(void *board, struct device *dev, unsigned unit, uint32_t size);
+    void (*transfer)(void *board, struct device *dev, unsigned unit, enum device_transfer what,
+                     uint64_t offset, uint32_t size, uint32_t tag);
 };
 
 /* One chip on one board. The board fills it in; a chip reads it through the functions below. */
@@ -307,4 +352,26 @@ static inline const uint8_t *device_contents(struct device *dev, unsigned key, u
 static inline void device_memory_write(struct device *dev, uint32_t offset, const void *data, size_t size)
 {
     dev->ops->memory_write(dev->board, dev, offset, data, size);
+}
+
+/* Controllers of drives: what is there now. */
+static inline void device_medium(struct device *dev, unsigned unit, struct device_medium *medium)
+{
+    dev->ops->medium(dev->board, dev, unit, medium);
+}
+
+/* Where to put what the next transfer of this unit, a WRITE, writes: room for `size` bytes. */
+static inline uint8_t *device_transfer_data(struct device *dev, unsigned unit, uint32_t size)
+{
+    return dev->ops->transfer_data(dev->board, dev, unit, size);
+}
+
+/*
+ * Ask for `size` bytes, DEVICE_TRANSFER_MAX at most, at `offset` of the medium, all of them on it. A FLUSH
+ * has neither.
+ */
+static inline void device_transfer(struct device *dev, unsigned unit, enum device_transfer what,
+                                   uint64_t offset, uint32_t size, uint32_t tag)
+{
+    dev->ops->transfer(dev->board, dev, unit, what, offset, size, tag);
 }

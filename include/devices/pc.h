@@ -34,6 +34,17 @@ enum pc_chipset {
     PC_CHIPSET_I440FX, /* i440FX and PIIX3 */
 };
 
+/* Where drives are connected: the PIIX3's channels, device 0 and 1 each, and the floppy controller. */
+enum pc_drive {
+    PC_DRIVE_HDA,
+    PC_DRIVE_HDB,
+    PC_DRIVE_HDC,
+    PC_DRIVE_HDD,
+    PC_DRIVE_FLOPPY_A,
+    PC_DRIVE_FLOPPY_B,
+    PC_DRIVES,
+};
+
 /* What can be chosen about the machine. Zero is a sensible default for all but ram_size. */
 struct pc_config {
     uint64_t ram_size;  /* bytes; a multiple of 4 KiB, at least 1 MiB, at most PC_RAM_MAX */
@@ -43,7 +54,11 @@ struct pc_config {
     uint32_t serial_ports;       /* bit n: COM(n+1) is present, n = 0..3 */
     const uint8_t *video_memory; /* of the display adapter, VIDEO_MEMORY_ALL bytes of the caller's; NULL:
                                     there is no adapter. With a PCI bus only */
-    uint16_t exit_port;          /* I/O port that ends the program (see pc_callbacks.exit_request); 0: none */
+    enum device_drive drives[PC_DRIVES];
+    /* What firmware starts from, tried in this order: a floppy, c disk, d CD, n network; "": cda. */
+    char boot_order[4];
+    bool boot_menu;     /* it waits for a key by which a person chooses */
+    uint16_t exit_port; /* I/O port that ends the program (see pc_callbacks.exit_request); 0: none */
 };
 
 #define PC_RAM_MAX     (UINT64_C(1) << 36) /* 64 GiB: what 36 physical address bits reach */
@@ -131,6 +146,15 @@ struct pc_callbacks {
     void (*reset_request)(void *ctx, enum pc_reset_reason reason);
     /* The guest wrote v to the exit port: end the program with `status` = (2v + 1) & FFh. */
     void (*exit_request)(void *ctx, unsigned status);
+
+    /* What is in a drive, whose kind is in pc_config: all of `medium` but `drive` is to be filled in. These
+       three are required where there are drives. */
+    void (*medium)(void *ctx, enum pc_drive drive, struct device_medium *medium);
+    /* device_transfer_data() and device_transfer() of device.h: the caller does the transfer, those of one
+       drive in the order they were asked for, and then calls pc_transferred(), later. */
+    uint8_t *(*transfer_data)(void *ctx, enum pc_drive drive, uint32_t size);
+    void (*transfer)(void *ctx, enum pc_drive drive, enum device_transfer what, uint64_t offset,
+                     uint32_t size, uint32_t tag);
 
     /* Bytes the guest sent on COM(com+1). They must be taken (queued, or dropped). */
     void (*serial_transmit)(void *ctx, unsigned com, const uint8_t *bytes, size_t count);
@@ -307,6 +331,15 @@ void pc_mouse(struct pc *pc, int32_t dx, int32_t dy, int32_t dz, unsigned button
 /* How a picture of the screen would be made now (video.h), from pc_config.video_memory. False: there is no
    display adapter. */
 bool pc_video_frame(const struct pc *pc, struct video_frame *frame);
+
+/* ---- Media ----------------------------------------------------------------------------------- */
+
+/* A transfer is over. Not while the processor has the chips next to it, nor while the guest runs. */
+void pc_transferred(struct pc *pc, enum pc_drive drive, const struct device_transferred *result);
+/* A person has changed the medium of a CD-ROM or floppy drive, or taken it out: `medium` tells now. */
+void pc_medium_changed(struct pc *pc, enum pc_drive drive);
+/* The guest has locked the drive: its medium should stay, unless somebody insists. */
+bool pc_holds_medium(const struct pc *pc, enum pc_drive drive);
 
 /* ---- CMOS RAM, as a set-up program would change it ------------------------------------------- */
 

@@ -27,7 +27,7 @@ def rows_of_e820(log):
 
 
 def check_log(log, ram):
-    for line in ("Running on QEMU (i440fx)", "QEMU fw_cfg DMA interface supported",
+    for line in ("Running on QEMU (i440fx)", "QEMU fw_cfg DMA interface supported", "PCI: init bdf=00:01.1 id=8086:7010",
                  "PCI: init bdf=00:00.0 id=8086:1237", "PCI: init bdf=00:01.0 id=8086:7000",
                  "PCI: Using 00:02.0 for primary VGA",
                  "VBE DISPI: lfb_addr=fd000000, size 16 MB", "PIIX3/PIIX4 init: elcr=00 0c", "No bootable device."):

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Suites of devices/storage/ and frontend/media/.
+foreach(suite IN ITEMS ata atapi)
+    d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES d86-devices)
+endforeach()
