@@ -16,8 +16,9 @@
 #define RAM_MAX     (UINT64_C(60) << 30) /* with the hole below 4 GiB this stays inside 36 address bits */
 
 static const char SUMMARY[] =
-    "Runs a 32-bit x86 PC operating system, from a kernel file or from a BIOS ROM, on\n"
-    "any x86-64 Linux host: no hardware virtualisation, no driver, no privilege.";
+    "Runs a 32-bit x86 PC operating system, from the image of a disk, a CD or a floppy,\n"
+    "from a kernel file or from a BIOS ROM, on any x86-64 Linux host: no hardware virtualisation, no driver, "
+    "no privilege.";
 
 static const char DESCRIPTION[] =
     "Where BACKEND is one of:\n"
@@ -43,6 +44,8 @@ static const char DESCRIPTION[] =
     "  2v+1  the guest wrote v to the --exit-port\n"
     "\n"
     "Examples:\n"
+    "  duplex86 disk.img\n"
+    "  duplex86 --cdrom installer.iso --disk disk.img --boot order=d\n"
     "  duplex86 --kernel vmlinuz --initrd initrd.gz --append 'console=ttyS0'\n"
     "  duplex86 --ram 64M --kernel mykernel.elf --initrd 'module.bin its arguments'\n"
     "  duplex86 --bios bios.bin --serial file:com1.log --debugcon stdio\n"
@@ -52,7 +55,8 @@ static const char DESCRIPTION[] =
 struct raw_options {
     char *machine, *ram, *kernel, *append, *bios, *debugcon, *control, *engine, *split, *translate, *cpu,
         *exit_port, *rtc, *stats, *audit, *screendump, *display;
-    char **initrds, **serial, **trace, **rest;
+    char **initrds, **serial, **trace;
+    struct raw_media media;
     gboolean reboot, no_reboot, keep_halted, in_process, eager, simulate_keys, version;
 };
 
@@ -149,14 +153,18 @@ const char *options_machine_name(enum pc_chipset chipset)
     return machine_names[chipset];
 }
 
-/* A BIOS is written for a chipset; a kernel starts sooner where it has less to look for. */
+/* A BIOS is written for a chipset, and disks are part of it; a kernel starts sooner where it has less to look
+ * for. */
 static gboolean take_chipset(struct options *options, const struct raw_options *raw, GError **error)
 {
-    int chipset = raw->bios ? PC_CHIPSET_I440FX : PC_CHIPSET_ISA;
+    bool media = options_media_given(&raw->media);
+    int chipset = raw->bios || media ? PC_CHIPSET_I440FX : PC_CHIPSET_ISA;
     if (raw->machine)
         chipset = name_index(raw->machine, machine_names, G_N_ELEMENTS(machine_names));
     if (chipset < 0)
         return fail_usage(error, "--machine '%s' is unknown: give isa or pc", raw->machine);
+    if (media && chipset == PC_CHIPSET_ISA)
+        return fail_usage(error, "disks, CDs and floppies need --machine pc");
     options->chipset = (enum pc_chipset)chipset;
     return TRUE;
 }
@@ -383,8 +391,9 @@ static gboolean take_boot(struct options *options, const struct raw_options *raw
     options->initrds = g_strdupv(raw->initrds ? raw->initrds : none);
     if (options->action != OPTIONS_RUN)
         return TRUE;
-    if (!raw->kernel && !raw->bios && !raw->machine)
-        return fail_usage(error, "nothing to run: give --kernel FILE or --bios FILE (see duplex86 --help)");
+    if (!raw->kernel && !raw->bios && !raw->machine && !options_media_given(&raw->media))
+        return fail_usage(
+            error, "nothing to run: give an image, --kernel FILE or --bios FILE (see duplex86 --help)");
     if (!raw->kernel && !raw->bios && options->chipset != PC_CHIPSET_I440FX)
         return fail_usage(error, "nothing to run: with --machine isa give --kernel FILE or --bios FILE");
     if (raw->kernel && raw->bios)
@@ -399,10 +408,8 @@ static gboolean take_boot(struct options *options, const struct raw_options *raw
 static gboolean convert(struct options *options, const struct raw_options *raw, GError **error)
 {
     *options = (struct options){ .action = raw->version ? OPTIONS_SHOW_VERSION : OPTIONS_RUN };
-    if (raw->rest)
-        return fail_usage(error,
-                          "'%s' belongs to no option: a kernel is given with --kernel (see duplex86 --help)",
-                          raw->rest[0]);
+    if (!options_media_take(&options->media, &raw->media, error))
+        return FALSE;
     return take_ram(options, raw->ram, error) && take_port(options, raw->exit_port, error) &&
            take_chipset(options, raw, error) && take_display(options, raw, error) &&
            take_serial(options, raw->serial, error) && take_debugcon(options, raw->debugcon, error) &&
@@ -436,7 +443,7 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
     /* clang-format off */
     const GOptionEntry entries[] = {
         { "machine", 'M', 0, G_OPTION_ARG_FILENAME, &raw->machine,
-          "pc: with a PCI bus (i440FX); isa: without; else isa with --kernel and pc with --bios", "isa|pc" },
+          "pc: with a PCI bus (i440FX); isa: without; else pc, but isa with --kernel and no images", "isa|pc" },
         { "ram", 'm', 0, G_OPTION_ARG_FILENAME, &raw->ram,
           "Guest memory: a number and K, M or G (256M)", "SIZE" },
         { "kernel", 'k', 0, G_OPTION_ARG_FILENAME, &raw->kernel,
@@ -446,6 +453,7 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
         { "append", 'a', 0, G_OPTION_ARG_FILENAME, &raw->append, "The kernel's command line", "TEXT" },
         { "bios", 'b', 0, G_OPTION_ARG_FILENAME, &raw->bios,
           "Start this ROM (2 MiB at most) instead of a kernel (with --machine pc SeaBIOS)", "FILE" },
+        OPTIONS_MEDIA_ENTRIES(&raw->media),
         { "serial", 's', 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->serial,
           "Connect the next serial port (stdio)", "BACKEND" },
         { "debugcon", 'd', 0, G_OPTION_ARG_FILENAME, &raw->debugcon,
@@ -484,11 +492,11 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
         { "stats", 0, G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK, (gpointer)(uintptr_t)on_stats,
           "Show counters and times on stderr at the end; json: as one line for machines", "json" },
         { "version", 0, 0, G_OPTION_ARG_NONE, &raw->version, "Show the version", NULL },
-        { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->rest, NULL, NULL },
+        { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->media.rest, NULL, NULL },
         { 0 },
     };
     /* clang-format on */
-    GOptionContext *context = g_option_context_new("--kernel FILE | --bios FILE | --machine pc");
+    GOptionContext *context = g_option_context_new("IMAGE | --kernel FILE | --bios FILE | --machine pc");
     GOptionGroup *group = g_option_group_new(NULL, NULL, NULL, raw, NULL);
     g_option_group_add_entries(group, entries);
     g_option_context_set_main_group(context, group);
@@ -514,7 +522,7 @@ static void raw_clear(struct raw_options *raw)
     g_strfreev(raw->initrds);
     g_strfreev(raw->serial);
     g_strfreev(raw->trace);
-    g_strfreev(raw->rest);
+    raw_media_clear(&raw->media);
 }
 
 gboolean options_parse(struct options *options, int argc, char **argv, GError **error)
@@ -534,6 +542,7 @@ void options_clear(struct options *options)
     g_free(options->bios);
     g_strfreev(options->initrds);
     g_free(options->append);
+    options_media_clear(&options->media);
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++)
         g_free(options->serial[i]);
     g_free(options->debugcon);

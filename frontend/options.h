@@ -7,6 +7,7 @@
 #pragma once
 
 #include "devices/pc.h"
+#include "options_media.h"
 #include <duplex86/duplex86.h>
 
 #include <glib.h>
@@ -32,6 +33,7 @@ struct options {
     char *kernel, *bios;              /* without either the distribution's SeaBIOS is meant */
     char **initrds;                   /* NULL-terminated, never NULL */
     char *append;                     /* never NULL */
+    struct media_options media;
     char *serial[OPTIONS_SERIAL_MAX]; /* back-end of COM1.., "none" where there is none */
     char *debugcon;                   /* or "none" */
     char *control;                    /* "unix:PATH", or NULL */

@@ -426,6 +426,7 @@ static void run(struct device *dev, struct ide_channel *ch, uint8_t code)
     ch->command = (struct ide_command){ .phase = IDE_IDLE, .code = code };
     d->intrq = false;
     d->error = 0;
+    d->status &= ~(ATA_ERR | ATA_DF);
     ide_drive_interrupt(dev, ch);
     if (command)
         command->run(dev, ch, command->flags);

@@ -25,8 +25,7 @@ static uint64_t run_ns(void *ctx)
     return d86_vcpu_run_ns(m->vcpu);
 }
 
-/* Make the vCPU's thread look at its news. */
-static void rouse(struct machine *m)
+void machine_rouse(struct machine *m)
 {
     if (m->in_guest)
         d86_vcpu_kick(m->vcpu);
@@ -40,7 +39,7 @@ static void deadline_changed(void *ctx, uint64_t deadline_ns)
     m->deadline = deadline_ns;
     /* A run that ends too early, or a wait, costs less than to move the deadline of one under way. */
     if (m->waiting || (m->in_guest && deadline_ns < m->promised))
-        rouse(m);
+        machine_rouse(m);
 }
 
 /* A guest that polls is to see it. */
@@ -54,14 +53,14 @@ static void known_changed(void *ctx)
 static void intr_changed(void *ctx, bool level)
 {
     if (level)
-        rouse(ctx);
+        machine_rouse(ctx);
 }
 
 static void nmi(void *ctx)
 {
     struct machine *m = ctx;
     m->nmi_wanted = true;
-    rouse(m);
+    machine_rouse(m);
 }
 
 static void a20_changed(void *ctx, bool enabled)
@@ -126,7 +125,7 @@ static void reset_request(void *ctx, enum pc_reset_reason reason)
     struct machine *m = ctx;
     m->reset_wanted = true;
     m->reset_reason = reason;
-    rouse(m);
+    machine_rouse(m);
 }
 
 static void exit_request(void *ctx, unsigned status)
@@ -177,6 +176,9 @@ const struct pc_callbacks board_callbacks = {
     .ports_changed = ports_changed,
     .reset_request = reset_request,
     .exit_request = exit_request,
+    .medium = drives_medium,
+    .transfer_data = drives_transfer_data,
+    .transfer = drives_transfer,
     .serial_transmit = serial_transmit,
     .serial_room = serial_room,
     .debugcon = debugcon,

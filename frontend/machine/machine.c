@@ -134,13 +134,11 @@ static gboolean read_files(struct machine *m, GError **error)
 static void configure(struct machine *m)
 {
     const struct options *options = m->options;
-    m->config = (struct pc_config){
-        .ram_size = options->ram_size,
-        .bios_size = m->rom.size,
-        .chipset = options->chipset,
-        .firmware_log = options->chipset == PC_CHIPSET_I440FX && strcmp(options->debugcon, "none") != 0,
-        .exit_port = options->exit_port,
-    };
+    m->config.ram_size = options->ram_size;
+    m->config.bios_size = m->rom.size;
+    m->config.chipset = options->chipset;
+    m->config.firmware_log = options->chipset == PC_CHIPSET_I440FX && strcmp(options->debugcon, "none") != 0;
+    m->config.exit_port = options->exit_port;
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++) {
         if (strcmp(options->serial[i], "none"))
             m->config.serial_ports |= 1u << i;
@@ -162,7 +160,7 @@ static void init_locks(struct machine *m)
 /* The guest's memory is complete before a terminal changes: what fails, fails on a sane terminal. */
 static gboolean build(struct machine *m, GError **error)
 {
-    if (!read_files(m, error))
+    if (!drives_open(m, error) || !read_files(m, error))
         return FALSE;
     configure(m);
     return power_build(m, error) && power_start(m, error) && open_backends(m, error);
@@ -271,6 +269,7 @@ void machine_free(struct machine *m)
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++)
         backend_close(m->serial[i]);
     backend_close(m->debugcon);
+    drives_close(m);
     g_free(m->pc);
     d86_vm_destroy(m->vm);
     firmware_clear(&m->rom);

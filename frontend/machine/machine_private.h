@@ -10,6 +10,7 @@
 
 #include "backend.h"
 #include "clock.h"
+#include "drives.h"
 #include "firmware.h"
 #include "image.h"
 #include "machine.h"
@@ -62,6 +63,9 @@ struct machine {
     bool paused;          /* by the user; the clock is stopped then */
     struct machine_listener listeners[MACHINE_LISTENERS_MAX];
     unsigned listener_count;
+    struct medium *medium[PC_DRIVES];
+    struct transfer *prepared[PC_DRIVES]; /* writes whose data the board is putting together */
+    GQueue finished;                      /* struct transfer: not told to the board yet */
 
     bool in_guest; /* the vCPU's thread is in d86_vcpu_run(), or about to be */
     bool waiting;  /* it waits for news, with the lock given up */
@@ -121,6 +125,8 @@ gboolean guest_memory_follow(struct machine *m, GError **error);
 bool guest_memory_is_ram(const struct machine *m, uint64_t pa, uint64_t size);
 
 /* board.c: what the devices tell. */
+/* Make the vCPU's thread look at its news. */
+void machine_rouse(struct machine *m);
 extern const struct pc_callbacks board_callbacks;
 
 /* run.c: the vCPU's thread. */

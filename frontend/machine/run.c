@@ -64,13 +64,16 @@ static void promise_deadline(struct machine *m)
 static void wait_for_news(struct machine *m)
 {
     m->waiting = true;
-    if (m->deadline == DEVICE_NEVER || m->clock.stopped) {
+    if (drives_have_news(m)) {
+        /* here it is */
+    } else if (m->deadline == DEVICE_NEVER || m->clock.stopped) {
         pthread_cond_wait(&m->wake, &m->lock);
     } else {
         struct timespec until = clock_timespec(&m->clock, m->deadline);
         pthread_cond_timedwait(&m->wake, &m->lock, &until);
     }
     m->waiting = false;
+    drives_serve(m);
     serve_timers(m);
 }
 
@@ -282,6 +285,7 @@ void *run_vcpu(void *machine)
         stand_by(m);
         if (m->reset_wanted)
             power_reset(m);
+        drives_serve(m);
         serve_timers(m);
         offer_interrupts(m);
         if (m->memory_moved || m->ports_moved)

@@ -143,6 +143,14 @@ START_TEST(identify_says_what_it_is)
 }
 END_TEST
 
+START_TEST(a_new_command_forgets_the_last_ones_error)
+{
+    command28(&b, 0, 0xa1, 0, 0);
+    ck_assert_uint_eq(inb(&b, 0x1f7), READY | ERR);
+    identify();
+}
+END_TEST
+
 START_TEST(settings_show_in_identify)
 {
     command28(&b, 0, 0xc6, 0, 8);
@@ -506,6 +514,7 @@ int main(void)
     tcase_add_test(t, nien_holds_the_interrupt_back);
     tcase_add_test(t, diagnostic_passes);
     tcase_add_test(t, identify_says_what_it_is);
+    tcase_add_test(t, a_new_command_forgets_the_last_ones_error);
     tcase_add_test(t, settings_show_in_identify);
     tcase_add_test(t, reads_sectors_one_interrupt_each);
     tcase_add_test(t, dwords_at_the_data_port_are_two_words);

@@ -1,0 +1,65 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Image files as media of the guest's drives. A transfer is done by a thread of a pool, or at once where that
+ * takes no waiting; so the processor's thread never waits for the host's disk. The pool is GLib's and not
+ * io_uring, which many containers forbid, and which makes nothing faster that is in the page cache.
+ */
+#pragma once
+
+#include "devices/device.h"
+
+#include <glib.h>
+
+struct medium;
+
+struct medium_choice {
+    const char *path;
+    enum device_drive drive; /* what it goes into; a CD-ROM drive never writes */
+    bool read_only;
+    bool snapshot; /* writes go to a temporary file and are forgotten at the end */
+};
+
+/*
+ * Open an image: a regular file or a block device. It is locked as a whole (fcntl(2), F_OFD_SETLK): nobody
+ * else may use what is written here, and nobody may write what is read here. What is no whole sector at its
+ * end is left alone. NULL: with a sentence.
+ */
+struct medium *medium_open(const struct medium_choice *choice, GError **error);
+/* The last transfer under way keeps it. NULL is allowed. */
+void medium_unref(struct medium *medium);
+/* All but the kind of drive. NULL: there is no medium. */
+void medium_describe(const struct medium *medium, struct device_medium *facts);
+
+/* What somebody means who gives an image and does not say: by its contents, or its size. FALSE: the file
+   cannot be used at all, or is a kernel. */
+gboolean medium_find_drive(const char *path, enum device_drive *drive, GError **error);
+
+/* ---- Transfers -------------------------------------------------------------------------------------------
+ */
+
+struct transfer {
+    enum device_transfer what;
+    uint64_t offset;
+    uint32_t size;
+    struct device_transferred result; /* `data` is this transfer's */
+
+    /* The caller's. `done` is called in a thread of the pool, once; the transfer is the caller's again. */
+    void (*done)(struct transfer *transfer);
+    void *ctx;
+    unsigned drive;
+
+    struct medium *medium;
+    uint8_t data[];
+};
+
+struct transfer *transfer_new(uint32_t size);
+
+/*
+ * Do it, after all that were begun before. True: it is over already, and `done` is not called. A host's
+ * error is said on stderr, once of each kind.
+ */
+bool transfer_start(struct medium *medium, struct transfer *transfer);
+
+/* Wait for all transfers under way; there must be no more. */
+void transfers_finish(void);
