@@ -197,7 +197,7 @@ void ide_write_control(struct device *dev, struct ide_channel *ch, uint8_t value
 /* The settings are those of power-on again. */
 static void forget_settings(struct device *dev, struct ata_drive *d)
 {
-    d->multiple = 0;
+    d->multiple = ATA_MULTIPLE_MAX; /* Linux uses what it finds, and sets nothing */
     d->transfer_mode = 0;
     d->no_write_cache = d->no_look_ahead = false;
     d->tray_open = d->locked = false;

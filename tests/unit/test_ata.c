@@ -208,6 +208,7 @@ END_TEST
 
 START_TEST(multiple_reads_blocks)
 {
+    command28(&b, 0, 0xc6, 0, 0);
     command28(&b, 0, 0xc4, 0, 4);
     ck_assert_uint_eq(inb(&b, 0x1f7), READY | ERR);
     command28(&b, 0, 0xc6, 0, 16);

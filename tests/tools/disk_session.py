@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Linux with a disk and a CD: its own drivers find the drives, read and write, and what is in the images
+afterwards is compared with what it said it wrote.
+
+With --measure the same sequential read is timed in Duplex86 and in QEMU's emulator, on the same image, the runs
+of both interleaved.
+"""
+
+import argparse
+import gzip
+import hashlib
+import os
+import random
+import re
+import stat
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+
+from boot_session import PROMPT, Session
+from machine import Failure, Machine
+from make_initramfs import NewcArchive
+
+SKIPPED = 77  # tests/tools/boot.cmake tells ctest
+MIB = 1 << 20
+BOOT_TIMEOUT = 180
+# Each after those it needs.
+MODULES = ("scsi_common scsi_mod libata ata_piix crct10dif_common crct10dif_generic crc-t10dif crc64 "
+           "crc64_rocksoft_generic crc64-rocksoft t10-pi sd_mod cdrom sr_mod").split()
+
+
+def make_initrd(initramfs, modules, name):
+    """The initramfs of the boot tests and, in an archive of its own behind it, the modules in /modules."""
+    archive = NewcArchive()
+    archive.add("modules", stat.S_IFDIR | 0o755)
+    with tarfile.open(modules) as tar:
+        for member in tar:
+            archive.add("modules/" + member.name, stat.S_IFREG | 0o644, tar.extractfile(member).read())
+    with open(initramfs, "rb") as first, open(name, "wb") as file:
+        file.write(first.read() + gzip.compress(archive.finish(), 1))
+
+
+def make_image(name, size, seed):
+    data = random.Random(seed).randbytes(size)
+    with open(name, "wb") as file:
+        file.write(data)
+    return data
+
+
+def sha1(data):
+    return hashlib.sha1(data).hexdigest()
+
+
+class DiskSession(Session):
+    """A shell in the guest, and the kernel's drivers loaded."""
+
+    def __init__(self, machine, dma=True):
+        super().__init__(machine, argparse.Namespace())
+        machine.expect(r"BOOT-OK ", BOOT_TIMEOUT)
+        machine.expect(PROMPT, 60)
+        self.run("dmesg -n 1")
+        for module in MODULES:
+            options = " dma=0" if module == "libata" and not dma else ""
+            self.run(f"[ ! -e /modules/{module}.ko ] || insmod /modules/{module}.ko{options}")
+        self.run("i=0; while [ ! -b /dev/sda -a $i -lt 30 ]; do sleep 1; i=$((i+1)); done; [ -b /dev/sda ]")
+
+    def drop_caches(self):
+        self.run("sync; echo 3 >/proc/sys/vm/drop_caches")
+
+
+def check_disk(session, data, args):
+    sectors = len(data) // 512
+    session.run_expecting("cat /sys/block/sda/size", str(sectors))
+    session.run_expecting("cat /sys/class/ata_device/dev1.0/xfer_mode", "XFER_PIO_4" if args.pio else "XFER_MW_DMA_2")
+    session.run_expecting("sha1sum </dev/sda", sha1(data) + "  -")
+    # Something else to another place, in pieces of a sector and of many; then all again, from the disk.
+    written = bytearray(data)
+    for number, (size, where) in enumerate(((512, 3), (4096, 1000), (MIB, 7 * 256), (512, sectors - 1))):
+        count = 1 if size == 512 else 3
+        source = random.Random(number).randrange(0, len(data) // 2 // 512)
+        session.run(f"dd if=/dev/sda of=/tmp/piece bs=512 skip={source} count={size * count // 512} 2>/dev/null")
+        session.run(f"dd if=/tmp/piece of=/dev/sda bs={size} seek={where * 512 // size} count={count} "
+                    "conv=notrunc,fsync 2>/dev/null")
+        begin = where * 512 // size * size
+        written[begin:begin + size * count] = data[source * 512:source * 512 + size * count]
+        data = bytes(written)
+    session.drop_caches()
+    session.run_expecting("sha1sum </dev/sda", sha1(data) + "  -")
+    return data
+
+
+def check_cd(session, data):
+    session.run_expecting("cat /sys/block/sr0/size", str(len(data) // 512))
+    session.run_expecting("sha1sum </dev/sr0", sha1(data) + "  -")
+
+
+def check_errors(session, size):
+    """The image's end is gone behind the guest's back: that is an I/O error for it, and not the end."""
+    session.drop_caches()
+    with open(session.disk, "r+b") as file:
+        file.truncate(size // 2)
+    session.run("dd if=/dev/sda of=/dev/null bs=64k 2>/dev/null", status=1, timeout=120)
+    session.run(f"dd if=/dev/sda of=/dev/null bs=64k count={size // 2 // 65536} 2>/dev/null")
+
+
+def command_of(args, initrd, disk, cd):
+    append = "console=ttyS0 quiet"
+    return [args.program, "--machine", "pc", "--ram", "128M", "--kernel", args.kernel, "--initrd", initrd,
+            "--append", append, "--disk", disk, "--cdrom", cd] + (["--engine", args.engine] if args.engine else [])
+
+
+def run_checks(args, folder, initrd):
+    disk, cd = os.path.join(folder, "disk"), os.path.join(folder, "cd")
+    data = make_image(disk, 24 * MIB + 1536, 1)
+    cd_data = make_image(cd, 5 * MIB, 2)
+    machine = Machine(command_of(args, initrd, disk, cd))
+    try:
+        session = DiskSession(machine, dma=not args.pio)
+        session.disk = disk
+        data = check_disk(session, data, args)
+        print(f"ok    the disk, after {machine.elapsed():.1f} s")
+        check_cd(session, cd_data)
+        print("ok    the CD")
+        with open(disk, "rb") as file:
+            if file.read() != data:
+                raise Failure("the image is not what the guest wrote")
+        check_errors(session, len(data))
+        if "cannot read the image" not in machine.transcript:
+            raise Failure("the host's error was not told")
+        print("ok    errors")
+        machine.send("poweroff -f\r")
+        status = machine.wait_exit(60)
+        if status != 0:
+            raise Failure(f"the program ended with status {status}")
+    except Failure as failure:
+        reason = machine.refused() or ""
+        if "cannot create the virtual processor" in reason:
+            print(reason)
+            return SKIPPED
+        print(f"FAIL  {failure}\n----- console:\n{machine.tail()}\n-----")
+        return 1
+    finally:
+        machine.close()
+    return 0
+
+
+def measure_once(command, size_mib):
+    machine = Machine(command)
+    try:
+        session = DiskSession(machine)
+        rates = []
+        for _ in range(3):
+            session.drop_caches()
+            text = session.run(f"dd if=/dev/sda of=/dev/null bs=1M count={size_mib} 2>&1", timeout=120)
+            match = re.search(r"copied, ([0-9.]+) seconds", text)
+            rates.append(size_mib / float(match[1]))
+        return statistics.median(rates)
+    finally:
+        machine.close()
+
+
+def measure(args, folder, initrd):
+    size_mib = 256
+    disk, cd = os.path.join(folder, "disk"), os.path.join(folder, "cd")
+    make_image(disk, size_mib * MIB, 1)
+    make_image(cd, MIB, 2)
+    ours = command_of(args, initrd, disk, cd)
+    qemu = ["qemu-system-i386", "-M", "pc", "-accel", "tcg", "-m", "128", "-nodefaults", "-display", "none",
+            "-serial", "stdio", "-kernel", args.kernel, "-initrd", initrd, "-append", "console=ttyS0 quiet",
+            "-drive", f"file={disk},format=raw,if=ide,cache=writeback"]
+    rates = {"duplex86": [], "QEMU TCG": []}
+    for number in range(args.measure):
+        for name, command in (("duplex86", ours), ("QEMU TCG", qemu)):
+            rates[name].append(measure_once(command, size_mib))
+        print(f"run {number + 1}: " + ", ".join(f"{name} {values[-1]:.0f} MiB/s" for name, values in rates.items()),
+              flush=True)
+    medians = [statistics.median(values) for values in rates.values()]
+    print(f"median {medians[0]:.0f} and {medians[1]:.0f} MiB/s: {medians[0] / medians[1]:.2f} x QEMU TCG")
+    return 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--kernel", required=True)
+    parser.add_argument("--initrd", required=True, help="of the boot tests")
+    parser.add_argument("--modules", required=True, help="modules of that kernel, in a tar archive")
+    parser.add_argument("--engine")
+    parser.add_argument("--pio", action="store_true", help="without bus master DMA")
+    parser.add_argument("--measure", type=int, metavar="RUNS", help="compare with QEMU instead")
+    args = parser.parse_args()
+    for name in (args.kernel, args.initrd, args.modules):
+        if not os.path.exists(name):
+            print(f"there is no {name}")
+            return SKIPPED
+    with tempfile.TemporaryDirectory(prefix="d86-disk-") as folder:
+        initrd = os.path.join(folder, "initrd")
+        make_initrd(args.initrd, args.modules, initrd)
+        return measure(args, folder, initrd) if args.measure else run_checks(args, folder, initrd)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
