@@ -20,6 +20,7 @@
 static int signal_fd = -1;
 static struct watch *signal_watch;
 static int received;
+static bool asked;
 
 static sigset_t watched_signals(void)
 {
@@ -38,6 +39,11 @@ static void on_signal(void *ctx)
     while (read(signal_fd, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGCONT) {
             terminal_renew();
+            continue;
+        }
+        /* A guest that can is asked to power off, once. */
+        if (info.ssi_signo == SIGTERM && !asked && machine_power_button(ctx)) {
+            asked = true;
             continue;
         }
         received = (int)info.ssi_signo;

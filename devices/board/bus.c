@@ -57,6 +57,13 @@ static uint32_t low_bytes(uint32_t value, unsigned size)
     return size >= 4 ? value : value & ((1u << size * 8) - 1);
 }
 
+bool bus_answers(const struct bus *bus, const struct device *dev, uint32_t port, unsigned size)
+{
+    const struct bus_ports *range = range_at(bus, port);
+
+    return range && range->dev == dev && takes_whole(range, port, size);
+}
+
 bool bus_is_news(struct bus *bus, uint16_t port)
 {
     if (bus->owner[port] || range_at(bus, port))

@@ -55,6 +55,9 @@ void bus_place_ports(struct bus *bus, struct device *dev, const struct device_po
 void bus_place_mmio(struct bus *bus, struct device *dev, const struct device_mmio *mmio, guest_pa base);
 void bus_displace(struct bus *bus);
 
+/* Is it this chip that answers an access of `size` bytes, whole? */
+bool bus_answers(const struct bus *bus, const struct device *dev, uint32_t port, unsigned size);
+
 /* True once for each port that no chip answers: the trace names it the first time only. */
 bool bus_is_news(struct bus *bus, uint16_t port);
 

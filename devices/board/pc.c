@@ -30,7 +30,7 @@ static bool is_present(const struct pc_config *config, unsigned slot)
 {
     if (slot >= COM1 && slot <= COM4)
         return config->serial_ports >> (slot - COM1) & 1;
-    if (slot == I440FX || slot == PIIX3 || slot == PIIX3_IDE || slot == FW_CFG)
+    if (slot == I440FX || slot == PIIX3 || slot == PIIX3_IDE || slot == PIIX4_PM || slot == FW_CFG)
         return config->chipset == PC_CHIPSET_I440FX;
     if (slot == VGA)
         return config->chipset == PC_CHIPSET_I440FX && config->video_memory;
@@ -158,14 +158,31 @@ int pc_init(struct pc *pc, const struct pc_config *config, const struct pc_callb
     }
     pc_fill_cmos(pc, config);
     pc_fill_cmos_drives(pc);
-    if (pc_has_pci(pc))
+    if (pc_has_pci(pc)) {
         pc_fill_fw_items(config, &pc->fw_items, pc->e820);
+        pc_fill_acpi(config, &pc->fw_items, &pc->acpi);
+    }
     return 0;
 }
 
 bool pc_has_pci(const struct pc *pc)
 {
     return pc->devices[I440FX].type;
+}
+
+_Static_assert((int)PC_ACPI_MAX >= ACPI_ALIGN + (int)ACPI_TABLES_MAX, "the caller has room for the tables");
+
+size_t pc_acpi_tables(const struct pc *pc, uint32_t base, uint8_t *image)
+{
+    struct acpi acpi = pc->acpi;
+
+    if (!acpi.size)
+        return 0;
+    acpi_place(&acpi, base + ACPI_ALIGN);
+    memset(image, 0, ACPI_ALIGN);
+    memcpy(image, acpi.rsdp, sizeof(acpi.rsdp));
+    memcpy(image + ACPI_ALIGN, acpi.tables, acpi.size);
+    return ACPI_ALIGN + acpi.size;
 }
 
 bool pc_add_file(struct pc *pc, const char *name, const void *data, uint32_t size)
@@ -194,6 +211,16 @@ void pc_raise_nmi(struct pc *pc)
 {
     if (pc->nmi_enabled && pc->callbacks.nmi)
         pc->callbacks.nmi(pc->ctx);
+}
+
+bool pc_power_button(struct pc *pc)
+{
+    struct device *pm = &pc->devices[PIIX4_PM];
+    bool noticed = pm->type && pm->type->sample(pm, PIIX4_PM_LINE_SCI);
+
+    pc_set_pin(pc, PIIX4_PM, PIIX4_PM_PIN_BUTTON, true);
+    pc_set_pin(pc, PIIX4_PM, PIIX4_PM_PIN_BUTTON, false);
+    return noticed;
 }
 
 void pc_set_ferr(struct pc *pc, bool active)

@@ -40,6 +40,7 @@ bool pc_take_back(struct pc *pc, const void *state)
 
     memcpy(&back, state, sizeof(back));
     valid = near_is_valid(&back);
+    back.pm_timer = pc->near_state.pm_timer; /* which only software here moves */
     if (valid)
         pc->near_state = back;
     pc->lent = false;

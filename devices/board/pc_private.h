@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "acpi_tables.h"
 #include "bus.h"
 #include "devices/chips.h"
 #include "devices/near.h"
@@ -35,6 +36,7 @@ enum pc_slot {
     FW_CFG,
     FIRMWARE_LOG,
     VGA,
+    PIIX4_PM,
     SLOT_COUNT,
 };
 
@@ -56,6 +58,7 @@ struct wire {
         TO_DEBUGCON,
         TO_EXIT,
         TO_MEMORY, /* the memory map has changed */
+        TO_POWER,  /* power off */
     } to;
     uint8_t n;
     uint8_t slot;
@@ -103,6 +106,7 @@ struct pc {
     struct pci_bus pci;
     struct fw_items fw_items;
     uint8_t e820[PC_E820_SIZE];
+    struct acpi acpi;
     struct pc_region regions[PC_REGIONS_MAX]; /* the memory map, as last told */
     unsigned region_count;
     _Alignas(16) uint8_t state[]; /* the chips' states, one after the other */
@@ -120,6 +124,8 @@ void pc_count_halt(struct pc *pc);
 void pc_publish_deadline(struct pc *pc);
 /* Have PCI functions answer where their base address registers say. */
 void pc_place_functions(struct pc *pc);
+/* Where software has put the power management registers; 0: nowhere. */
+uint32_t pc_pm_base(const struct pc *pc);
 
 /* ---- pc_drives.c: disks, CDs and floppies --------------------------------------------------------------- */
 

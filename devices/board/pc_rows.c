@@ -51,5 +51,7 @@ const struct row pc_rows[SLOT_COUNT] = {
     [VGA]           = { &vga_device, .port = { 0x3b0, 0x3c0, 0x3d0, 0x1ce }, .mmio = { 0xa0000 },
                         .devfn = PCI_DEVFN(2, 0), .line = { { TO_MEMORY, 0, 0 } } },
     [FIRMWARE_LOG]  = { &debugcon_device, .port = { 0x402 }, .link = { { TO_DEBUGCON, 0, 0 } } },
+    [PIIX4_PM]      = { &piix4_pm_device, .port = { 0xb2 }, .devfn = PCI_DEVFN(1, 3),
+                        .line = { IRQ(9), { TO_POWER, 0, 0 } } },
 };
 /* clang-format on */

@@ -8,9 +8,11 @@
  */
 #include "pc_setup.h"
 
+#include "acpi_tables.h"
 #include "devices/chips.h"
 #include "fw_items.h"
 #include "pc_private.h"
+#include "pci.h"
 
 enum {
     CMOS_INDEX = 0x70,
@@ -274,27 +276,66 @@ void pc_fill_fw_items(const struct pc_config *config, struct fw_items *items, ui
         fw_add_file(items, "etc/sercon-port", com1, sizeof(com1));
 }
 
+/* Firmware puts 32-bit devices behind RAM, but not below 2 GiB and to a whole GiB. */
+static uint32_t pci_memory(const struct pc_config *config)
+{
+    uint64_t base = ACPI_DEVICES_FLOOR;
+
+    while (base < config->ram_size && base < PCI_HOLE)
+        base += 0x40000000;
+    return base < PCI_HOLE ? base : PCI_HOLE;
+}
+
+void pc_fill_acpi(const struct pc_config *config, struct fw_items *items, struct acpi *acpi)
+{
+    const struct acpi_facts facts = {
+        .pci_memory = pci_memory(config),
+        .devices = config->serial_ports,
+    };
+
+    acpi_build(acpi, &facts);
+    fw_add_file(items, "etc/acpi/tables", acpi->tables, acpi->size);
+    fw_add_file(items, "etc/acpi/rsdp", acpi->rsdp, sizeof(acpi->rsdp));
+    fw_add_file(items, "etc/table-loader", acpi->script, acpi->script_size);
+}
+
 /* ---- PCI ------------------------------------------------------------------------------------- */
 
 enum {
     CONFADD = 0xcf8,
     CONFDATA = 0xcfc,
     CONFADD_ENABLE = 1u << 31,
+    BRIDGE = PCI_DEVFN(0, 0),
+    ISA_BRIDGE = PCI_DEVFN(1, 0),
+    POWER_MANAGEMENT = PCI_DEVFN(1, 3),
 };
 
-static void config_set(struct pc *pc, unsigned offset, uint8_t value)
+static void config_set(struct pc *pc, unsigned devfn, unsigned offset, uint8_t value)
 {
-    pc_port_write(pc, CONFADD, 4, CONFADD_ENABLE | (offset & ~3u));
+    pc_port_write(pc, CONFADD, 4, CONFADD_ENABLE | devfn << 8 | (offset & ~3u));
     pc_port_write(pc, CONFDATA + (offset & 3), 1, value);
 }
 
 /* Upper memory is RAM: writable but for the part that has a copy of the BIOS (PAM0 to PAM6). */
 static void open_upper_memory(struct pc *pc)
 {
-    config_set(pc, 0x59, 0x10);
+    config_set(pc, BRIDGE, 0x59, 0x10);
     for (unsigned pam = 1; pam <= 6; pam++)
-        config_set(pc, 0x59 + pam, 0x33);
-    pc_port_write(pc, CONFADD, 4, 0);
+        config_set(pc, BRIDGE, 0x59 + pam, 0x33);
+}
+
+/* PCI interrupts are led to IRQ 10 and 11, which are level triggered; power management is at 600h. */
+static void set_up_bridge(struct pc *pc)
+{
+    static const uint8_t irqs[] = { 10, 10, 11, 11 };
+
+    for (unsigned pirq = 0; pirq < sizeof(irqs); pirq++)
+        config_set(pc, ISA_BRIDGE, 0x60 + pirq, irqs[pirq]);
+    pc_port_write(pc, 0x4d1, 1, 1 << (10 - 8) | 1 << (11 - 8));
+    config_set(pc, POWER_MANAGEMENT, PIIX4_PM_BASE, 0x00);
+    config_set(pc, POWER_MANAGEMENT, PIIX4_PM_BASE + 1, 0x06);
+    config_set(pc, POWER_MANAGEMENT, 0x80, 1);
+    config_set(pc, POWER_MANAGEMENT, 0x3c, 9);
 }
 
 /* ---- After a BIOS ---------------------------------------------------------------------------- */
@@ -315,7 +356,10 @@ void pc_firmware_defaults(struct pc *pc)
 
     for (unsigned i = 0; i < sizeof(writes) / sizeof(writes[0]); i++)
         pc_port_write(pc, writes[i].port, 1, writes[i].value);
-    if (pc_has_pci(pc))
-        open_upper_memory(pc);
+    if (!pc_has_pci(pc))
+        return;
+    open_upper_memory(pc);
+    set_up_bridge(pc);
     pc_open_ide(pc);
+    pc_port_write(pc, CONFADD, 4, 0);
 }

@@ -83,9 +83,27 @@ static void set_intx(struct pc *pc, unsigned pin, unsigned slot, bool level)
     pc_set_pin(pc, PIIX3, PIIX3_PIN_PIRQA + line, now);
 }
 
+/* The timer is read so often that the chips next to the processor answer for it, wherever it is. */
+static void follow_pm_base(struct pc *pc)
+{
+    const struct device *pm = &pc->devices[PIIX4_PM];
+    uint32_t base = pc_pm_base(pc);
+
+    acpi_set_pm_base(&pc->acpi, base);
+    pc->near_state.pm_timer = base && bus_answers(&pc->bus, pm, base + 8, 4) ? base + 8 : 0;
+}
+
+uint32_t pc_pm_base(const struct pc *pc)
+{
+    const uint8_t *config = pc->devices[PIIX4_PM].config;
+
+    return config ? (config[PIIX4_PM_BASE] | config[PIIX4_PM_BASE + 1] << 8) & ~1u : 0;
+}
+
 void pc_place_functions(struct pc *pc)
 {
     pci_place(&pc->pci, &pc->bus);
+    follow_pm_base(pc);
     if (pc->callbacks.ports_changed)
         pc->callbacks.ports_changed(pc->ctx);
     pc_remap_memory(pc);
@@ -153,6 +171,10 @@ static void board_set_line(void *board, struct device *dev, unsigned line, bool 
     case TO_MEMORY:
         if (level)
             pc_remap_memory(pc);
+        break;
+    case TO_POWER:
+        if (level && pc->callbacks.power_off)
+            pc->callbacks.power_off(pc->ctx);
         break;
     case TO_PIN:
         pc_set_pin(pc, wire->slot, wire->n, level);

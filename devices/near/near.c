@@ -8,6 +8,7 @@
 #include "devices/near.h"
 
 #include "devices/chips.h"
+#include "pm_timer.h"
 
 /* ELCR: IRQ 0, 1, 2, 8 and 13 are edge triggered for ever (82371SB, "ELCR1", "ELCR2"). */
 static const struct {
@@ -219,6 +220,14 @@ bool near_write(struct near *near, uint16_t port, uint8_t value)
     if (!ports)
         return false;
     ports->write(dev, offset, 1, value);
+    return true;
+}
+
+bool near_read_pm_timer(const struct near *near, uint16_t port, unsigned size, uint32_t *value)
+{
+    if (size != 4 || port != near->state->pm_timer || !port)
+        return false;
+    *value = pm_timer_count(near->host->now(near->ctx));
     return true;
 }
 

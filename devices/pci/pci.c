@@ -60,6 +60,16 @@ static struct device_register rom_register(const struct device_mmio *rom)
     return r;
 }
 
+static struct device_register window_register(const struct device_port_window *window)
+{
+    return (struct device_register){
+        .offset = window->offset,
+        .size = 4,
+        .reset = BAR_IO,
+        .writable = ~(window->ports.count - 1) & 0xfffc,
+    };
+}
+
 bool pci_attach(struct pci_bus *pci, struct device *dev, unsigned devfn)
 {
     struct pci_function *f = &pci->functions[pci->count];
@@ -76,6 +86,11 @@ bool pci_attach(struct pci_bus *pci, struct device *dev, unsigned devfn)
         lay_out(f, &r);
     }
     lay_out(f, &rom);
+    for (unsigned i = 0; i < DEVICE_MAX_WINDOWS && type->window[i].ports.count; i++) {
+        struct device_register r = window_register(&type->window[i]);
+
+        lay_out(f, &r);
+    }
     f->dev = dev;
     dev->config = f->config;
     pci->at[devfn] = ++pci->count;
@@ -118,9 +133,17 @@ static void write_byte(struct pci_function *f, unsigned offset, uint8_t written)
     f->config[offset] = type->change ? type->change(f->dev, offset, value) : value;
 }
 
-static bool moves(unsigned offset)
+static bool moves(const struct device_pci *type, unsigned offset)
 {
-    return offset == COMMAND || (offset >= BAR0 && offset < BAR_END) || (offset >= ROM && offset < ROM + 4);
+    bool moved =
+        offset == COMMAND || (offset >= BAR0 && offset < BAR_END) || (offset >= ROM && offset < ROM + 4);
+
+    for (unsigned i = 0; i < DEVICE_MAX_WINDOWS && type->window[i].ports.count; i++) {
+        const struct device_port_window *w = &type->window[i];
+
+        moved = moved || offset - w->offset < 4 || offset == w->enable_offset;
+    }
+    return moved;
 }
 
 bool pci_write(struct pci_bus *pci, uint32_t address, unsigned size, uint32_t value)
@@ -134,7 +157,7 @@ bool pci_write(struct pci_bus *pci, uint32_t address, unsigned size, uint32_t va
     for (unsigned i = 0; i < size; i++) {
         unsigned offset = (address + i) & 0xff;
 
-        moved = moved || moves(offset);
+        moved = moved || moves(f->dev->type->pci, offset);
         write_byte(f, offset, value >> i * 8);
     }
     if (f->dev->type->pci->changed)
@@ -172,6 +195,14 @@ static void place_rom(const struct pci_function *f, struct bus *bus)
         bus_place_mmio(bus, f->dev, rom, base);
 }
 
+static void place_window(const struct pci_function *f, const struct device_port_window *w, struct bus *bus)
+{
+    uint32_t ports = dword_at(f, w->offset) & 0xfffc;
+
+    if (ports && f->config[w->enable_offset] & w->enable_mask)
+        bus_place_ports(bus, f->dev, &w->ports, ports);
+}
+
 void pci_place(const struct pci_bus *pci, struct bus *bus)
 {
     bus_displace(bus);
@@ -179,6 +210,9 @@ void pci_place(const struct pci_bus *pci, struct bus *bus)
         for (unsigned n = 0; n < DEVICE_MAX_BARS; n++)
             place_bar(&pci->functions[i], n, bus);
         place_rom(&pci->functions[i], bus);
+        for (unsigned n = 0;
+             n < DEVICE_MAX_WINDOWS && pci->functions[i].dev->type->pci->window[n].ports.count; n++)
+            place_window(&pci->functions[i], &pci->functions[i].dev->type->pci->window[n], bus);
     }
 }
 

@@ -128,6 +128,14 @@ static void reset_request(void *ctx, enum pc_reset_reason reason)
     machine_rouse(m);
 }
 
+static void power_off(void *ctx)
+{
+    struct machine *m = ctx;
+    if (!m->stopping)
+        g_printerr("duplex86: the guest powered off\n");
+    machine_end(m, STATUS_HALTED);
+}
+
 static void exit_request(void *ctx, unsigned status)
 {
     machine_end(ctx, (int)status);
@@ -175,6 +183,7 @@ const struct pc_callbacks board_callbacks = {
     .memory_write = memory_write,
     .ports_changed = ports_changed,
     .reset_request = reset_request,
+    .power_off = power_off,
     .exit_request = exit_request,
     .medium = drives_medium,
     .transfer_data = drives_transfer_data,

@@ -119,6 +119,8 @@ void power_shutdown(struct machine *m);
 gboolean guest_memory_build(struct machine *m, GError **error);
 /* The BIOS copies itself into the RAM behind its place below 1 MiB, as far as F0000h. */
 gboolean guest_memory_copy_bios(struct machine *m, GError **error);
+/* The ACPI tables, if there are any, go where kernels look for them. */
+gboolean guest_memory_write_acpi(struct machine *m, GError **error);
 /* Show them as the board has it now. */
 gboolean guest_memory_follow(struct machine *m, GError **error);
 /* Is all of that RAM which the guest can write? */

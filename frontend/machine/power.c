@@ -204,7 +204,8 @@ static gboolean stand_in_for_bios(struct machine *m, const struct boot_memory *m
         .ticks = ticks_since_midnight(m),
         .map = &m->map,
     };
-    return guest_memory_copy_bios(m, error) && firmware_write_tables(memory, &facts, error);
+    return guest_memory_copy_bios(m, error) && guest_memory_write_acpi(m, error) &&
+           firmware_write_tables(memory, &facts, error);
 }
 
 gboolean power_start(struct machine *m, GError **error)

@@ -168,3 +168,15 @@ extern const struct device_type vga_device;
 enum {
     VGA_LINE_MEMORY = 0, /* pulses: its `window` is another now */
 };
+
+/* Power management of the PIIX4: PCI function. Ports: APM control and status (B2h). */
+extern const struct device_type piix4_pm_device;
+
+enum {
+    PIIX4_PM_LINE_SCI = 0, /* level; sampled it says whether the power button would be noticed */
+    PIIX4_PM_LINE_OFF = 1, /* pulses high: power off */
+    PIIX4_PM_PIN_BUTTON = 0,
+    PIIX4_PM_BASE = 0x40,        /* PMBA: where its registers are */
+    PIIX4_PM_ACPI_ENABLE = 0xf1, /* what firmware's SMI handler knows by APMC */
+    PIIX4_PM_ACPI_DISABLE = 0xf0,
+};

@@ -25,6 +25,7 @@ enum {
     DEVICE_MAX_LINES = 16,
     DEVICE_MAX_LINKS = 2,
     DEVICE_MAX_BARS = 6,
+    DEVICE_MAX_WINDOWS = 2,
     DEVICE_EVENT_ARGS = 4,
     DEVICE_CONFIG_SIZE = 256,    /* bytes of a PCI function's configuration space */
     DEVICE_TRANSFER_MAX = 65536, /* bytes that one transfer to or from a medium moves at most */
@@ -88,6 +89,16 @@ struct device_bar {
 };
 
 /*
+ * Ports that another register moves than those: a dword whose bit 0 reads as 1, with the base in its low
+ * half. They answer while a bit elsewhere in configuration space is set.
+ */
+struct device_port_window {
+    uint8_t offset;
+    uint8_t enable_offset, enable_mask;
+    struct device_ports ports; /* a power of two of them, at least 4; 0 ends the list */
+};
+
+/*
  * What makes a chip a function on the PCI bus. The registers are data: the board answers for them and tells
  * the chip. Those not listed, and no base address registers, read as 0 and cannot be written. (PCI Local Bus
  * Specification 2.1, "Configuration Space".)
@@ -96,6 +107,7 @@ struct device_pci {
     const struct device_register *registers;
     struct device_bar bar[DEVICE_MAX_BARS];
     struct device_mmio rom; /* what the expansion ROM's base address register moves, of at least 2 KiB */
+    struct device_port_window window[DEVICE_MAX_WINDOWS];
     /* Software writes, and the byte at `offset` is to become `value`: returns what it does become. */
     uint8_t (*change)(struct device *dev, unsigned offset, uint8_t value);
     /* Such a write is done; dev->config has the new values. */

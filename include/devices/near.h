@@ -2,9 +2,10 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The chips next to the processor: two 8259A, an 8254 and the latch at port 80h, wired to each other as on a
- * PC. They are a part of the board by themselves because a kernel's timer tick is a talk with them and with
- * nobody else: whoever runs the processor can be lent their state, and then a tick needs nobody else.
- * No libc; used by devices/board/ and by the executor.
+ * PC, and the power management timer, which is a clock and nothing else. They are a part of the board by
+ * themselves because a kernel's timer tick is a talk with them and with nobody else: whoever runs the
+ * processor can be lent their state, and then a tick needs nobody else. No libc; used by devices/board/ and
+ * by the executor.
  */
 #pragma once
 
@@ -27,6 +28,7 @@ struct near_state {
     _Alignas(8) uint8_t pit[NEAR_PIT_SIZE];
     uint8_t post[NEAR_POST_SIZE];
     uint64_t halted_ns; /* how long the guest has been halted; the board with the clocks counts it */
+    uint16_t pm_timer;  /* port of the power management timer; 0: it has none */
     uint8_t intr;       /* level of the processor's INTR pin, 0 or 1 */
 };
 
@@ -56,6 +58,9 @@ bool near_is_valid(const struct near_state *state);
 /* Access of one byte; false: the port is not theirs. */
 bool near_read(struct near *near, uint16_t port, uint8_t *value);
 bool near_write(struct near *near, uint16_t port, uint8_t value);
+
+/* A whole read of the power management timer, which is computed from the machine time; false: not there. */
+bool near_read_pm_timer(const struct near *near, uint16_t port, unsigned size, uint32_t *value);
 
 /* Interrupt request n, 0 to 15, but not those driven in here. */
 void near_set_irq(struct near *near, unsigned irq, bool level);

@@ -144,6 +144,8 @@ struct pc_callbacks {
     void (*ports_changed)(void *ctx);
     /* The guest asks for a reset: reset the processor and call pc_reset(), or end the program. */
     void (*reset_request)(void *ctx, enum pc_reset_reason reason);
+    /* The guest switched the power off: end the program. */
+    void (*power_off)(void *ctx);
     /* The guest wrote v to the exit port: end the program with `status` = (2v + 1) & FFh. */
     void (*exit_request)(void *ctx, unsigned status);
 
@@ -196,6 +198,15 @@ void pc_reset(struct pc *pc);
  * what the BIOS would have: a copy of itself.
  */
 void pc_firmware_defaults(struct pc *pc);
+
+enum { PC_ACPI_MAX = 8192 };
+
+/*
+ * For a guest without a BIOS: the ACPI tables as they are in memory at `base`, a multiple of 64 below 1 MiB
+ * from E0000h on where guests look for them. Fills at most PC_ACPI_MAX bytes and returns how many; 0: there
+ * is no ACPI.
+ */
+size_t pc_acpi_tables(const struct pc *pc, uint32_t base, uint8_t *image);
 
 /*
  * Give the guest's firmware a file, by the firmware configuration device: "bootorder", an option ROM. The
@@ -251,6 +262,8 @@ bool pc_intr(const struct pc *pc);
 uint8_t pc_intr_ack(struct pc *pc);
 /* Press the NMI button: the nmi callback follows unless port 70h masks it. */
 void pc_raise_nmi(struct pc *pc);
+/* Press the power button. False: the guest takes no notice of it, if only because there is none. */
+bool pc_power_button(struct pc *pc);
 /* The processor's FERR# output (x87 error with CR0.NE clear), active true. Drives IRQ 13; the guest's write
    to port F0h drops IRQ 13 and raises IGNNE# until FERR# is inactive. */
 void pc_set_ferr(struct pc *pc, bool active);

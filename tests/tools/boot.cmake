@@ -18,15 +18,19 @@ function(d86_boot_test_properties name)
         LABELS "boot;${ARGN}" TIMEOUT 400 RUN_SERIAL TRUE SKIP_RETURN_CODE 77)
 endfunction()
 
-# d86_boot_test(<name> <kernel> <engine> <how it ends> [labels...] [PROGRAM_ARG argument])
+# d86_boot_test(<name> <kernel> <engine> <how it ends> [labels...] [PROGRAM_ARG argument]
+#               [SAYS pattern...] [SAYS_NOT pattern...])
 function(d86_boot_test name kernel engine end)
-    cmake_parse_arguments(PARSE_ARGV 4 arg "" "PROGRAM_ARG" "")
+    cmake_parse_arguments(PARSE_ARGV 4 arg "" "PROGRAM_ARG" "SAYS;SAYS_NOT")
+    list(TRANSFORM arg_SAYS PREPEND "--says=")
+    list(TRANSFORM arg_SAYS_NOT PREPEND "--says-not=")
     add_test(NAME ${name}
              COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/boot_session.py"
                  --program $<TARGET_FILE:duplex86>
                  --kernel "${D86_GUESTS}/${kernel}" --initrd "${D86_GUESTS}/initramfs.gz"
                  --engine ${engine}
                  $<$<BOOL:${arg_PROGRAM_ARG}>:--program-arg=${arg_PROGRAM_ARG}>
+                 ${arg_SAYS} ${arg_SAYS_NOT}
                  --end ${end} --end-status ${status_of_${end}}
              COMMAND_EXPAND_LISTS)
     d86_boot_test_properties(${name} ${arg_UNPARSED_ARGUMENTS})
@@ -36,7 +40,9 @@ d86_boot_test(boot_686 vmlinuz-686 interp poweroff)
 d86_boot_test(boot_686_sbe vmlinuz-686 sbe reboot)
 d86_boot_test(boot_686_pae vmlinuz-686-pae interp reboot)
 d86_boot_test(boot_686_pae_sbe vmlinuz-686-pae sbe poweroff)
-d86_boot_test(boot_686_pci vmlinuz-686 sbe reboot PROGRAM_ARG --machine=pc)
+d86_boot_test(boot_686_pci vmlinuz-686 sbe poweroff PROGRAM_ARG --machine=pc
+              SAYS "ACPI: PM: .supports S0 S5" "LNKA configured for IRQ" "clocksource: acpi_pm"
+              SAYS_NOT "ACPI.*([Ee]rror|[Ww]arning|BIOS [Bb]ug)")
 d86_boot_test(boot_686_reboot vmlinuz-686 interp reboot long)
 d86_boot_test(boot_686_pae_poweroff vmlinuz-686-pae interp poweroff long)
 d86_boot_test(boot_686_escape vmlinuz-686 sbe escape long)

@@ -63,6 +63,17 @@ class Session:
                 raise Failure(f"/proc/cpuinfo lacks the flag {flag!r}: {fields['flags']}")
         return fields["model name"]
 
+    def check_messages(self):
+        """What the kernel has to have said while it booted, and what not."""
+        said = self.run("dmesg") if self.args.says + self.args.says_not else ""
+        for pattern in self.args.says:
+            if not re.search(pattern, said):
+                raise Failure(f"the kernel did not say {pattern!r}:\n{said}")
+        for pattern in self.args.says_not:
+            match = re.search(".*" + pattern + ".*", said)
+            if match:
+                raise Failure(f"the kernel said {match[0]!r}")
+
     def check_memory(self):
         kib = int(self.run("sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"))
         if not 0.8 * self.args.ram * 1024 < kib <= self.args.ram * 1024:
@@ -174,6 +185,8 @@ def parse_arguments():
     parser.add_argument("--program-arg", action="append", default=[], help="passed on (repeatable)")
     parser.add_argument("--end", choices=("poweroff", "reboot", "escape"), default="poweroff")
     parser.add_argument("--end-status", type=int, default=0, help="exit status that end must give")
+    parser.add_argument("--says", action="append", default=[], help="pattern of a kernel message there must be")
+    parser.add_argument("--says-not", action="append", default=[], help="... and of one there must not be")
     parser.add_argument("--boot-timeout", type=float, default=180)
     parser.add_argument("--idle-seconds", type=float, default=5)
     parser.add_argument("--idle-sleeps", type=float, default=2000, help="times a second, at most")

@@ -13,6 +13,10 @@ foreach(suite IN ITEMS pci piix3)
                   INCLUDES "${PROJECT_SOURCE_DIR}/devices/board" "${PROJECT_SOURCE_DIR}/devices/pci")
 endforeach()
 
+d86_unit_test(test_piix4_pm SOURCES unit/test_piix4_pm.c LIBRARIES d86-devices
+              INCLUDES "${PROJECT_SOURCE_DIR}/devices/near")
+target_compile_definitions(test_piix4_pm PRIVATE IASL="${IASL}" _GNU_SOURCE)
+
 foreach(suite IN ITEMS near near_state late_ticks)
     d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES d86-near)
 endforeach()

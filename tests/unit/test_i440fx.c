@@ -62,6 +62,8 @@ START_TEST(bridges_are_found_and_nothing_else)
 
             if (device == 1 && function == 0)
                 expected = 0x70008086;
+            if (device == 1 && function == 3)
+                expected = 0x71138086;
             pc_port_write(m.pc, 0xcf8, 4, config_address(0, device, function, 0));
             ck_assert_uint_eq(pc_port_read(m.pc, 0xcfc, 4), expected);
             pc_port_write(m.pc, 0xcf8, 4, config_address(1, device, function, 0));

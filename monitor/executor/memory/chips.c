@@ -92,11 +92,16 @@ static bool is_open(const struct vcpu *v, uint16_t port, unsigned size)
 NOINLINE int64_t chips_in(struct vcpu *v, uint16_t port, unsigned size)
 {
     uint8_t byte;
+    uint32_t count;
     if (!is_new(v))
         return CHIPS_NOT_HERE;
     if (is_lent(v, size) && near_read(&v->chips.near, port, &byte)) {
         v->counts.chip_reads++;
         return byte;
+    }
+    if (v->chips.lent && near_read_pm_timer(&v->chips.near, port, size, &count)) {
+        v->counts.chip_reads++;
+        return count;
     }
     int64_t known = known_read(v, port, size);
     if (known != CHIPS_NOT_HERE) {
