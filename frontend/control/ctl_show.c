@@ -42,11 +42,20 @@ static void show_commands(json_t *result)
         printf("%-14s %s\n", text(command, "name"), text(command, "what"));
 }
 
+/* Without the empty lines at its end. */
 static void show_screen(json_t *result)
 {
-    size_t i;
+    size_t i, empty = 0;
     json_t *line;
-    json_array_foreach(json_object_get(result, "lines"), i, line) printf("%s\n", json_string_value(line));
+    json_array_foreach(json_object_get(result, "lines"), i, line)
+    {
+        empty++;
+        if (!json_string_length(line))
+            continue;
+        while (--empty)
+            printf("\n");
+        printf("%s\n", json_string_value(line));
+    }
 }
 
 static void show_media(json_t *result)

@@ -6,6 +6,7 @@
  */
 #include "server_private.h"
 
+#include "display.h"
 #include "error.h"
 #include "lines.h"
 #include "unix_socket.h"
@@ -208,7 +209,11 @@ static void on_typed(void *ctx)
 {
     struct control_client *client = ctx;
     client->job = NULL;
-    send_line(client, control_result(client->job_id, json_object()));
+    if (typist_gave_up(client->control->typist))
+        send_line(client,
+                  control_failure(client->job_id, CONTROL_FAILED, "the guest does not read its keyboard"));
+    else
+        send_line(client, control_result(client->job_id, json_object()));
     json_decref(client->job_id);
     client->job_id = NULL;
     serve_lines(client);
@@ -280,6 +285,13 @@ static bool keys_taken(void *ctx)
     return machine_keys_taken(ctx);
 }
 
+static bool is_paused(void *ctx)
+{
+    struct machine_status status;
+    machine_status(ctx, &status);
+    return status.paused;
+}
+
 static gboolean open_socket(struct control *c, const char *spec, GError **error)
 {
     c->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -295,7 +307,9 @@ static gboolean open_socket(struct control *c, const char *spec, GError **error)
 struct control *control_open(const char *spec, struct machine *machine, GError **error)
 {
     struct control *c = g_new0(struct control, 1);
-    const struct typist_keyboard keyboard = { .key = press_key, .taken = keys_taken, .ctx = machine };
+    const struct typist_keyboard keyboard = {
+        .key = press_key, .taken = keys_taken, .paused = is_paused, .ctx = machine
+    };
     const struct machine_listener listener = { .tell = note_news, .ctx = c };
     c->machine = machine;
     c->listener = g_new0(struct unix_listener, 1);
@@ -337,6 +351,7 @@ void control_close(struct control *c)
     g_free(c->listener);
     g_ptr_array_unref(c->clients);
     typist_free(c->typist);
+    display_free(c->display);
     if (c->news_fd >= 0)
         close(c->news_fd);
     g_free(c);

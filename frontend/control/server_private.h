@@ -15,8 +15,9 @@ struct control {
     struct watch *listen_watch;
     GPtrArray *clients;
     struct typist *typist;
-    int news_fd;   /* an eventfd: there is news */
-    unsigned news; /* bits of enum machine_news; changed atomically, from any thread */
+    struct display *display; /* NULL until somebody wants to see it */
+    int news_fd;             /* an eventfd: there is news */
+    unsigned news;           /* bits of enum machine_news; changed atomically, from any thread */
     struct watch *news_watch;
 };
 
@@ -49,4 +50,5 @@ void control_perform(struct control_call *call);
 typedef void control_fn(struct control_call *call);
 
 control_fn control_registers, control_memory_read, control_memory_write, control_disassemble; /* inspect */
+control_fn control_screendump, control_text_screen;                                           /* screen */
 control_fn control_send_keys, control_type_text, control_mouse;                               /* input */

@@ -25,6 +25,8 @@ struct typist {
     struct typist_keyboard keyboard;
     GQueue *jobs; /* the first is under way */
     guint timer;  /* 0: none */
+    gint64 since; /* g_get_monotonic_time() when the guest last took something, or could not */
+    bool gave_up; /* the job that `done` is called for */
 };
 
 /* ---- Jobs ---- */
@@ -78,6 +80,7 @@ static void schedule(struct typist *t)
 {
     const struct typist_job *job = g_queue_peek_head(t->jobs);
     t->timer = job ? g_timeout_add(job->interval_ms, on_time, t) : 0;
+    t->since = g_get_monotonic_time();
 }
 
 /* Whoever is told may start and cancel jobs. */
@@ -89,16 +92,44 @@ static void finish(struct typist *t)
     typist_job_free(job);
     t->timer = 0;
     done(ctx);
+    t->gave_up = false;
     if (!t->timer)
         schedule(t);
+}
+
+/* The guest has not taken what was typed: is it to be waited for? */
+static bool is_patient(struct typist *t)
+{
+    gint64 now = g_get_monotonic_time();
+    if (t->keyboard.paused && t->keyboard.paused(t->keyboard.ctx))
+        t->since = now;
+    return now - t->since < TYPIST_PATIENCE_MS * 1000;
+}
+
+static void give_up(struct typist *t, struct typist_job *job)
+{
+    if (job->down)
+        release(t, job);
+    t->gave_up = true;
+    finish(t);
+}
+
+bool typist_gave_up(const struct typist *t)
+{
+    return t->gave_up;
 }
 
 static gboolean on_time(gpointer data)
 {
     struct typist *t = data;
     struct typist_job *job = g_queue_peek_head(t->jobs);
-    if (!t->keyboard.taken(t->keyboard.ctx))
-        return G_SOURCE_CONTINUE;
+    if (!t->keyboard.taken(t->keyboard.ctx)) {
+        if (is_patient(t))
+            return G_SOURCE_CONTINUE;
+        give_up(t, job);
+        return G_SOURCE_REMOVE;
+    }
+    t->since = g_get_monotonic_time();
     if (job->down) {
         release(t, job);
     } else if (job->next < job->strokes->len) {

@@ -19,3 +19,7 @@ set_tests_properties(test_cli PROPERTIES LABELS unit TIMEOUT 300)
 # Pictures; the file is read back with libpng.
 d86_unit_test(test_display SOURCES unit/test_display.c LIBRARIES d86-display PkgConfig::PNG)
 d86_unit_test(test_terminal_display SOURCES unit/test_terminal_display.c LIBRARIES d86-display)
+
+add_test(NAME test_control_socket
+    COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/unit/test_control_socket.py" $<TARGET_FILE:duplex86>)
+set_tests_properties(test_control_socket PROPERTIES LABELS unit TIMEOUT 300)
