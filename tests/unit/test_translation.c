@@ -351,7 +351,6 @@ START_TEST(a_target_is_forgotten_with_its_stretch)
 {
     two_that_are_linked();
     uint64_t host = found(LA + 0x2000).begin;
-    translation_note_target(t, LA + 0x2000, host);
     audit();
     ck_assert_uint_eq(find(LA + 0x2000), host);
     /* another address of the same entry */
@@ -360,7 +359,6 @@ START_TEST(a_target_is_forgotten_with_its_stretch)
     PUT(LA + 0x2001, 0x90);
     ck_assert_uint_eq(t->target[(LA + 0x2000) % TRANSLATION_TARGETS].host, NO_TARGET);
     ck_assert_uint_ne(find(LA + 0x2000), host);
-    translation_note_target(t, LA + 0x9000, TRANSLATION_STEP); /* no code: nothing is noted */
     audit();
 }
 END_TEST
@@ -524,7 +522,6 @@ START_TEST(all_is_forgotten_when_something_is_full)
 {
     PUT(LA, 0x40, 0xc3);
     PUT(LA + 0x2000, 0x0f, 0xa2, 0xc3);
-    translation_note_target(t, LA, found(LA).begin);
     uint32_t drops = t->drops;
     uint64_t flushes = v->counts.translation_flushes;
     fill_up((unsigned)_i);
@@ -589,8 +586,6 @@ static void look_up(struct rng *rng)
     if (host <= TRANSLATION_INTERPRET)
         return;
     ck_assert(translation_place(t, host, &place) && place.la == la && place.begin == host);
-    if (rng_one_in(rng, 3))
-        translation_note_target(t, la, host);
 }
 
 /* Any exit of a stretch that is: to where it leads. */

@@ -11,6 +11,7 @@
 #include "audit.h"
 #include "bind.h"
 #include "code_cache.h"
+#include "door.h"
 #include "event.h"
 #include "executor.h"
 #include "flags.h"
@@ -158,6 +159,7 @@ enum next {
     NEXT_STEP,      /* the interpreter does this instruction */
     NEXT_INTERPRET, /* ... runs a block */
     NEXT_LOOP,      /* back to the run loop: something is pending */
+    NEXT_DONE,      /* the same: an instruction was executed */
 };
 
 /*
@@ -282,7 +284,10 @@ static enum next trapped(struct vcpu *v, const struct native_trap *t)
     }
     if (t->cause == NATIVE_DOOR) {
         v->counts.native_doors++;
-        return NEXT_STEP;
+        if (!door_run(v))
+            return NEXT_STEP;
+        v->counts.steps++;
+        return NEXT_DONE;
     }
     v->counts.native_traps++;
     if (t->cause == NATIVE_SYSCALL)
@@ -442,5 +447,5 @@ enum sbe_answer sbe_run(struct vcpu *v)
     /* What is interpreted now keeps account itself, and so does lockstep. */
     if (next == NEXT_LOOP && v->engine == D86_ENGINE_SBE && sbe_possible(v))
         note_repeat(v, &before);
-    return next == NEXT_LOOP ? SBE_LOOP : next == NEXT_STEP ? SBE_STEP : SBE_INTERPRET;
+    return next >= NEXT_LOOP ? SBE_LOOP : next == NEXT_STEP ? SBE_STEP : SBE_INTERPRET;
 }

@@ -132,6 +132,7 @@ static struct code_page *make(struct vcpu *v, uint64_t frame, guest_la address)
 
     p->frame = frame;
     p->key = c->key;
+    p->number = ++c->made;
     p->linked_from = p->linked_to = 0;
     p->mapped = p->leaving = p->written = false;
     p->scan.original = v->map.ram + (frame << 12);

@@ -32,6 +32,7 @@ struct code_page {
                               scan.snippets is NULL until a site is to be promoted */
     uint64_t frame;        /* RAM-file frame; FRAME_NONE: slot is free */
     uint64_t key;          /* mode key: code_mode.c */
+    uint64_t number;       /* no other page has, or had; never 0 */
     uint32_t next_of_frame, next_in_bucket; /* slot + 1; of a free slot, next_of_frame is the next free one */
     uint32_t linked_from;  /* slot + 1 of the page whose last instruction ends here (scan_link) */
     uint32_t linked_to;    /* slot + 1 of the page in which our last instruction ends */
@@ -75,6 +76,7 @@ struct code_cache {
     uint64_t key;          /* ... that is, of this key */
     uint32_t features[2];  /* of the processor, which mode.isa was made from */
     bool snippets;         /* the segments are such that snippets work; part of the key, too */
+    uint64_t made;         /* pages so far */
     uint32_t limit;        /* slots to use, at least 4; 0: all of them. For tests */
     uint32_t fresh;        /* slots from here on were never used */
     uint32_t free;         /* first free slot below that + 1 */

@@ -293,14 +293,6 @@ static uint64_t follow_direct(struct vcpu *v)
     return host;
 }
 
-static uint64_t follow_indirect(struct vcpu *v)
-{
-    uint64_t host = translation_find(v, v->eip);
-    v->counts.translated_indirect++;
-    translation_note_target(v->translation, v->eip, host);
-    return host;
-}
-
 /*
  * Where a mapping is not for long, or none is to be had although the guest may access the page (a device,
  * code, a page table that is code's neighbour), the instruction will fault again.
@@ -340,7 +332,8 @@ static uint64_t follow(struct vcpu *v, unsigned reason)
     case REASON_DIRECT:
         return follow_direct(v);
     case REASON_INDIRECT:
-        return follow_indirect(v);
+        v->counts.translated_indirect++;
+        return translation_find(v, v->eip);
     case REASON_FAULT:
         return fault(v);
     case REASON_KICK:

@@ -509,6 +509,16 @@ static uint64_t find_or_make(struct vcpu *v, guest_la la)
     return s ? host_of(t, s, 0) : find_joined(v, la);
 }
 
+/* Who came here will often come again. */
+static void note_target(struct translation *t, guest_la la, uint64_t host)
+{
+    struct translation_place place;
+    if (!translation_place(t, host, &place))
+        return;
+    *target_of(t, la) =
+        (struct translation_target){ .negative = 0u - la, .stretch = place.stretch, .host = host };
+}
+
 uint64_t translation_find(struct vcpu *v, guest_la la)
 {
     struct translation *t = v->translation;
@@ -517,14 +527,7 @@ uint64_t translation_find(struct vcpu *v, guest_la la)
         return target->host;
     if (!has_room(t))
         translation_flush(v);
-    return find_or_make(v, la);
-}
-
-void translation_note_target(struct translation *t, guest_la la, uint64_t host)
-{
-    struct translation_place place;
-    if (!translation_place(t, host, &place))
-        return;
-    *target_of(t, la) =
-        (struct translation_target){ .negative = 0u - la, .stretch = place.stretch, .host = host };
+    uint64_t host = find_or_make(v, la);
+    note_target(t, la, host);
+    return host;
 }

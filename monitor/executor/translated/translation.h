@@ -132,11 +132,10 @@ enum {
 
 /*
  * Host code for the instruction at linear address la = EIP, translated now if it was not, or TRANSLATION_STEP
- * or TRANSLATION_INTERPRET. May raise #PF, and drop any stretch.
+ * or TRANSLATION_INTERPRET. Indirect branches to la find the way by themselves from then on. May raise #PF,
+ * and drop any stretch.
  */
 uint64_t translation_find(struct vcpu *v, guest_la la);
-/* Indirect branches to la find the way to host code there, found a moment ago, by themselves from now on. */
-void translation_note_target(struct translation *t, guest_la la, uint64_t host);
 /* No indirect branch finds its way. Once, in the executor: only there is what an empty entry leads to. */
 void translation_forget_targets(struct translation *t);
 /* Forget everything. */
