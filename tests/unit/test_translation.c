@@ -522,6 +522,7 @@ START_TEST(all_is_forgotten_when_something_is_full)
 {
     PUT(LA, 0x40, 0xc3);
     PUT(LA + 0x2000, 0x0f, 0xa2, 0xc3);
+    found(LA);
     uint32_t drops = t->drops;
     uint64_t flushes = v->counts.translation_flushes;
     fill_up((unsigned)_i);
