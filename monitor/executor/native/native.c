@@ -33,6 +33,8 @@ struct native_frame {
     uint32_t set_fs, set_gs;
     const uint32_t *pending;
     uint32_t load_all;
+    uint32_t far_eip;
+    uint16_t far_cs;
 };
 
 _Static_assert(offsetof(struct native_frame, gpr) == 16 && offsetof(struct native_frame, eip) == 48 &&
@@ -40,6 +42,8 @@ _Static_assert(offsetof(struct native_frame, gpr) == 16 && offsetof(struct nativ
                    offsetof(struct native_frame, set_fs) == 96 &&
                    offsetof(struct native_frame, pending) == 104 &&
                    offsetof(struct native_frame, load_all) == 112 &&
+                   offsetof(struct native_frame, far_eip) == 116 &&
+                   offsetof(struct native_frame, far_cs) == 120 &&
                    offsetof(struct native_frame, door) == SCAN_DOOR_OFFSET,
                "native_entry.S");
 
@@ -227,7 +231,8 @@ void native_enter(struct vcpu *v, const struct native_segments *s, uint32_t *efl
     struct native_frame *f = &run.frame;
     for (unsigned i = 0; i < 8; i++)
         f->gpr[i] = v->gpr.d[i];
-    f->eip = v->eip;
+    f->eip = f->far_eip = v->eip;
+    f->far_cs = s->cs;
     f->eflags = *eflags;
     f->pending = &v->pending;
     f->es = s->es, f->cs = s->cs, f->ss = s->ss, f->ds = s->ds, f->fs = s->fs, f->gs = s->gs;
