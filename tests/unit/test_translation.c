@@ -77,8 +77,9 @@ void block_written(struct vcpu *cpu, uint64_t frame, unsigned offset, unsigned s
     (void)cpu, (void)frame, (void)offset, (void)size;
 }
 
-struct gen_layout translated_layout(void)
+struct gen_layout translated_layout(bool segmented)
 {
+    (void)segmented;
     return (struct gen_layout){
         .fs_base = 0x100, .exit_direct = 0x108, .exit_indirect = 0x110, .call_out = 0x118
     };

@@ -274,6 +274,15 @@ struct translated {
     bool enabled;      /* by the library */
     uint64_t nothing;  /* fs_window for an FS by which not all can be accessed */
     uint64_t load_segment[X86_SREG_COUNT], pop_segment[X86_SREG_COUNT]; /* struct gen_layout */
+    /*
+     * For segmented code, by translated_segments.c: where segments are in the window, and pointers by which
+     * their limits are checked (struct gen_layout). space_key: what to add to an EIP to find it in the table
+     * of indirect branches; code_base: of CS. Both are 0 for flat code.
+     */
+    uint64_t place[X86_SREG_COUNT], limit_read[X86_SREG_COUNT], limit_write[X86_SREG_COUNT];
+    uint64_t exit_indirect_segmented, space_key;
+    uint32_t code_base;
+    uint32_t stack_space; /* the return addresses on the stack are of this space */
 };
 
 /* ---- The virtual CPU ----------------------------------------------------------------------------------- */

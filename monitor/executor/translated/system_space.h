@@ -18,6 +18,9 @@ enum { SYSTEM_SPACES = 8 };
  */
 #define SYSTEM_WINDOW(i) ((UINT64_C(2) + 2 * (uint64_t)(i)) << 32)
 
+/* Nothing is ever mapped in these 8 GiB: above the windows, below whatever else a process has. */
+#define NOTHING_BASE SYSTEM_WINDOW(SYSTEM_SPACES)
+
 struct system_spaces {
     struct shadow shadow[SYSTEM_SPACES];
     struct {

@@ -108,7 +108,7 @@ leave:
         pop     %rbx
         ret
 
-/* A direct exit whose target is not known: called from its stub, R8D is the target. */
+/* A direct exit whose target is not known: called from its stub, R8D is the target, an EIP. */
         function translated_exit_direct
         pop     %r9
         save_guest
@@ -123,8 +123,12 @@ leave:
         function translated_dispatch
         function translated_underflow
         lea     -8(%rsp), %rsp
+/* From segmented code, R8D is an EIP. In flat code nothing is added. */
+        function translated_exit_indirect_segmented
+        mov     T_SPACE_KEY(%r15), %r9
+        lea     (%r8, %r9), %r8
 /*
- * Go on at R8D: by the table, if it has it there. No flag may change, so the comparison is an addition by LEA that
+ * Go on at R8: by the table, if it has it there. No flag may change, so the comparison is an addition by LEA that
  * makes zero, and JRCXZ.
  */
         function translated_exit_indirect
@@ -133,8 +137,8 @@ leave:
         mov     T_TARGETS(%r15), %r11
         lea     (%r9, %r9), %r9
         lea     (%r11, %r9, 8), %r9
-        mov     (%r9), %ecx             /* the negative of the address */
-        lea     (%rcx, %r8), %ecx
+        mov     (%r9), %rcx             /* the negative of the key */
+        lea     (%rcx, %r8), %rcx
         jrcxz   1f
         mov     %r10, %rcx
         jmp     translated_not_found
@@ -145,6 +149,7 @@ leave:
 /* An entry of nobody's leads here too. */
         function translated_not_found
         save_guest
+        sub     T_CODE_BASE(%r15), %r8d
         mov     %r8d, T_EIP(%r15)
         mov     %rsp, T_STACK(%r15)
         mov     T_C_STACK(%r15), %rsp

@@ -18,8 +18,10 @@
 #define T_EXIT_AFTER 184
 #define T_FS_BASE    152
 #define T_NOTHING    232
-#define T_SEGMENTS   856
-#define T_CACHED     61056
+#define T_SEGMENTS   1024
+#define T_CACHED     61184
+#define T_SPACE_KEY  488
+#define T_CODE_BASE  496
 
 /* struct segment: its size; of the second eight bytes, that it is unusable. */
 #define T_SEGMENT_SIZE     24

@@ -41,15 +41,14 @@ CHECK_OFFSET(T_REASON, translated.reason);
 CHECK_OFFSET(T_STACK, translated.stack);
 CHECK_OFFSET(T_C_STACK, translated.c_stack);
 CHECK_OFFSET(T_EXIT_AFTER, translated.exit_after);
+CHECK_OFFSET(T_SPACE_KEY, translated.space_key);
+CHECK_OFFSET(T_CODE_BASE, translated.code_base);
 
 unsigned translated_switch(struct vcpu *v, uint64_t host);
 unsigned translated_switch_serialised(struct vcpu *v, uint64_t host);
 uint32_t translated_call_out(struct vcpu *v, uint32_t number);
 extern const char translated_exit_direct[], translated_exit_indirect[], translated_exit_call_out[],
-    translated_not_found[], translated_underflow[];
-
-/* Nothing is ever mapped in these 8 GiB: above the windows, below whatever else a process has. */
-#define NOTHING_BASE SYSTEM_WINDOW(SYSTEM_SPACES)
+    translated_not_found[], translated_underflow[], translated_exit_indirect_segmented[];
 
 /* ---- Coming up ----------------------------------------------------------------------------------------- */
 
@@ -62,21 +61,35 @@ static uint64_t address_of(const void *p)
 #define LOAD(sreg)     [sreg] = offsetof(struct vcpu, translated.load_segment[sreg])
 #define POP(sreg)      [sreg] = offsetof(struct vcpu, translated.pop_segment[sreg])
 
-struct gen_layout translated_layout(void)
+#define OF_EACH(what)                                                                                        \
+    {                                                                                                        \
+        what(X86_ES), what(X86_CS), what(X86_SS), what(X86_DS), what(X86_FS), what(X86_GS)                   \
+    }
+#define BASE(sreg)        offsetof(struct vcpu, seg[sreg].base)
+#define PLACE(sreg)       offsetof(struct vcpu, translated.place[sreg])
+#define LIMIT_READ(sreg)  offsetof(struct vcpu, translated.limit_read[sreg])
+#define LIMIT_WRITE(sreg) offsetof(struct vcpu, translated.limit_write[sreg])
+
+struct gen_layout translated_layout(bool segmented)
 {
     return (struct gen_layout){ .fs_base = offsetof(struct vcpu, translated.fs_base),
                                 .exit_direct = offsetof(struct vcpu, translated.exit_direct),
-                                .exit_indirect = offsetof(struct vcpu, translated.exit_indirect),
+                                .exit_indirect =
+                                    segmented ? offsetof(struct vcpu, translated.exit_indirect_segmented)
+                                              : offsetof(struct vcpu, translated.exit_indirect),
                                 .call_out = offsetof(struct vcpu, translated.call_out),
                                 .eflags = offsetof(struct vcpu, eflags),
                                 .attention = offsetof(struct vcpu, translated.attention),
                                 .if_clear = offsetof(struct vcpu, translated.if_clear),
                                 .if_set = offsetof(struct vcpu, translated.if_set),
                                 .after_sti = offsetof(struct vcpu, translated.after_sti),
-                                .selector = { SELECTOR(X86_ES), SELECTOR(X86_CS), SELECTOR(X86_SS),
-                                              SELECTOR(X86_DS), SELECTOR(X86_FS), SELECTOR(X86_GS) },
+                                .selector = OF_EACH(SELECTOR),
                                 .load_segment = { LOAD(X86_ES), LOAD(X86_DS), LOAD(X86_FS), LOAD(X86_GS) },
-                                .pop_segment = { POP(X86_ES), POP(X86_DS), POP(X86_FS), POP(X86_GS) } };
+                                .pop_segment = { POP(X86_ES), POP(X86_DS), POP(X86_FS), POP(X86_GS) },
+                                .place = OF_EACH(PLACE),
+                                .base = OF_EACH(BASE),
+                                .limit_read = OF_EACH(LIMIT_READ),
+                                .limit_write = OF_EACH(LIMIT_WRITE) };
 }
 
 uint64_t translated_no_target(void)
@@ -104,12 +117,13 @@ int translated_init(struct vcpu *v)
     t->window = v->shadow_system->base;
     t->exit_direct = address_of(translated_exit_direct);
     t->exit_indirect = address_of(translated_exit_indirect);
+    t->exit_indirect_segmented = address_of(translated_exit_indirect_segmented);
     t->call_out = address_of(translated_exit_call_out);
     t->targets = v->translation->target;
     t->nothing = NOTHING_BASE;
     translated_segment_init(v);
     t->stack = translated_stack_init(address_of(translated_underflow));
-    if (!t->stack)
+    if (!t->stack || translated_segments_init() < 0)
         return -1;
     translated_signal_init(v);
     translation_forget_targets(v->translation);
@@ -119,10 +133,16 @@ int translated_init(struct vcpu *v)
 /* ---- When ------------------------------------------------------------------------------------------------
  */
 
+static bool is_flat(const struct vcpu *v)
+{
+    return v->mode == (MODE_FLAT | MODE_CODE32 | MODE_STACK32) && v->cpl == 0 && cpu_protected(v);
+}
+
 bool translated_possible(const struct vcpu *v)
 {
-    return v->mode == (MODE_FLAT | MODE_CODE32 | MODE_STACK32) && v->cpl == 0 && cpu_protected(v) &&
-           !(v->eflags & X86_DF);
+    if (v->eflags & X86_DF)
+        return false;
+    return is_flat(v) || translated_segments_possible(v);
 }
 
 /* May code access memory by FS, whatever the offset? Otherwise it is to fault. */
@@ -136,7 +156,13 @@ static bool fs_is_open(const struct vcpu *v)
 static void prepare(struct vcpu *v)
 {
     v->translated.attention = exec_would_interrupt(v);
+    if (!is_flat(v)) {
+        translated_prepare_segments(v);
+        return;
+    }
     translated_segment_prepare(v);
+    translation_choose_space(v, NULL);
+    v->translated.space_key = v->translated.code_base = 0;
     v->translated.fs_base = v->seg[X86_FS].base;
     v->translated.fs_window = fs_is_open(v) ? v->translated.window : NOTHING_BASE;
 }
@@ -152,12 +178,14 @@ static void settle(struct vcpu *v)
     translation_check_tsc(v);
 }
 
-/* Return addresses must not lead to code that was dropped. */
+/* Return addresses must not lead to code that was dropped, nor to another space's. */
 static void check_stack(struct vcpu *v)
 {
-    if (v->translated.drops == v->translation->drops)
+    const struct translation *t = v->translation;
+    if (v->translated.drops == t->drops && v->translated.stack_space == t->space_now)
         return;
-    v->translated.drops = v->translation->drops;
+    v->translated.drops = t->drops;
+    v->translated.stack_space = t->space_now;
     v->translated.stack = translated_stack_floor();
 }
 
@@ -186,15 +214,16 @@ void translated_bind_site(struct vcpu *v, struct translation_site *site, const u
 {
     struct insn in;
     *site = (struct translation_site){ .eip = eip };
-    if (x86_decode(bytes, size, true, &in) != X86_DECODE_OK)
+    if (x86_decode(bytes, size, v->mode & MODE_CODE32, &in) != X86_DECODE_OK)
         return;
     site->length = in.length;
     site->op = in.op;
-    site->apart = translation_is_apart(v->translation, eip);
+    site->apart = !v->translation->space_now && translation_is_apart(v->translation, eip);
     if (needs_the_interpreter(&in))
         return;
     site->uop[0] = (struct uop){ .n = 1, .len = in.length };
-    block_bind_alone(v, &in, v->mode, &site->uop[0]);
+    /* Segmented code stays the same when its data segments happen to become flat. */
+    block_bind_alone(v, &in, v->translation->space_now ? v->mode & ~MODE_FLAT : v->mode, &site->uop[0]);
     site->uop[1] = (struct uop){ .run = site_done, .eip_off = in.length, .n = 2 };
 }
 
@@ -220,6 +249,7 @@ uint32_t translated_call_out(struct vcpu *v, uint32_t number)
 {
     const struct translation_site *site = &v->translation->site[number];
     uint32_t tag = v->fetch_tag, next = site->eip + site->length, drops = v->translation->drops;
+    uint32_t space = v->translation->space_now;
     v->eip = site->eip;
     run_site(v, site);
     translation_check_tsc(v);
@@ -227,8 +257,10 @@ uint32_t translated_call_out(struct vcpu *v, uint32_t number)
     /* A load of CR3, say. Where this leads to is still right if nothing was dropped. */
     if (on && v->fetch_tag != tag)
         settle(v);
-    prepare(v);
-    on = on && v->translation->drops == drops && !v->translation->changed;
+    if (on)
+        prepare(v);
+    on = on && v->translation->space_now == space && v->translation->drops == drops &&
+         !v->translation->changed;
     v->counts.translated_left += !on;
     return on;
 }
@@ -243,12 +275,12 @@ uint32_t translated_call_out(struct vcpu *v, uint32_t number)
  */
 static void note_repeat(struct vcpu *v, uint32_t eip, uint32_t count, bool repeating)
 {
-    const struct translation *t = v->translation;
-    uint32_t page = t->page_at[v->eip >> 12];
+    struct translation *t = v->translation;
+    const struct translation_page *page = t->space_now ? NULL : translation_page_at(t, v->eip);
     if (v->eip == eip && v->gpr.d[X86_ECX] == count)
         v->repeating = repeating;
     else if (page && v->translated.begun)
-        v->repeating = string_repeats(v->map.ram + (t->page[page - 1].frame << 12) + v->eip % GEN_PAGE_SIZE,
+        v->repeating = string_repeats(v->map.ram + (page->frame << 12) + v->eip % GEN_PAGE_SIZE,
                                       GEN_PAGE_SIZE - v->eip % GEN_PAGE_SIZE);
 }
 
@@ -303,7 +335,7 @@ static bool map_data(struct vcpu *v, guest_la la)
     bool churns = shadow_churns(v->shadow_system, la);
     struct walk w;
     bool mapped = shadow_fault(v, v->shadow_system, la, access) == SHADOW_MAPPED;
-    if (mapped ? churns : paging_walk(v, la, access, &w))
+    if (!v->translation->space_now && (mapped ? churns : paging_walk(v, la, access, &w)))
         translation_note_trouble(v, v->eip);
     return mapped;
 }
@@ -324,6 +356,16 @@ static uint64_t fault(struct vcpu *v)
     return TRANSLATION_STEP;
 }
 
+/* A call-out led elsewhere, perhaps into another mode. If that is all, there is nothing to look at. */
+static uint64_t go_on(struct vcpu *v)
+{
+    if (exec_must_look(v) || v->bus.count || !translated_possible(v))
+        return TRANSLATION_NOTHING;
+    settle(v);
+    prepare(v);
+    return translation_find(v, v->eip);
+}
+
 /* Translated code was left at EIP for this reason: where to go on. TRANSLATION_NOTHING: the run loop has to
  * look. */
 static uint64_t follow(struct vcpu *v, unsigned reason)
@@ -339,6 +381,8 @@ static uint64_t follow(struct vcpu *v, unsigned reason)
     case REASON_KICK:
         v->counts.translated_kicks++;
         return TRANSLATION_NOTHING;
+    case REASON_LEFT:
+        return go_on(v);
     default:
         return TRANSLATION_NOTHING;
     }

@@ -84,7 +84,7 @@ static void leave(struct sigcontext *c, const struct translation_place *place, u
 {
     struct vcpu *v = met.v;
     registers_from(v, c);
-    v->eip = place->la;
+    v->eip = place->eip;
     v->translated.stack = c->rsp;
     v->translated.reason = reason;
     v->translated.begun = c->rip != place->begin;

@@ -18,22 +18,84 @@ void translation_init(struct translation *t, uint8_t *code, const uint8_t *text)
 {
     t->code = code;
     t->text = text;
+    t->space_count = 1;
 }
 
 /* ---- Targets of indirect branches -------------------------------------------------------------------- */
 
-static struct translation_target *target_of(struct translation *t, guest_la la)
+static struct translation_target *target_of(struct translation *t, uint64_t key)
 {
-    return &t->target[la % TRANSLATION_TARGETS];
+    return &t->target[key % TRANSLATION_TARGETS];
 }
 
-/* An entry that is nobody's looks like that of address 0, which is asked for now and then, too. */
+uint64_t translation_key(const struct translation *t, const struct translation_page *p, unsigned offset)
+{
+    return translation_space_key(t, p->space) +
+           (uint32_t)(p->address + offset - t->space[p->space].segmented.base);
+}
+
+/* An entry that is nobody's looks like that of key 0, which is asked for now and then, too. */
 static void forget_target(struct translation_target *target)
 {
     *target = (struct translation_target){ .host = translated_no_target() };
 }
 
+/* ---- Spaces ------------------------------------------------------------------------------------------ */
+
+static uint32_t *space_guess(struct translation *t, const struct translation_space *space)
+{
+    const struct gen_segmented *s = &space->segmented;
+    return &t->space_hash[(s->base >> 4 ^ s->base >> 12 ^ s->limit ^ (uint32_t)s->code32 << 3) %
+                          TRANSLATION_SPACE_HASH];
+}
+
+static uint32_t find_space(const struct translation *t, const struct translation_space *space)
+{
+    uint32_t i = 1;
+    while (i < t->space_count && __builtin_memcmp(&t->space[i], space, sizeof(*space)))
+        i++;
+    return i;
+}
+
+void translation_choose_space(struct vcpu *v, const struct translation_space *space)
+{
+    struct translation *t = v->translation;
+    uint32_t *guess, i;
+    t->space_now = 0;
+    if (!space)
+        return;
+    guess = space_guess(t, space);
+    if (*guess && !__builtin_memcmp(&t->space[*guess], space, sizeof(*space))) {
+        t->space_now = *guess;
+        return;
+    }
+    i = find_space(t, space);
+    if (i == TRANSLATION_SPACES) {
+        translation_flush(v);
+        t->space_count = i = 1;
+    }
+    if (i == t->space_count) {
+        t->space[i] = *space;
+        t->space_count++;
+    }
+    t->space_now = *guess = i;
+}
+
+bool translation_may_fetch(const struct translation *t, uint32_t space, uint32_t bits)
+{
+    return !(~bits & (X86_PTE_P | X86_PTE_A | (t->space[space].user ? X86_PTE_U : 0)));
+}
+
 /* ---- Pages ------------------------------------------------------------------------------------------- */
+
+struct translation_page *translation_page_at(struct translation *t, guest_la la)
+{
+    for (uint32_t i = t->page_at[la >> 12]; i; i = t->page[i - 1].next_of_address) {
+        if (t->page[i - 1].space == t->space_now)
+            return &t->page[i - 1];
+    }
+    return NULL;
+}
 
 static bool is_known(const struct translation_page *p, unsigned offset)
 {
@@ -76,7 +138,8 @@ static bool still_leads(const struct vcpu *v, const struct translation_page *p, 
     if (p->address < span->first || p->address > span->last)
         paging_span(v, p->address, span);
     uint32_t bits = paging_span_page(v, span, p->address, &pa);
-    return !(~bits & (X86_PTE_P | X86_PTE_A)) && pa == p->pa && paging_span_executable(span, p->address);
+    return translation_may_fetch(v->translation, p->space, bits) && pa == p->pa &&
+           paging_span_executable(span, p->address);
 }
 
 static struct translation_page *make_page(struct vcpu *v, uint32_t address, uint64_t frame)
@@ -87,6 +150,8 @@ static struct translation_page *make_page(struct vcpu *v, uint32_t address, uint
     if (!frame_has_code(v, frame))
         sbe_frame_is_code(v, frame);
     *p = (struct translation_page){ .address = address,
+                                    .space = t->space_now,
+                                    .next_of_address = t->page_at[address >> 12],
                                     .frame = frame,
                                     .pa = find_pa(v, address, frame),
                                     .next_of_frame = v->code_frame[frame].translated_head,
@@ -122,9 +187,9 @@ static void drop_stretch(struct vcpu *v, uint32_t number)
     translation_unlink(t, number);
     for (uint32_t i = 0; i < s->insn_count; i++) {
         unsigned offset = t->insn[s->insns + i].guest;
-        struct translation_target *target = target_of(t, p->address + offset);
+        struct translation_target *target = target_of(t, translation_key(t, p, offset));
         p->known[offset / 64] &= ~(1ull << (offset % 64));
-        if (target->host && target->stretch == number)
+        if (target->host - (uint64_t)(uintptr_t)t->text - s->code < s->code_size)
             forget_target(target);
     }
     unlist(t, &p->stretches, number, false);
@@ -150,8 +215,11 @@ static void drop_page(struct vcpu *v, struct translation_page *p)
     for (link = region_of(t, p->address); *link != number + 1;)
         link = &t->page[*link - 1].next_of_region;
     *link = p->next_of_region;
-    t->page_at[p->address >> 12] = 0;
-    t->has_page[p->address >> 18] &= ~(1ull << (p->address >> 12 & 63));
+    for (link = &t->page_at[p->address >> 12]; *link != number + 1;)
+        link = &t->page[*link - 1].next_of_address;
+    *link = p->next_of_address;
+    if (!t->page_at[p->address >> 12])
+        t->has_page[p->address >> 18] &= ~(1ull << (p->address >> 12 & 63));
     p->frame = FRAME_NONE;
     p->next_of_region = t->free_pages;
     t->free_pages = number + 1;
@@ -202,9 +270,13 @@ static void sync_pages(struct vcpu *v, uint32_t first, uint64_t pages, struct pa
 {
     struct translation *t = v->translation;
     for (; pages; pages &= pages - 1) {
-        uint32_t number = t->page_at[first + (uint32_t)__builtin_ctzll(pages)];
-        if (!still_leads(v, &t->page[number - 1], span))
-            drop_page(v, &t->page[number - 1]);
+        uint32_t next = t->page_at[first + (uint32_t)__builtin_ctzll(pages)];
+        while (next) {
+            struct translation_page *p = &t->page[next - 1];
+            next = p->next_of_address;
+            if (!still_leads(v, p, span))
+                drop_page(v, p);
+        }
     }
 }
 
@@ -283,14 +355,9 @@ void translation_written(struct vcpu *v, uint64_t frame, unsigned offset, unsign
 
 void translation_drop_at(struct vcpu *v, guest_la la)
 {
-    struct translation *t = v->translation;
-    uint32_t page = t->page_at[la >> 12], next;
-    unsigned offset = la % GEN_PAGE_SIZE;
-    for (uint32_t i = page ? t->page[page - 1].stretches : 0; i; i = next) {
-        next = t->stretch[i - 1].next;
-        if (offset >= t->stretch[i - 1].start && offset < t->stretch[i - 1].end)
-            drop_stretch(v, i - 1);
-    }
+    const struct translation *t = v->translation;
+    for (uint32_t page = t->page_at[la >> 12]; page; page = t->page[page - 1].next_of_address)
+        drop_written(v, t->page[page - 1].stretches, false, la % GEN_PAGE_SIZE, 1);
 }
 
 void translation_drop_frame(struct vcpu *v, uint64_t frame)
@@ -334,12 +401,13 @@ static void add_sites(struct vcpu *v, const struct translation_stretch *s, const
 {
     struct translation *t = v->translation;
     const struct gen_result *r = &t->result;
+    uint32_t eip = address - t->space[t->page[s->page].space].segmented.base;
     for (uint32_t i = 0; i < r->call_out_count; i++) {
         const struct gen_call_out *c = &r->call_out[i];
         const struct gen_insn *insn = &r->insn[c->insn];
         uint32_t number = t->site_count++;
         translated_bind_site(v, &t->site[number], page + insn->guest, GEN_PAGE_SIZE - insn->guest,
-                             address + insn->guest);
+                             eip + insn->guest);
         __builtin_memcpy(t->code + s->code + c->number, &number, 4);
     }
 }
@@ -376,22 +444,24 @@ static struct translation_stretch *add_stretch(struct vcpu *v, struct translatio
     return s;
 }
 
-bool translation_generate(struct vcpu *v, const uint8_t *page, uint32_t address, unsigned start,
-                          const uint64_t *known)
+bool translation_generate(struct vcpu *v, uint32_t space, const uint8_t *page, uint32_t address,
+                          unsigned start, const uint64_t *known)
 {
     uint64_t apart[GEN_PAGE_SIZE / 64];
-    const struct gen_request request = { .page = page,
-                                         .address = address,
-                                         .start = start,
-                                         .layout = translated_layout(),
-                                         .cpl0 = true,
-                                         .segment_loads = true,
-                                         .tsc_native = v->translation->tsc_native,
-                                         .isa = code_isa(v) | 1u << X86_ISA_BASE,
-                                         .known = known,
-                                         .apart = translation_apart_in(v->translation, address, apart)
-                                                      ? apart
-                                                      : NULL };
+    const struct translation_space *s = &v->translation->space[space];
+    const struct gen_request request = {
+        .page = page,
+        .address = address,
+        .start = start,
+        .layout = translated_layout(space != 0),
+        .cpl0 = space == 0 || s->flags,
+        .tsc_native = v->translation->tsc_native && !s->user,
+        .isa = code_isa(v) | 1u << X86_ISA_BASE,
+        .known = known,
+        .segment_loads = space == 0,
+        .apart = space == 0 && translation_apart_in(v->translation, address, apart) ? apart : NULL,
+        .segmented = space ? &s->segmented : NULL
+    };
     return gen_stretch(&request, &v->translation->result);
 }
 
@@ -400,7 +470,7 @@ static const struct translation_stretch *make_stretch(struct vcpu *v, struct tra
                                                       unsigned offset)
 {
     const uint8_t *page = v->map.ram + (p->frame << 12);
-    if (!translation_generate(v, page, p->address, offset, p->known))
+    if (!translation_generate(v, p->space, page, p->address, offset, p->known))
         return NULL;
     const struct translation_stretch *s = add_stretch(v, p, offset);
     add_sites(v, s, page, p->address);
@@ -415,7 +485,8 @@ bool translation_generate_joined(struct vcpu *v, const struct translation_page *
     unsigned first = GEN_PAGE_SIZE - offset;
     __builtin_memcpy(t->joined, v->map.ram + (p->frame << 12) + offset, first);
     __builtin_memcpy(t->joined + first, v->map.ram + (tail->frame << 12), X86_INSN_MAX - first);
-    return translation_generate(v, t->joined, p->address + offset, 0, all) && t->result.insn_count == 1;
+    return translation_generate(v, p->space, t->joined, p->address + offset, 0, all) &&
+           t->result.insn_count == 1;
 }
 
 static const struct translation_stretch *make_joined(struct vcpu *v, struct translation_page *p,
@@ -467,9 +538,9 @@ static uint64_t find_known(const struct translation *t, const struct translation
 /* The page's record, made if there is none. NULL: none is to be had, *why says what to do instead. */
 static struct translation_page *page_of(struct vcpu *v, guest_la la, uint64_t *why)
 {
-    struct translation *t = v->translation;
-    if (t->page_at[la >> 12])
-        return &t->page[t->page_at[la >> 12] - 1];
+    struct translation_page *p = translation_page_at(v->translation, la);
+    if (p)
+        return p;
     uint64_t frame = paging_fetch(v, la);
     if (frame == FRAME_NONE) {
         *why = TRANSLATION_STEP;
@@ -488,11 +559,17 @@ static uint64_t find_joined(struct vcpu *v, guest_la la)
     struct translation *t = v->translation;
     uint64_t why = TRANSLATION_STEP;
     struct translation_page *tail = page_of(v, (la | 0xfff) + 1, &why);
-    if (!tail || !t->page_at[la >> 12])
+    struct translation_page *p = translation_page_at(t, la);
+    if (!tail || !p)
         return why;
-    const struct translation_stretch *s =
-        make_joined(v, &t->page[t->page_at[la >> 12] - 1], la % GEN_PAGE_SIZE, tail);
+    const struct translation_stretch *s = make_joined(v, p, la % GEN_PAGE_SIZE, tail);
     return s ? host_of(t, s, 0) : TRANSLATION_STEP;
+}
+
+/* Does the code segment end in the page? */
+static bool ends_segment(const struct translation *t, const struct translation_page *p)
+{
+    return p->space && gen_segmented_end(&t->space[p->space].segmented, p->address) < GEN_PAGE_SIZE;
 }
 
 static uint64_t find_or_make(struct vcpu *v, guest_la la)
@@ -506,28 +583,31 @@ static uint64_t find_or_make(struct vcpu *v, guest_la la)
     if (is_known(p, offset))
         return find_known(t, p, offset);
     const struct translation_stretch *s = make_stretch(v, p, offset);
-    return s ? host_of(t, s, 0) : find_joined(v, la);
+    if (s)
+        return host_of(t, s, 0);
+    return ends_segment(t, p) ? TRANSLATION_STEP : find_joined(v, la);
 }
 
 /* Who came here will often come again. */
-static void note_target(struct translation *t, guest_la la, uint64_t host)
+static void note_target(struct translation *t, uint64_t key, uint64_t host)
 {
-    struct translation_place place;
-    if (!translation_place(t, host, &place))
-        return;
-    *target_of(t, la) =
-        (struct translation_target){ .negative = 0u - la, .stretch = place.stretch, .host = host };
+    if (translation_has(t, host))
+        *target_of(t, key) = (struct translation_target){ .negative = 0 - key, .host = host };
 }
 
-uint64_t translation_find(struct vcpu *v, guest_la la)
+uint64_t translation_find(struct vcpu *v, uint32_t eip)
 {
     struct translation *t = v->translation;
-    const struct translation_target *target = target_of(t, la);
-    if (target->negative == 0u - la && translation_has(t, target->host))
+    const struct gen_segmented *segmented = &t->space[t->space_now].segmented;
+    uint64_t key = translation_space_key(t, t->space_now) + eip;
+    const struct translation_target *target = target_of(t, key);
+    if (target->negative == 0 - key && translation_has(t, target->host))
         return target->host;
+    if (t->space_now && eip > segmented->limit)
+        return TRANSLATION_STEP;
     if (!has_room(t))
         translation_flush(v);
-    uint64_t host = find_or_make(v, la);
-    note_target(t, la, host);
+    uint64_t host = find_or_make(v, segmented->base + eip);
+    note_target(t, key, host);
     return host;
 }

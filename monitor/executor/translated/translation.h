@@ -23,21 +23,36 @@ enum {
     TRANSLATION_TARGETS = 1 << 16, /* entries of the table by which indirect branches find their way */
     TRANSLATION_CODE = 64 << 20,   /* bytes of host code */
     TRANSLATION_REGIONS = 1024,    /* of 4 MiB of linear addresses each */
+    TRANSLATION_SPACES = 1024,     /* kinds of code */
+    TRANSLATION_SPACE_HASH = 256,
 };
 
 /* No page's address: beyond what the processor can address. */
 #define TRANSLATION_PA_NONE (~UINT64_C(0))
 
-/* A linear page; all its stretches go when it no longer leads to the frame, or when their bytes are written.
+/*
+ * What code depends on besides its bytes and address. The same bytes may be translated in several spaces.
+ * Space 0 is flat 32-bit code of CPL 0, of which most fields say nothing.
+ */
+struct translation_space {
+    struct gen_segmented segmented;
+    bool user;  /* CPL 3: fetches need the U bit */
+    bool flags; /* struct gen_request, cpl0 */
+};
+
+/* A linear page in a space; all its stretches go when it no longer leads to the frame, or when their bytes
+ * are written.
  */
 struct translation_page {
     uint32_t address;
     uint32_t next_of_frame, next_of_region; /* page number + 1 */
-    uint32_t stretches;                     /* newest one + 1 */
-    uint32_t tails;                         /* newest one + 1 whose last instruction ends here */
-    uint64_t frame;                         /* of the RAM file */
-    guest_pa pa;                            /* where the page tables lead to, or TRANSLATION_PA_NONE */
-    uint64_t known[GEN_PAGE_SIZE / 64];     /* offsets of the instructions in its stretches */
+    uint32_t next_of_address;               /* the same page in another space, page number + 1 */
+    uint32_t space;
+    uint32_t stretches;                 /* newest one + 1 */
+    uint32_t tails;                     /* newest one + 1 whose last instruction ends here */
+    uint64_t frame;                     /* of the RAM file */
+    guest_pa pa;                        /* where the page tables lead to, or TRANSLATION_PA_NONE */
+    uint64_t known[GEN_PAGE_SIZE / 64]; /* offsets of the instructions in its stretches */
 };
 
 struct translation_stretch {
@@ -74,10 +89,9 @@ struct translation_site {
     uint8_t length; /* 0: no instruction */
 };
 
-/* Where an indirect branch to a linear address goes. Compared is the negative: see translated_entry.S. */
+/* Where an indirect branch to a key goes. Compared is the negative: see translated_entry.S. */
 struct translation_target {
-    uint32_t negative;
-    uint32_t stretch; /* its number, for who forgets it */
+    uint64_t negative;
     uint64_t host;
 };
 
@@ -103,9 +117,13 @@ struct translation {
     uint32_t region[TRANSLATION_REGIONS]; /* pages in each, page number + 1 */
     uint64_t
         some_pages[TRANSLATION_REGIONS / 64]; /* bit n % 64 of word n / 64: there may be some in region n */
-    uint32_t page_at[1 << 20];                /* page number + 1, by linear page */
-    uint64_t has_page[(1 << 20) / 64];        /* bit n % 64 of word n / 64: page_at[n] is not 0 */
-    struct paging_seen seen;                  /* what the pages were last compared with */
+    uint32_t page_at[1 << 20];         /* page number + 1, by linear page: the first of next_of_address */
+    uint64_t has_page[(1 << 20) / 64]; /* bit n % 64 of word n / 64: page_at[n] is not 0 */
+    struct paging_seen seen;           /* what the pages were last compared with */
+    struct translation_space space[TRANSLATION_SPACES];
+    uint32_t space_count;
+    uint32_t space_now; /* of the code that is executed */
+    uint32_t space_hash[TRANSLATION_SPACE_HASH];
     struct translation_target target[TRANSLATION_TARGETS];
     struct translation_page page[TRANSLATION_PAGES];
     struct translation_stretch stretch[TRANSLATION_STRETCHES];
@@ -131,11 +149,20 @@ enum {
 };
 
 /*
- * Host code for the instruction at linear address la = EIP, translated now if it was not, or TRANSLATION_STEP
- * or TRANSLATION_INTERPRET. Indirect branches to la find the way by themselves from then on. May raise #PF,
- * and drop any stretch.
+ * Host code for the instruction at EIP in the present space, translated now if it was not, or
+ * TRANSLATION_STEP or TRANSLATION_INTERPRET. Indirect branches to EIP find the way by themselves from then
+ * on. May raise #PF, and drop any stretch.
  */
-uint64_t translation_find(struct vcpu *v, guest_la la);
+uint64_t translation_find(struct vcpu *v, uint32_t eip);
+/* The page's record in the present space; NULL: there is none. */
+struct translation_page *translation_page_at(struct translation *t, guest_la la);
+/* What follows is executed in this space, of which all bytes count; NULL: in that of flat code. */
+void translation_choose_space(struct vcpu *v, const struct translation_space *space);
+/* What indirect branches to EIP in a space are found by: SPACE_KEY plus EIP, without a carry. */
+static inline uint64_t translation_space_key(const struct translation *t, uint32_t space)
+{
+    return (uint64_t)space << 33 | t->space[space].segmented.base;
+}
 /* No indirect branch finds its way. Once, in the executor: only there is what an empty entry leads to. */
 void translation_forget_targets(struct translation *t);
 /* Forget everything. */
@@ -168,7 +195,8 @@ bool translation_apart_in(const struct translation *t, guest_la page, uint64_t o
 struct translation_place {
     uint32_t stretch;            /* its number */
     const struct gen_insn *insn; /* the guest instruction it belongs to; NULL: a stub */
-    guest_la la;                 /* of that instruction */
+    guest_la la;                 /* of that instruction ... */
+    uint32_t eip;                /* ... in its space */
     uint64_t begin;              /* host address at which the instruction begins */
     bool restartable;            /* the guest state is that before the instruction */
 };

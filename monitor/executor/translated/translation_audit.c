@@ -40,10 +40,10 @@ static uint64_t text_of(const struct translation *t, uint32_t code)
 static const char *audit_mapping(const struct vcpu *v, const struct translation_page *p)
 {
     struct paging_span span;
-    guest_pa pa;
+    guest_pa pa = 0;
     paging_span(v, p->address, &span);
     uint32_t bits = paging_span_page(v, &span, p->address, &pa);
-    if (~bits & (X86_PTE_P | X86_PTE_A) || !paging_span_executable(&span, p->address))
+    if (!translation_may_fetch(v->translation, p->space, bits) || !paging_span_executable(&span, p->address))
         return "a page is kept that the guest's tables let nobody fetch from";
     const struct region *r = phys_region(v, pa);
     if (pa != p->pa || !r || (r->offset + (pa - r->pa)) >> 12 != p->frame)
@@ -105,11 +105,20 @@ static const char *audit_known(const struct translation *t, const struct transla
     return __builtin_memcmp(known, p->known, sizeof(known)) ? "the known offsets of a page are wrong" : NULL;
 }
 
+static bool is_found(const struct translation *t, uint32_t number)
+{
+    const struct translation_page *p = &t->page[number];
+    uint32_t i = t->page_at[p->address >> 12], steps = 0;
+    while (i && i != number + 1 && i <= t->page_count && steps++ < t->page_count)
+        i = t->page[i - 1].next_of_address;
+    return i == number + 1 && p->space < t->space_count;
+}
+
 static const char *audit_page(struct vcpu *v, uint32_t number)
 {
     const struct translation *t = v->translation;
     const struct translation_page *p = &t->page[number];
-    if (t->page_at[p->address >> 12] != number + 1)
+    if (!is_found(t, number))
         return "a page is not found by its address";
     const char *what = audit_mapping(v, p);
     if (!what)
@@ -133,7 +142,7 @@ static bool make_again(struct vcpu *v, const struct translation_stretch *s)
         unsigned offset = t->insn[s->insns + i].guest;
         known[offset / 64] &= ~(1ull << (offset % 64));
     }
-    return translation_generate(v, v->map.ram + (p->frame << 12), p->address, s->start, known);
+    return translation_generate(v, p->space, v->map.ram + (p->frame << 12), p->address, s->start, known);
 }
 
 /* Set the fields of the new code that are filled in later to what they are. */
@@ -176,7 +185,7 @@ static bool same_exits(const struct translation *t, const struct translation_str
 static bool same_sites(const struct translation *t, const struct translation_stretch *s)
 {
     const struct gen_result *r = &t->result;
-    uint32_t address = t->page[s->page].address;
+    uint32_t address = t->page[s->page].address - t->space[t->page[s->page].space].segmented.base;
     bool same = true;
     for (uint32_t i = 0; i < r->call_out_count && same; i++) {
         const struct gen_insn *insn = &t->insn[s->insns + r->call_out[i].insn];
@@ -227,13 +236,22 @@ static bool leads_into(const struct translation *t, const struct translation_exi
     return e->linked && !s->dropped && led_to(t, e) - s->code < s->code_size;
 }
 
-static const char *audit_exit(const struct translation *t, uint32_t number)
+/* A near branch stays in its space. */
+static bool same_space(const struct translation *t, const struct translation_stretch *from, uint32_t to)
+{
+    return t->page[from->page].space == t->page[t->stretch[to].page].space;
+}
+
+static const char *audit_exit(const struct translation *t, const struct translation_stretch *from,
+                              uint32_t number)
 {
     const struct translation_exit *e = &t->exit[number];
     uint32_t to = led_to(t, e), stretch;
     if (!e->linked)
         return to == e->stub ? NULL : "an exit that is not linked does not lead to its stub";
-    return begins(t, to, e->target, &stretch) ? NULL : "an exit leads to what is not its target's code";
+    return begins(t, to, e->target, &stretch) && same_space(t, from, stretch)
+               ? NULL
+               : "an exit leads to what is not its target's code";
 }
 
 static const char *audit_stretch(struct vcpu *v, uint32_t number)
@@ -246,7 +264,7 @@ static const char *audit_stretch(struct vcpu *v, uint32_t number)
     if (s->dropped)
         return s->incoming ? "something leads to a stretch that was dropped" : NULL;
     for (uint32_t i = 0; i < s->exit_count && !what; i++)
-        what = audit_exit(t, s->exits + i);
+        what = audit_exit(t, s, s->exits + i);
     return what ? what : audit_bytes(v, s);
 }
 
@@ -256,12 +274,13 @@ static const char *audit_stretch(struct vcpu *v, uint32_t number)
 static const char *audit_target(const struct translation *t, uint32_t index)
 {
     const struct translation_target *target = &t->target[index];
-    guest_la la = 0u - target->negative;
-    uint32_t stretch;
+    struct translation_place place;
     if (target->host == translated_no_target())
         return target->negative ? "a target of nobody's has an address" : NULL;
-    if (!translation_has(t, target->host) || la % TRANSLATION_TARGETS != index ||
-        !begins(t, (uint32_t)(target->host - text_of(t, 0)), la, &stretch) || stretch != target->stretch)
+    if (!translation_has(t, target->host) || -target->negative % TRANSLATION_TARGETS != index ||
+        !translation_place(t, target->host, &place) || t->stretch[place.stretch].dropped ||
+        place.begin != target->host ||
+        translation_key(t, &t->page[t->stretch[place.stretch].page], place.insn->guest) != -target->negative)
         return "the table of targets leads to what is not an address's code";
     return NULL;
 }
@@ -277,7 +296,8 @@ static const char *audit_page_lists(const struct vcpu *v)
             by_frame += LIST_LENGTH(i + 1, t->page, t->page_count, next_of_frame, p, p->frame == frame);
     }
     for (uint32_t number = 0; number < 1u << 20; number++)
-        by_address += t->page_at[number] != 0;
+        by_address += LIST_LENGTH(t->page_at[number], t->page, t->page_count, next_of_address, p,
+                                  p->frame != FRAME_NONE && p->address >> 12 == number);
     for (uint32_t region = 0; region < TRANSLATION_REGIONS; region++)
         by_region += LIST_LENGTH(t->region[region], t->page, t->page_count, next_of_region, p,
                                  p->frame != FRAME_NONE && p->address >> 22 == region);

@@ -49,6 +49,7 @@ bool translation_place(const struct translation *t, uint64_t host, struct transl
     const struct gen_insn *insn = insn_before(t, s, code - s->code);
     place->insn = insn;
     place->la = t->page[s->page].address + insn->guest;
+    place->eip = place->la - t->space[t->page[s->page].space].segmented.base;
     place->begin = (uint64_t)(uintptr_t)t->text + s->code + insn->host;
     uint32_t into = code - s->code - insn->host;
     place->restartable = code - s->code <= insn->restart && (into == 0 || into != insn->hole);

@@ -1,0 +1,120 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Segmented code: which of it is translated, in which space, and what its forms find in struct vcpu. Limits
+ * are checked by loads from a table behind which nothing is mapped (translator/generate/segment_memory.c): a
+ * pointer leads so far before its end as the segment is long. Executor process.
+ */
+#include "translated.h"
+
+#include <asm/unistd.h>
+#include <linux/mman.h>
+
+#include "executor.h"
+#include "host.h"
+#include "system_space.h"
+#include "translation.h"
+
+/* ---- The table ----------------------------------------------------------------------------------------- */
+
+/* 8 GiB behind the windows; nothing is mapped in the 4 GiB that follow either. */
+#define TABLE     (NOTHING_BASE + (UINT64_C(2) << 32))
+#define TABLE_END (TABLE + GEN_LIMIT_MAX)
+
+int translated_segments_init(void)
+{
+    long at = host_call(__NR_mmap, (long)TABLE, GEN_LIMIT_MAX, PROT_READ,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
+    return at == (long)TABLE ? 0 : -1;
+}
+
+/* By which exactly what is at or below this offset can be read. */
+static uint64_t limit_pointer(uint32_t max)
+{
+    return TABLE_END - ((uint64_t)max + 1);
+}
+
+/* ---- Segments ------------------------------------------------------------------------------------------ */
+
+static bool is_open(const struct segment *s)
+{
+    return s->readable && s->writable && s->min == 0;
+}
+
+/* Can everything up to the window's end be accessed? What lies behind that faults by itself. */
+static bool reaches_the_end(const struct segment *s)
+{
+    return is_open(s) && (s->max == UINT32_MAX || s->base + s->max == UINT32_MAX);
+}
+
+/* In real mode and virtual-8086 mode all segments are alike, and loads do not change how. */
+static enum gen_segment kind_real(const struct segment *s)
+{
+    if (!is_open(s) || s->max < 0xffff)
+        return GEN_SEGMENT_CLOSED;
+    return s->max == UINT32_MAX ? GEN_SEGMENT_4G : GEN_SEGMENT_64K;
+}
+
+/* In protected mode another descriptor should not make another space, so limits are the context's. */
+static enum gen_segment kind_protected(const struct segment *s)
+{
+    if (reaches_the_end(s))
+        return GEN_SEGMENT_4G;
+    if (!s->readable && !s->writable)
+        return GEN_SEGMENT_LIMITED;
+    return s->min == 0 && s->max < GEN_LIMIT_MAX ? GEN_SEGMENT_LIMITED : GEN_SEGMENT_CLOSED;
+}
+
+/* ---- When ---------------------------------------------------------------------------------------------- */
+
+/* Code that uses a segment of which nothing is known all the time is better interpreted. */
+static bool segments_known(const struct vcpu *v)
+{
+    bool real = cpu_real_segments(v);
+    static const uint8_t used[] = { X86_SS, X86_DS, X86_ES };
+    for (unsigned i = 0; i < sizeof(used); i++) {
+        const struct segment *s = &v->seg[used[i]];
+        if ((real ? kind_real(s) : kind_protected(s)) == GEN_SEGMENT_CLOSED)
+            return false;
+    }
+    return true;
+}
+
+bool translated_segments_possible(const struct vcpu *v)
+{
+    return v->cpl == 0 && segments_known(v);
+}
+
+static struct translation_space describe(const struct vcpu *v)
+{
+    const struct segment *cs = &v->seg[X86_CS];
+    bool real = cpu_real_segments(v);
+    struct translation_space space;
+    __builtin_memset(&space, 0, sizeof(space)); /* it is compared as bytes */
+    space.flags = true;
+    space.segmented.code32 = v->mode & MODE_CODE32;
+    space.segmented.stack32 = v->mode & MODE_STACK32;
+    space.segmented.real = real && cs->limit != UINT32_MAX; /* else a load may make all segments flat */
+    space.segmented.base = cs->base;
+    space.segmented.limit = cs->limit;
+    for (unsigned i = 0; i < X86_SREG_COUNT; i++)
+        space.segmented.segment[i] = real ? kind_real(&v->seg[i]) : kind_protected(&v->seg[i]);
+    return space;
+}
+
+void translated_prepare_segments(struct vcpu *v)
+{
+    struct translated *t = &v->translated;
+    const struct translation_space space = describe(v);
+    translation_choose_space(v, &space);
+    t->space_key = translation_space_key(v->translation, v->translation->space_now);
+    t->code_base = space.segmented.base;
+    t->fs_window = limit_pointer(0xffff);
+    for (unsigned i = 0; i < X86_SREG_COUNT; i++) {
+        const struct segment *s = &v->seg[i];
+        bool known = s->min == 0 && s->max < GEN_LIMIT_MAX;
+        t->place[i] = t->window + s->base;
+        t->limit_read[i] = known && s->readable ? limit_pointer(s->max) : NOTHING_BASE;
+        t->limit_write[i] = known && s->readable && s->writable ? limit_pointer(s->max) : NOTHING_BASE;
+    }
+}
