@@ -1,72 +1,19 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Random kernels (kernel_gen.h) by the engine interp, by sbe, where they are translated, and by sbe while
- * another thread kicks it all the time: in the end, and at each fault on the way, all three must have the
- * same registers and memory.
+ * Random kernels (kernel_gen.h), compared as random_machines.h says.
  *
- *     test_kernel_random [KERNELS [SEED [AUDIT]]]      AUDIT: as --audit of duplex86
+ *     test_kernel_random [KERNELS [SEED [AUDIT]]]
  */
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-#include "duplex86/duplex86.h"
 #include "kernel_gen.h"
+#include "random_machines.h"
 
-enum { EXITS_MAX = 200000, INTERP_MS = 200, OTHERS_MS = 30000, EXIT_SKIPPED = 77 };
+_Static_assert((int)KERNEL_RAM == (int)RANDOM_RAM, "the memory there is");
 
-struct machine {
-    const char *name;
-    struct d86_vm *vm;
-    struct d86_vcpu *cpu;
-    struct d86_exit *exit;
-    bool kicked;
-    uint8_t memory[KERNEL_RAM]; /* in the end */
-    struct d86_regs regs;
-    const char *end;
-};
-
-static struct machine machines[] = { { .name = "interp" },
-                                     { .name = "sbe" },
-                                     { .name = "kicked", .kicked = true } };
-
-enum { MACHINES = sizeof(machines) / sizeof(machines[0]) };
-
-static atomic_bool ended;
-static _Atomic(struct machine *) watched; /* kicked when it has taken too long */
-static _Atomic double too_late;
-
-static void require(bool good, const char *what)
-{
-    if (good)
-        return;
-    fprintf(stderr, "%s: %s\n", what, d86_last_error());
-    exit(1);
-}
-
-static void open_machine(struct machine *m, enum d86_engine engine, uint32_t audit)
-{
-    const struct d86_vcpu_config config = { .engine = engine, .eager = true, .audit = audit };
-    require(d86_vm_create(&m->vm) == 0 && d86_vm_add_ram(m->vm, 0, KERNEL_RAM) == 0, "memory");
-    if (d86_vcpu_create(m->vm, &config, &m->cpu)) {
-        printf("skipped: %s\n", d86_last_error());
-        exit(EXIT_SKIPPED);
-    }
-    m->exit = d86_vcpu_exit(m->cpu);
-}
-
-/* ---- A run --------------------------------------------------------------------------------------------- */
-
-static void start(struct machine *m, const uint8_t *image)
+static int start(struct d86_vcpu *cpu)
 {
     struct d86_sregs s;
-    d86_vcpu_reset(m->cpu);
-    require(d86_vm_write(m->vm, 0, image, KERNEL_RAM) == 0, "the image");
-    d86_vcpu_get_sregs(m->cpu, &s);
+    d86_vcpu_get_sregs(cpu, &s);
     for (unsigned i = 0; i < 6; i++)
         s.seg[i] = (struct d86_segment){ .limit = UINT32_MAX, .selector = KERNEL_DATA, .attr = 0xc093 };
     s.seg[D86_CS].selector = KERNEL_CODE;
@@ -78,154 +25,13 @@ static void start(struct machine *m, const uint8_t *image)
     s.cr0 = 0x80010031; /* PG, WP, NE, ET, PE */
     s.cr3 = KERNEL_DIRECTORY;
     s.cr4 = 0x80; /* PGE */
-    require(d86_vcpu_set_sregs(m->cpu, &s) == 0, "the registers");
-    d86_vcpu_set_regs(m->cpu, &(struct d86_regs){ .eip = KERNEL_ENTRY, .esp = KERNEL_STACK, .eflags = 2 });
-}
-
-/* What a device has at an address, and ports everywhere. */
-static void answer(struct d86_exit *e)
-{
-    if (e->reason == D86_EXIT_IO && !e->io.is_out)
-        memset(e->io.data, 0x5a, (size_t)e->io.count * e->io.size);
-    if (e->reason == D86_EXIT_MMIO && !e->mmio.is_write)
-        for (unsigned i = 0; i < e->mmio.size; i++)
-            e->mmio.data[i] = (uint8_t)(~(e->mmio.pa + i) * 7);
-}
-
-static double now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static const char *run(struct machine *m)
-{
-    for (unsigned n = 0; n < EXITS_MAX || m->kicked; n++) {
-        if (now_ms() > too_late)
-            return "too late";
-        require(d86_vcpu_run(m->cpu) == 0, "run");
-        switch (m->exit->reason) {
-        case D86_EXIT_IO:
-            if (m->exit->io.is_out)
-                return "port";
-            answer(m->exit);
-            break;
-        case D86_EXIT_MMIO:
-            answer(m->exit);
-            break;
-        case D86_EXIT_KICKED:
-            break;
-        case D86_EXIT_SHUTDOWN:
-            return "shutdown";
-        case D86_EXIT_HLT:
-            return "halted";
-        case D86_EXIT_INTERNAL_ERROR:
-            return m->exit->error.text;
-        default:
-            return "another exit";
-        }
-    }
-    return "too many exits";
-}
-
-/* Kicks the machine that is to be kicked at random moments, and others when it is too late. */
-static void *kick(void *data)
-{
-    uint32_t state = 1;
-    (void)data;
-    while (!ended) {
-        struct machine *m = watched;
-        state = state * 1664525 + 1013904223;
-        for (uint32_t i = 0; i < state >> 24; i++)
-            __asm__ volatile("pause");
-        if (m && (m->kicked || now_ms() > too_late))
-            d86_vcpu_kick(m->cpu);
-    }
-    return NULL;
-}
-
-static void run_machine(struct machine *m, const uint8_t *image)
-{
-    start(m, image);
-    too_late = now_ms() + (m == machines ? INTERP_MS : OTHERS_MS);
-    watched = m;
-    m->end = run(m);
-    watched = NULL;
-    d86_vcpu_get_regs(m->cpu, &m->regs);
-    require(d86_vm_read(m->vm, 0, m->memory, KERNEL_RAM) == 0, "the memory");
-}
-
-/* ---- Comparing ------------------------------------------------------------------------------------------
- */
-
-static void show(const struct machine *m)
-{
-    const struct d86_regs *r = &m->regs;
-    printf("  %-7s %s: eax %08x ecx %08x edx %08x ebx %08x esp %08x ebp %08x esi %08x edi %08x eip %08x "
-           "eflags %08x\n",
-           m->name, m->end, r->eax, r->ecx, r->edx, r->ebx, r->esp, r->ebp, r->esi, r->edi, r->eip,
-           r->eflags);
-}
-
-static void show_memory(const struct machine *a, const struct machine *b)
-{
-    unsigned shown = 0;
-    for (uint32_t i = 0; i < KERNEL_RAM && shown < 12; i += 4) {
-        uint32_t x, y;
-        memcpy(&x, a->memory + i, 4);
-        memcpy(&y, b->memory + i, 4);
-        if (x == y)
-            continue;
-        printf("  at %08x: %s %08x, %s %08x\n", i, a->name, x, b->name, y);
-        shown++;
-    }
-}
-
-static bool same(const struct machine *a, const struct machine *b)
-{
-    return !strcmp(a->end, b->end) && !memcmp(&a->regs, &b->regs, sizeof(a->regs)) &&
-           !memcmp(a->memory, b->memory, KERNEL_RAM);
-}
-
-static bool run_kernel(uint64_t seed)
-{
-    static uint8_t image[KERNEL_RAM];
-    bool good = true;
-    kernel_make(image, seed);
-    for (unsigned i = 0; i < MACHINES; i++) {
-        run_machine(&machines[i], image);
-        if (!strcmp(machines[0].end, "too late"))
-            return true; /* it goes round in circles */
-        if (i == 0 || same(&machines[0], &machines[i]))
-            continue;
-        good = false;
-        printf("seed %llu:\n", (unsigned long long)seed);
-        show(&machines[0]);
-        show(&machines[i]);
-        show_memory(&machines[0], &machines[i]);
-    }
-    return good;
+    int result = d86_vcpu_set_sregs(cpu, &s);
+    d86_vcpu_set_regs(cpu, &(struct d86_regs){ .eip = KERNEL_ENTRY, .esp = KERNEL_STACK, .eflags = 2 });
+    return result;
 }
 
 int main(int argc, char **argv)
 {
-    unsigned long kernels = argc > 1 ? strtoul(argv[1], NULL, 0) : 1500;
-    uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
-    unsigned bad = 0, ends[2] = { 0 };
-    pthread_t kicker;
-    open_machine(&machines[0], D86_ENGINE_INTERP, 0);
-    open_machine(&machines[1], D86_ENGINE_SBE, argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 0) : 0);
-    open_machine(&machines[2], D86_ENGINE_SBE, 0);
-    require(pthread_create(&kicker, NULL, kick, NULL) == 0, "a thread");
-    for (unsigned long i = 0; i < kernels && bad < 5; i++) {
-        bad += !run_kernel(seed + i);
-        ends[!strcmp(machines[0].end, "port")]++;
-    }
-    ended = true;
-    pthread_join(kicker, NULL);
-    printf("%u kernels came to their end, %u did not; %u differ\n", ends[1], ends[0], bad);
-    for (unsigned i = 0; i < MACHINES; i++)
-        d86_vm_destroy(machines[i].vm);
-    return bad || !ends[1] ? 1 : 0;
+    const struct random_guest guest = { "kernels", 1500, kernel_make, start };
+    return random_machines(&guest, argc, argv);
 }

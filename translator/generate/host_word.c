@@ -66,7 +66,8 @@ void host_load_sized(struct host_code *c, unsigned size, unsigned reg, const str
 }
 
 /* The same with zeros above it: 0F B6 /r, 0F B7 /r, 8B /r */
-void host_load_zero_extended(struct host_code *c, unsigned size, unsigned reg, const struct host_memory *memory)
+void host_load_zero_extended(struct host_code *c, unsigned size, unsigned reg,
+                             const struct host_memory *memory)
 {
     if (size == 1)
         host_movzx_r32_m8(c, reg, memory);
@@ -86,7 +87,8 @@ void host_store_sized(struct host_code *c, unsigned size, const struct host_memo
 }
 
 /* C7 /0 iw, C7 /0 id */
-void host_store_imm_sized(struct host_code *c, unsigned size, const struct host_memory *memory, uint32_t value)
+void host_store_imm_sized(struct host_code *c, unsigned size, const struct host_memory *memory,
+                          uint32_t value)
 {
     struct host_op op = of_memory(0xc7, 0, memory);
 

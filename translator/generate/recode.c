@@ -171,7 +171,7 @@ static bool take_memory(struct gen *g, struct host_op *op)
     if (g->insn.op != X86_LEA)
         return gen_memory(g, &op->memory);
     if (g->insn.addr_size < g->insn.op_size)
-        return false; /* a sum of 16 bits */
+        return false;                    /* a sum of 16 bits */
     op->memory = plain_memory(&g->insn); /* no access; what is above 32 bits is dropped */
     return true;
 }
@@ -186,7 +186,8 @@ static bool read_shape(const struct gen *g, struct shape *shape)
 
 /*
  * A bit's number in a register moves the address by up to 256 MiB either way. By GS the sum is cut to 32
- * bits, as in 32-bit code (test_generate asks the processor); by R12 it would leave the window, and any segment.
+ * bits, as in 32-bit code (test_generate asks the processor); by R12 it would leave the window, and any
+ * segment.
  */
 static bool bit_leaves_window(const struct gen *g)
 {

@@ -146,8 +146,8 @@ bool segmented_jcxz(struct gen *g)
 /* ---- Indirect ------------------------------------------------------------------------------------ */
 
 /*
- * R8D is where EIP goes: have it fault here if that is beyond the limit. R12's 64 KiB, moved by what the limit
- * has more or less.
+ * R8D is where EIP goes: have it fault here if that is beyond the limit. R12's 64 KiB, moved by what the
+ * limit has more or less.
  */
 static bool check_target(struct gen *g)
 {

@@ -144,9 +144,9 @@ bool segmented_memory(struct gen *g, struct host_memory *memory)
 
 /* Beside R10 and R9 they cannot be named. Below the stack's top nothing is kept, and signals come elsewhere.
  */
-static const struct host_memory spare = {
-    .base = RSP, .index = HOST_NO_REG, .disp = (uint32_t)NO_PLACE_FOR_REX
-};
+static const struct host_memory spare = { .base = RSP,
+                                          .index = HOST_NO_REG,
+                                          .disp = (uint32_t)NO_PLACE_FOR_REX };
 
 /*
  *     movzx r8d, byte [r10 + r9]
