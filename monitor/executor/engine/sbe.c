@@ -38,7 +38,7 @@ void sbe_translations_changed(struct vcpu *v)
     if (!v->shadow)
         return;
     v->shadow->stale = true;
-    v->shadow_system->stale = true;
+    system_space_changed(v);
     v->translation->stale = true;
 }
 
@@ -57,7 +57,7 @@ void sbe_page_changed(struct vcpu *v, guest_la la)
 {
     if (v->engine == D86_ENGINE_INTERP)
         return;
-    shadow_region_changed(v->shadow_system, la);
+    system_space_region_changed(v, la);
     translation_region_changed(v, la);
     /*
      * It may have been one of a large page's, and then all of them are meant: only a comparison finds out.

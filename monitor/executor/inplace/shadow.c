@@ -61,9 +61,9 @@ static bool peek(const struct vcpu *v, const struct shadow *s, uint32_t page, st
     if (la < l->span.first || la > l->span.last)
         paging_span(v, la, &l->span);
     uint32_t bits = paging_span_page(v, &l->span, la, &pa);
-    if (~bits & (X86_PTE_P | X86_PTE_A | (shadow_is_system(s) ? 0 : X86_PTE_U)))
+    if (~bits & (X86_PTE_P | X86_PTE_A | (shadow_is_user(s) ? X86_PTE_U : 0)))
         return false;
-    if (shadow_is_system(s) && !(v->cr0 & X86_CR0_WP))
+    if (!shadow_is_user(s) && !(v->cr0 & X86_CR0_WP))
         bits |= X86_PTE_W;
     if (!l->region || pa - l->region->pa >= l->region->size)
         l->region = phys_region(v, pa);
@@ -80,7 +80,7 @@ static bool peek(const struct vcpu *v, const struct shadow *s, uint32_t page, st
 static bool translate(struct vcpu *v, const struct shadow *s, guest_la la, unsigned access, struct target *t)
 {
     struct walk w;
-    if (!paging_walk(v, la, access | (shadow_is_system(s) ? 0 : ACCESS_USER), &w))
+    if (!paging_walk(v, la, access | (shadow_is_user(s) ? ACCESS_USER : 0), &w))
         return false;
     const struct region *r = phys_region(v, w.pa);
     if (!r || ((access & ACCESS_WRITE) && r->read_only))

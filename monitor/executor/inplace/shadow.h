@@ -32,7 +32,8 @@ struct shadow_page {
 };
 
 struct shadow {
-    uint64_t base; /* 0: for CPL 3's rights; else for a supervisor's, guest linear address 0 is there */
+    uint64_t base; /* 0: for native code; else for translated code, guest linear address 0 is there ... */
+    bool user;     /* ... at CPL 3, in 16-bit segments or in virtual-8086 mode; else with a supervisor's rights */
 
     /* Parameters; shadow_init() sets what measurements favour. */
     uint32_t budget; /* separate host mappings allowed, 4 or more */
@@ -67,6 +68,12 @@ void shadow_init(struct shadow *s, uint64_t base, struct shadow_page *page, uint
 static inline bool shadow_is_system(const struct shadow *s)
 {
     return s->base != 0;
+}
+
+/* Are the rights those of CPL 3? */
+static inline bool shadow_is_user(const struct shadow *s)
+{
+    return !shadow_is_system(s) || s->user;
 }
 
 /* Host linear address at which the shadow has guest linear address la. */

@@ -125,7 +125,7 @@ static const char *check_page(struct vcpu *v, const struct shadow *s, uint32_t p
 {
     const struct shadow_page *p = &s->page[page];
     guest_la la = page << 12;
-    struct truth truth = truth_about(v, la, shadow_is_system(s));
+    struct truth truth = truth_about(v, la, !shadow_is_user(s));
     if (!truth.readable)
         return "mapped, which the guest's tables do not allow";
     if (truth.frame + 1 != p->frame_plus_one)

@@ -6,10 +6,24 @@
  */
 #include "system_space.h"
 
+/* Bits CR3 does not have for addresses. Without paging all memory is everybody's. */
+enum { IN_USE = 1, PAGED = 2, USER = 4 };
+
 static uint64_t key_of(const struct vcpu *v)
 {
-    enum { IN_USE = 1, PAGED = 2 }; /* bits CR3 does not have for addresses */
-    return v->cr0 & X86_CR0_PG ? (v->cr3 & ~31u) | IN_USE | PAGED : IN_USE;
+    if (!(v->cr0 & X86_CR0_PG))
+        return IN_USE;
+    return (v->cr3 & ~31u) | IN_USE | PAGED | (v->cpl == 3 ? USER : 0);
+}
+
+static uint64_t *key_in_use(const struct vcpu *v)
+{
+    return &v->spaces->owner[v->shadow_system - v->spaces->shadow].key;
+}
+
+bool system_space_fits(const struct vcpu *v)
+{
+    return !((*key_in_use(v) ^ key_of(v)) & USER);
 }
 
 static unsigned find(const struct system_spaces *s, uint64_t key)
@@ -30,21 +44,36 @@ void system_space_choose(struct vcpu *v)
     uint64_t key = key_of(v);
     unsigned i = find(s, key);
     struct shadow *chosen = &s->shadow[i];
+    /* What changes is noted in all windows: those of one address space are as good as each other. */
+    bool other = (*key_in_use(v) ^ key) & ~(uint64_t)USER;
     s->owner[i].used = ++s->clock;
     if (s->owner[i].key != key && s->owner[i].key)
         v->counts.system_evictions++;
     s->owner[i].key = key;
+    chosen->user = key & USER;
     if (chosen == v->shadow_system)
         return;
     v->counts.system_moves++;
-    v->shadow_system->stale = true; /* by the time it is used again */
+    if (other)
+        v->shadow_system->stale = chosen->stale = true; /* by the time it is used again; and now */
     v->shadow_system = chosen;
     v->translated.window = chosen->base;
-    chosen->stale = true;
 }
 
 void system_space_map_changed(struct vcpu *v)
 {
     for (unsigned i = 0; i < SYSTEM_SPACES; i++)
         shadow_map_changed(&v->spaces->shadow[i]);
+}
+
+void system_space_changed(struct vcpu *v)
+{
+    for (unsigned i = 0; i < SYSTEM_SPACES; i++)
+        v->spaces->shadow[i].stale = true;
+}
+
+void system_space_region_changed(struct vcpu *v, guest_la la)
+{
+    for (unsigned i = 0; i < SYSTEM_SPACES; i++)
+        shadow_region_changed(&v->spaces->shadow[i], la);
 }

@@ -24,7 +24,8 @@ enum { SYSTEM_SPACES = 8 };
 struct system_spaces {
     struct shadow shadow[SYSTEM_SPACES];
     struct {
-        uint64_t key;  /* the address space: by its CR3, and whether there is paging; 0: nobody's */
+        /* The address space: by its CR3, whether there is paging, and for whom; 0: nobody's. */
+        uint64_t key;
         uint64_t used; /* when it last became the one in use */
     } owner[SYSTEM_SPACES];
     uint64_t clock;
@@ -32,5 +33,10 @@ struct system_spaces {
 
 /* The address space may be another one: have v->shadow_system be its. It is stale then. */
 void system_space_choose(struct vcpu *v);
+/* Has the window in use the rights of the present CPL? Otherwise system_space_choose() is to be asked. */
+bool system_space_fits(const struct vcpu *v);
+/* tlb_flush(), tlb_flush_page(): the guest's translations changed. */
+void system_space_changed(struct vcpu *v);
+void system_space_region_changed(struct vcpu *v, guest_la la);
 /* What guest-physical addresses mean changed. */
 void system_space_map_changed(struct vcpu *v);

@@ -80,9 +80,16 @@ static bool segments_known(const struct vcpu *v)
     return true;
 }
 
+/* At CPL 3, what cannot be executed in place: 16-bit code. */
+static bool is_for_user(const struct vcpu *v)
+{
+    bool aligned = (v->cr0 & X86_CR0_AM) && (v->eflags & X86_AC);
+    return v->cpl == 3 && !(v->mode & MODE_CODE32) && !aligned;
+}
+
 bool translated_segments_possible(const struct vcpu *v)
 {
-    return v->cpl == 0 && segments_known(v);
+    return (v->cpl == 0 || is_for_user(v)) && segments_known(v);
 }
 
 static struct translation_space describe(const struct vcpu *v)
@@ -91,7 +98,8 @@ static struct translation_space describe(const struct vcpu *v)
     bool real = cpu_real_segments(v);
     struct translation_space space;
     __builtin_memset(&space, 0, sizeof(space)); /* it is compared as bytes */
-    space.flags = true;
+    space.user = v->cpl == 3;
+    space.flags = v->cpl == 0 || (v->eflags & X86_IOPL) == X86_IOPL;
     space.segmented.code32 = v->mode & MODE_CODE32;
     space.segmented.stack32 = v->mode & MODE_STACK32;
     space.segmented.real = real && cs->limit != UINT32_MAX; /* else a load may make all segments flat */
