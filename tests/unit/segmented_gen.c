@@ -34,6 +34,22 @@ enum {
     SEL_HANDLER = 0x20,
     SEL_CODE = 0x28,
     SEL_DATA = SEL_CODE + 8 * CODE_SEGMENTS,
+    SEL_KERNEL = SEL_DATA + 8 * DATA_SEGMENTS, /* flat, 32-bit: code, data; TSS */
+    SEL_KERNEL_DATA = SEL_KERNEL + 8,
+    SEL_TSS = SEL_KERNEL + 16,
+    GDT_SIZE = SEL_TSS + 8,
+    TABLE = SEGMENTED_DIRECTORY + 0x1000,
+    KERNEL = 0x9000, /* what programs at CPL 3 fault to: entries as above, then: */
+    KERNEL_COMMON = KERNEL + COMMON,
+    KERNEL_SERVICE = KERNEL + SERVICE,
+    KERNEL_START = KERNEL + 0x300,
+    KERNEL_STACK = 0xe000,
+    TSS = 0xb000,
+    TSS_MAP = 0x68,
+    TSS_LIMIT = TSS_MAP + 0x20,
+    USER_FLAGS = 2,
+    IOPL_3 = 0x3000,
+    VM = 0x20000,
     ATTR_DATA = 0x93,
     ATTR_CODE = 0x9b,
     ATTR_READ_ONLY = 0x91,
@@ -53,11 +69,11 @@ struct gen {
     uint8_t *image;
     struct rng rng;
     enum segmented_mode mode;
-    bool code32, stack32;
-    unsigned now;                 /* code segment that is written to */
-    uint32_t next[CODE_SEGMENTS]; /* linear, in each */
-    uint32_t at;                  /* linear, the next byte's */
-    uint16_t code[CODE_SEGMENTS]; /* selectors */
+    bool code32, stack32, paragraphs, user; /* paragraphs: selectors are */
+    unsigned now;                           /* code segment that is written to */
+    uint32_t next[CODE_SEGMENTS];           /* linear, in each */
+    uint32_t at;                            /* linear, the next byte's */
+    uint16_t code[CODE_SEGMENTS];           /* selectors */
     uint16_t data[DATA_SEGMENTS];
     uint16_t low, log, stack, handler;
     struct function function[FUNCTIONS];
@@ -804,9 +820,67 @@ static void handlers(struct gen *g)
     BYTES(g, 0x50, 0x8c, 0xc8, 0x58, 0xcf); /* push ax; mov ax, cs; pop ax; iret */
 }
 
+/* Of pages at CPL 3: data is now and then not there, or not to be written, or the kernel's. */
+static void page_table(struct gen *g)
+{
+    put(g, SEGMENTED_DIRECTORY, 4, TABLE | 7);
+    for (uint32_t page = 0; page < 256; page++) {
+        bool data = page >= DATA >> 12 && page < STACK >> 12, code = page >= 0x20 && page < DATA >> 12;
+        bool kernels = (page > 0 && page < 0x20) || page >= LOG >> 12;
+        uint32_t bits = kernels ? 3 : code ? 5 : 7;
+        if (data && one_in(g, 10))
+            bits &= ~(1u << below(g, 3));
+        put(g, TABLE + page * 4, 4, page << 12 | bits);
+    }
+}
+
 static uint16_t handler_offset(unsigned vector)
 {
     return vector < SERVICE_VECTOR ? (uint16_t)(vector * ENTRY_SIZE) : SERVICE;
+}
+
+/* 32-bit, flat, at CPL 0: for programs at CPL 3. */
+static void kernel(struct gen *g)
+{
+    bool v86 = g->mode == SEGMENTED_V86;
+    for (unsigned n = 0; n < SERVICE_VECTOR; n++) {
+        g->at = KERNEL + n * ENTRY_SIZE;
+        BYTES(g, 0x6a, (uint8_t)n, 0xe9);
+        dword(g, COMMON - (n * ENTRY_SIZE + 7));
+    }
+    g->at = KERNEL_COMMON;
+    BYTES(g, 0x60, 0x89, 0xe6, 0xfc, 0xb8); /* pushad; mov esi, esp; cld; mov eax */
+    dword(g, SEL_KERNEL_DATA);
+    BYTES(g, 0x8e, 0xd8, 0x8e, 0xc0, 0x0f, 0xb7, 0x3d); /* mov ds, es; movzx edi, word [LOG_AT] */
+    dword(g, LOG_AT);
+    BYTES(g, 0x81, 0xc7); /* add edi */
+    dword(g, LOG);
+    BYTES(g, 0xb9); /* mov ecx */
+    dword(g, 20);
+    BYTES(g, 0xf3, 0xa5, 0x0f, 0x20, 0xd0, 0xab, 0x66, 0x89,
+          0x3d); /* rep movsd; mov eax, cr2; stosd; mov [] */
+    dword(g, LOG_AT);
+    byte(g, 0xe9);
+    dword(g, KERNEL_START + 7 - (g->at + 4));
+    g->at = KERNEL_START + 7;
+    BYTES(g, 0xbc); /* mov esp */
+    dword(g, KERNEL_STACK);
+    for (unsigned i = 0; v86 && i < 4; i++)
+        BYTES(g, 0x6a, 0);
+    BYTES(g, 0x68);
+    dword(g, g->stack);
+    BYTES(g, 0x68);
+    dword(g, SEGMENTED_STACK);
+    BYTES(g, 0x68);
+    dword(g, USER_FLAGS | (v86 ? VM : 0) | (one_in(g, 3) ? 0 : IOPL_3));
+    BYTES(g, 0x0f, 0xb7, 0x05); /* movzx eax, word [RESUME + 2]; push eax; the same of RESUME; iretd */
+    dword(g, RESUME + 2);
+    BYTES(g, 0x50, 0x0f, 0xb7, 0x05);
+    dword(g, RESUME);
+    BYTES(g, 0x50, 0xcf);
+    g->at = KERNEL_START;
+    BYTES(g, 0x66, 0xb8, SEL_TSS, 0, 0x0f, 0x00, 0xd8); /* mov ax; ltr ax */
+    g->image[KERNEL_SERVICE] = 0xcf;
 }
 
 /* ---- Tables ------------------------------------------------------------------------------------------- */
@@ -833,7 +907,7 @@ static void real_tables(struct gen *g)
         g->code[i] = (uint16_t)(code_base[i] >> 4);
     for (unsigned i = 0; i < DATA_SEGMENTS; i++)
         g->data[i] = (uint16_t)((DATA >> 4) + below(g, 0x3000));
-    for (unsigned vector = 0; vector < 0x40; vector++)
+    for (unsigned vector = 0; g->mode == SEGMENTED_REAL && vector < 0x40; vector++)
         put(g, vector * 4, 4, (uint32_t)g->handler << 16 | handler_offset(vector));
 }
 
@@ -844,25 +918,46 @@ static uint32_t any_limit(struct gen *g)
     return one_in(g, 3) ? below(g, 0x10000) : 0xffff;
 }
 
+static void user_tables(struct gen *g)
+{
+    descriptor(g, SEL_KERNEL, 0, UINT32_MAX, ATTR_CODE | ATTR_32);
+    descriptor(g, SEL_KERNEL_DATA, 0, UINT32_MAX, ATTR_DATA | ATTR_32);
+    descriptor(g, SEL_TSS, TSS, TSS_LIMIT, 0x89);
+    put(g, TSS + 4, 4, KERNEL_STACK);
+    put(g, TSS + 8, 2, SEL_KERNEL_DATA);
+    put(g, TSS + 0x66, 2, TSS_MAP);
+    for (unsigned vector = 0; vector < 0x40; vector++)
+        put(g, SEGMENTED_IDT + vector * 8, 8,
+            (uint64_t)(handler_offset(vector) + KERNEL) | SEL_KERNEL << 16 | UINT64_C(0xee) << 40);
+    page_table(g);
+}
+
+/* In protected mode. */
+static uint16_t selector(const struct gen *g, unsigned index)
+{
+    return (uint16_t)(index | (g->user ? 3 : 0));
+}
+
 static void protected_tables(struct gen *g)
 {
-    g->low = SEL_LOW;
-    g->log = SEL_LOG;
-    g->stack = SEL_STACK;
+    unsigned attr = g->user ? 0x60 : 0; /* DPL */
+    g->low = selector(g, SEL_LOW);
+    g->log = selector(g, SEL_LOG);
+    g->stack = selector(g, SEL_STACK);
     g->handler = SEL_HANDLER;
-    descriptor(g, SEL_LOW, 0, 0xffff, ATTR_DATA);
-    descriptor(g, SEL_LOG, LOG, 0xffff, ATTR_DATA);
-    descriptor(g, SEL_STACK, STACK, 0xffff, ATTR_DATA | (g->stack32 ? ATTR_32 : 0));
+    descriptor(g, SEL_LOW, 0, 0xffff, ATTR_DATA | attr);
+    descriptor(g, SEL_LOG, LOG, 0xffff, ATTR_DATA | attr);
+    descriptor(g, SEL_STACK, STACK, 0xffff, ATTR_DATA | attr | (g->stack32 ? ATTR_32 : 0));
     descriptor(g, SEL_HANDLER, HANDLERS, 0xffff, ATTR_CODE);
     for (unsigned i = 0; i < CODE_SEGMENTS; i++) {
-        g->code[i] = (uint16_t)(SEL_CODE + 8 * i);
-        descriptor(g, g->code[i], code_base[i], one_in(g, 2) ? 0xffff : 0x9fff,
-                   ATTR_CODE | (g->code32 ? ATTR_32 : 0));
+        g->code[i] = selector(g, SEL_CODE + 8 * i);
+        descriptor(g, SEL_CODE + 8 * i, code_base[i], one_in(g, 2) ? 0xffff : 0x9fff,
+                   ATTR_CODE | attr | (g->code32 ? ATTR_32 : 0));
     }
     for (unsigned i = 0; i < DATA_SEGMENTS; i++) {
-        g->data[i] = (uint16_t)(SEL_DATA + 8 * i);
-        descriptor(g, g->data[i], DATA + below(g, 0x20000), any_limit(g),
-                   one_in(g, 8) ? ATTR_READ_ONLY : ATTR_DATA);
+        g->data[i] = selector(g, SEL_DATA + 8 * i);
+        descriptor(g, SEL_DATA + 8 * i, DATA + below(g, 0x20000), any_limit(g),
+                   attr | (one_in(g, 8) ? ATTR_READ_ONLY : ATTR_DATA));
     }
     if (one_in(g, 4))
         g->data[0] = 0;
@@ -881,6 +976,23 @@ static struct segmented_segment segment_of(const struct gen *g, uint16_t selecto
                                                           (wide ? ATTR_32 : 0)) };
 }
 
+static struct segmented_program start_of_kernel(const struct gen *g)
+{
+    const struct segmented_segment data = { SEL_KERNEL_DATA, 0, UINT32_MAX,
+                                            ATTR_DATA | ATTR_32 | ATTR_PAGES };
+    struct segmented_segment code = data;
+    code.selector = SEL_KERNEL;
+    code.attr = ATTR_CODE | ATTR_32 | ATTR_PAGES;
+    return (struct segmented_program){ .mode = g->mode,
+                                       .cs = code,
+                                       .ss = data,
+                                       .data = data,
+                                       .gdt_size = GDT_SIZE,
+                                       .eip = KERNEL_START,
+                                       .esp = KERNEL_STACK,
+                                       .paging = true };
+}
+
 struct segmented_program segmented_make(uint8_t image[SEGMENTED_RAM], uint64_t seed)
 {
     struct gen g = { .image = image, .rng = { seed }, .mode = (enum segmented_mode)(seed % SEGMENTED_MODES) };
@@ -891,28 +1003,37 @@ struct segmented_program segmented_make(uint8_t image[SEGMENTED_RAM], uint64_t s
         put(&g, at, 4, rng_u32(&g.rng));
     g.code32 = g.mode == SEGMENTED_CODE32;
     g.stack32 = g.code32 || (g.mode == SEGMENTED_CODE16 && one_in(&g, 4));
+    g.paragraphs = g.mode == SEGMENTED_REAL || g.mode == SEGMENTED_V86;
+    g.user = g.mode == SEGMENTED_V86 || g.mode == SEGMENTED_USER16;
     for (unsigned i = 0; i < CODE_SEGMENTS; i++)
         g.next[i] = code_base[i];
     g.at = g.next[0];
-    if (g.mode == SEGMENTED_REAL)
+    if (g.paragraphs)
         real_tables(&g);
     else
         protected_tables(&g);
+    if (g.user)
+        user_tables(&g);
     while (g.function_count < FUNCTIONS)
         function(&g);
     blocks(&g);
     handlers(&g);
+    if (g.user)
+        kernel(&g);
     put(&g, ROUNDS, 2, 2 + below(&g, 6));
     put(&g, STACK_AT, 4, SEGMENTED_STACK);
     put(&g, STACK_AT + 4, 2, g.stack);
     memcpy(&resume_offset, image + RESUME, 2);
     memcpy(&resume_selector, image + RESUME + 2, 2);
+    if (g.user)
+        return start_of_kernel(&g);
     while (g.code[first] != resume_selector)
         first++;
     return (struct segmented_program){ .mode = g.mode,
                                        .cs = segment_of(&g, resume_selector, code_base[first], true),
                                        .ss = segment_of(&g, g.stack, STACK, false),
                                        .data = segment_of(&g, g.low, 0, false),
-                                       .gdt_size = SEL_DATA + 8 * DATA_SEGMENTS,
-                                       .eip = resume_offset };
+                                       .gdt_size = GDT_SIZE,
+                                       .eip = resume_offset,
+                                       .esp = SEGMENTED_STACK };
 }

@@ -35,9 +35,10 @@ static int start(struct d86_vcpu *cpu)
     s.gdt.limit = (uint16_t)(program.gdt_size - 1);
     s.idt.base = program.mode == SEGMENTED_REAL ? 0 : SEGMENTED_IDT;
     s.idt.limit = program.mode == SEGMENTED_REAL ? 0x3ff : 64 * 8 - 1;
-    s.cr0 = program.mode == SEGMENTED_REAL ? 0x30 : 0x31;
+    s.cr0 = program.mode == SEGMENTED_REAL ? 0x30 : program.paging ? 0x80010031 : 0x31;
+    s.cr3 = SEGMENTED_DIRECTORY;
     int result = d86_vcpu_set_sregs(cpu, &s);
-    d86_vcpu_set_regs(cpu, &(struct d86_regs){ .eip = program.eip, .esp = SEGMENTED_STACK, .eflags = 2 });
+    d86_vcpu_set_regs(cpu, &(struct d86_regs){ .eip = program.eip, .esp = program.esp, .eflags = 2 });
     return result;
 }
 

@@ -33,7 +33,7 @@ struct shadow_page {
 
 struct shadow {
     uint64_t base; /* 0: for native code; else for translated code, guest linear address 0 is there ... */
-    bool user;     /* ... at CPL 3, in 16-bit segments or in virtual-8086 mode; else with a supervisor's rights */
+    bool user; /* ... at CPL 3, in 16-bit segments or in virtual-8086 mode; else with a supervisor's rights */
 
     /* Parameters; shadow_init() sets what measurements favour. */
     uint32_t budget; /* separate host mappings allowed, 4 or more */
