@@ -82,6 +82,11 @@ struct gen_layout {
      */
     int32_t place[X86_SREG_COUNT], base[X86_SREG_COUNT];
     int32_t limit_read[X86_SREG_COUNT], limit_write[X86_SREG_COUNT];
+    /*
+     * exit_far: like exit_indirect, with R8D an offset of 16 bits below a selector: CS is to be loaded as in
+     * real mode. code_pointer: a dword, the selector of CS in its upper half and 0 below, in code with `far`.
+     */
+    int32_t exit_far, code_pointer;
 };
 
 /* What is known of a segment register, other than CS for fetches, while segmented code runs. */
@@ -95,7 +100,10 @@ enum gen_segment {
 /* Code whose segments are not all flat and of 32 bits. */
 struct gen_segmented {
     bool code32, stack32; /* CS.D, SS.B */
-    bool real; /* a segment's base is 16 times its selector, and nothing else follows from a load */
+    bool real;       /* a segment's base is 16 times its selector, and nothing else follows from a load */
+    bool far;        /* ... so it is for CS, too, whose limit is FFFFh */
+    bool interrupts; /* ... and INT n goes by the table at 0 and clears nothing but IF */
+    bool returns;    /* ... and IRET does nothing but to take what it pops */
     uint32_t base, limit;            /* of CS */
     uint8_t segment[X86_SREG_COUNT]; /* enum gen_segment */
 };

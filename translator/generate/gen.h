@@ -128,6 +128,8 @@ struct gen_popf_ways {
     struct host_short rare, wanted;
 };
 struct gen_popf_ways gen_take_flags(struct gen *g, uint32_t popped);
+/* The six flags from a register that is not EAX. By R10D. */
+void gen_arithmetic_flags(struct gen *g, unsigned from);
 void gen_popf_end(struct gen *g, const struct gen_popf_ways *ways);
 
 /* ---- string.c ------------------------------------------------------------------------------------ */

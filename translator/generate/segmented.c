@@ -20,6 +20,9 @@ static gen_form *const forms[X86_OP_COUNT] = {
     [X86_JCC] = segmented_jcc, [X86_JMP] = segmented_jmp, [X86_JMP_IND] = segmented_jmp_indirect,
     [X86_LOOP] = segmented_loop, [X86_LOOPE] = segmented_loop, [X86_LOOPNE] = segmented_loop,
     [X86_JCXZ] = segmented_jcxz,
+    [X86_JMP_FAR] = segmented_jmp_far, [X86_JMP_FAR_IND] = segmented_jmp_far,
+    [X86_CALL_FAR] = segmented_call_far, [X86_CALL_FAR_IND] = segmented_call_far,
+    [X86_RETF] = segmented_ret_far, [X86_INT] = segmented_int, [X86_IRET] = segmented_iret,
     [X86_CALL] = segmented_call, [X86_CALL_IND] = segmented_call_indirect, [X86_RET] = segmented_ret,
 };
 /* clang-format on */

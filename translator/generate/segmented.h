@@ -53,9 +53,10 @@ void segmented_move_stack(struct gen *g, uint32_t by);
 
 gen_form segmented_push, segmented_pop, segmented_leave, segmented_pusha, segmented_popa;
 
-/* ---- segment_flow.c ------------------------------------------------------------------------------ */
+/* ---- segment_flow.c, segment_far.c --------------------------------------------------------------- */
 
 gen_form segmented_jmp, segmented_jcc, segmented_loop, segmented_jcxz;
+gen_form segmented_jmp_far, segmented_call_far, segmented_ret_far, segmented_int, segmented_iret;
 gen_form segmented_jmp_indirect, segmented_call, segmented_call_indirect, segmented_ret;
 
 /* ---- segment_system.c ---------------------------------------------------------------------------- */

@@ -86,8 +86,7 @@ bool gen_pushf(struct gen *g)
     return true;
 }
 
-/* R10D keeps EAX meanwhile. */
-static void set_arithmetic_flags(struct gen *g, unsigned from)
+void gen_arithmetic_flags(struct gen *g, unsigned from)
 {
     host_mov_r32_r32(&g->code, R10, RAX);
     host_mov_r32_r32(&g->code, RAX, from);
@@ -121,7 +120,7 @@ void gen_popf_end(struct gen *g, const struct gen_popf_ways *ways)
 {
     struct host_short done;
 
-    set_arithmetic_flags(g, R8);
+    gen_arithmetic_flags(g, R8);
     done = host_jmp_rel8(&g->code);
     host_land(&g->code, ways->rare);
     host_land(&g->code, ways->wanted);

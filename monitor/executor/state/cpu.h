@@ -280,7 +280,9 @@ struct translated {
      * of indirect branches; code_base: of CS. Both are 0 for flat code.
      */
     uint64_t place[X86_SREG_COUNT], limit_read[X86_SREG_COUNT], limit_write[X86_SREG_COUNT];
-    uint64_t exit_indirect_segmented, space_key;
+    uint64_t exit_indirect_segmented, exit_far, space_key;
+    uint64_t group_key; /* of what differs by the base of CS only: what a load of CS leaves of space_key */
+    uint64_t stack_floor;
     uint32_t code_base;
     uint32_t stack_space; /* the return addresses on the stack are of this space */
 };

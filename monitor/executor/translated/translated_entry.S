@@ -119,14 +119,43 @@ leave:
         mov     $T_REASON_DIRECT, %eax
         jmp     leave
 
-/* More returns than calls: the lowest place of the stack leads here, and remains. */
+/*
+ * To another code segment as in real mode: R8D is the selector above the offset. The return addresses on the stack are
+ * of the old one.
+ */
         function translated_dispatch
+        function translated_exit_far
+        movzwl  %r8w, %r9d
+        not     %r9
+        lea     1(%r8, %r9), %r9        /* without the offset */
+        mov     T_GROUP_KEY(%r15), %r10
+        lea     (%r9, %r10), %r10
+        mov     %r10, T_SPACE_KEY(%r15)
+        movzwl  T_SPACE_KEY+2(%r15), %r10d
+        mov     %r10w, T_CS_SELECTOR(%r15)
+        lea     (, %r10, 8), %r9d
+        lea     (%r9, %r9), %r9d
+        mov     %r9d, T_CS_BASE(%r15)
+        mov     %r9d, T_CODE_BASE(%r15)
+        lea     (%r13, %r9), %r10
+        mov     %r10, T_PLACE_CS(%r15)
+        movzwl  %r8w, %r8d
+        mov     T_FLOOR(%r15), %rsp
+        jmp     translated_exit_indirect_segmented
+
+/* More returns than calls: the lowest place of the stack leads here, and remains. */
         function translated_underflow
         lea     -8(%rsp), %rsp
 /* From segmented code, R8D is an EIP. In flat code nothing is added. */
         function translated_exit_indirect_segmented
-        mov     T_SPACE_KEY(%r15), %r9
-        lea     (%r8, %r9), %r8
+        mov     %rcx, %r10
+        mov     T_CODE_BASE(%r15), %r9d
+        lea     (%r8, %r9), %r9d
+        mov     T_SPACE_KEY(%r15), %r11
+        lea     (%r8, %r11), %r8
+        movzwl  %r9w, %r9d
+        jmp     look_up
+
 /*
  * Go on at R8: by the table, if it has it there. No flag may change, so the comparison is an addition by LEA that
  * makes zero, and JRCXZ.
@@ -134,6 +163,7 @@ leave:
         function translated_exit_indirect
         mov     %rcx, %r10
         movzwl  %r8w, %r9d
+look_up:
         mov     T_TARGETS(%r15), %r11
         lea     (%r9, %r9), %r9
         lea     (%r11, %r9, 8), %r9
@@ -149,7 +179,7 @@ leave:
 /* An entry of nobody's leads here too. */
         function translated_not_found
         save_guest
-        sub     T_CODE_BASE(%r15), %r8d
+        sub     T_SPACE_KEY(%r15), %r8d
         mov     %r8d, T_EIP(%r15)
         mov     %rsp, T_STACK(%r15)
         mov     T_C_STACK(%r15), %rsp

@@ -5,23 +5,28 @@
  */
 #pragma once
 
-#define T_GPR        0
-#define T_EIP        48
-#define T_ARITH      52
-#define T_PENDING    60
-#define T_WINDOW     88
-#define T_FS_WINDOW  96
-#define T_TARGETS    128
-#define T_REASON     164
-#define T_STACK      168
-#define T_C_STACK    176
-#define T_EXIT_AFTER 184
-#define T_FS_BASE    152
-#define T_NOTHING    232
-#define T_SEGMENTS   1024
-#define T_CACHED     61184
-#define T_SPACE_KEY  488
-#define T_CODE_BASE  496
+#define T_GPR         0
+#define T_EIP         48
+#define T_ARITH       52
+#define T_PENDING     60
+#define T_WINDOW      88
+#define T_FS_WINDOW   96
+#define T_TARGETS     128
+#define T_REASON      164
+#define T_STACK       168
+#define T_C_STACK     176
+#define T_EXIT_AFTER  184
+#define T_FS_BASE     152
+#define T_NOTHING     232
+#define T_SEGMENTS    1048
+#define T_CACHED      61248
+#define T_SPACE_KEY   496
+#define T_CODE_BASE   520
+#define T_PLACE_CS    344
+#define T_GROUP_KEY   504
+#define T_FLOOR       512
+#define T_CS_BASE     1072
+#define T_CS_SELECTOR 1080
 
 /* struct segment: its size; of the second eight bytes, that it is unusable. */
 #define T_SEGMENT_SIZE     24

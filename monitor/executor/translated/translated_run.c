@@ -43,12 +43,18 @@ CHECK_OFFSET(T_C_STACK, translated.c_stack);
 CHECK_OFFSET(T_EXIT_AFTER, translated.exit_after);
 CHECK_OFFSET(T_SPACE_KEY, translated.space_key);
 CHECK_OFFSET(T_CODE_BASE, translated.code_base);
+CHECK_OFFSET(T_GROUP_KEY, translated.group_key);
+CHECK_OFFSET(T_FLOOR, translated.stack_floor);
+CHECK_OFFSET(T_PLACE_CS, translated.place[X86_CS]);
+CHECK_OFFSET(T_CS_BASE, seg[X86_CS].base);
+CHECK_OFFSET(T_CS_SELECTOR, seg[X86_CS].selector);
 
 unsigned translated_switch(struct vcpu *v, uint64_t host);
 unsigned translated_switch_serialised(struct vcpu *v, uint64_t host);
 uint32_t translated_call_out(struct vcpu *v, uint32_t number);
 extern const char translated_exit_direct[], translated_exit_indirect[], translated_exit_call_out[],
-    translated_not_found[], translated_underflow[], translated_exit_indirect_segmented[];
+    translated_not_found[], translated_underflow[], translated_exit_indirect_segmented[],
+    translated_exit_far[];
 
 /* ---- Coming up ----------------------------------------------------------------------------------------- */
 
@@ -89,7 +95,9 @@ struct gen_layout translated_layout(bool segmented)
                                 .place = OF_EACH(PLACE),
                                 .base = OF_EACH(BASE),
                                 .limit_read = OF_EACH(LIMIT_READ),
-                                .limit_write = OF_EACH(LIMIT_WRITE) };
+                                .limit_write = OF_EACH(LIMIT_WRITE),
+                                .exit_far = offsetof(struct vcpu, translated.exit_far),
+                                .code_pointer = offsetof(struct vcpu, translated.space_key) };
 }
 
 uint64_t translated_no_target(void)
@@ -118,11 +126,12 @@ int translated_init(struct vcpu *v)
     t->exit_direct = address_of(translated_exit_direct);
     t->exit_indirect = address_of(translated_exit_indirect);
     t->exit_indirect_segmented = address_of(translated_exit_indirect_segmented);
+    t->exit_far = address_of(translated_exit_far);
     t->call_out = address_of(translated_exit_call_out);
     t->targets = v->translation->target;
     t->nothing = NOTHING_BASE;
     translated_segment_init(v);
-    t->stack = translated_stack_init(address_of(translated_underflow));
+    t->stack = t->stack_floor = translated_stack_init(address_of(translated_underflow));
     if (!t->stack || translated_segments_init() < 0)
         return -1;
     translated_signal_init(v);
@@ -165,6 +174,19 @@ static void prepare(struct vcpu *v)
     v->translated.space_key = v->translated.code_base = 0;
     v->translated.fs_base = v->seg[X86_FS].base;
     v->translated.fs_window = fs_is_open(v) ? v->translated.window : NOTHING_BASE;
+}
+
+/*
+ * Translated code has loaded CS by itself: the present space is another one, but for the base the same. The
+ * stack began anew then.
+ */
+static void follow_code_segment(struct vcpu *v)
+{
+    struct translation *t = v->translation;
+    if (likely(v->translated.code_base == t->space[t->space_now].segmented.base))
+        return;
+    prepare(v);
+    v->translated.stack_space = t->space_now;
 }
 
 /* Bring mappings and code up to date with what the guest did to its tables. */
@@ -249,6 +271,7 @@ uint32_t translated_call_out(struct vcpu *v, uint32_t number)
 {
     const struct translation_site *site = &v->translation->site[number];
     uint32_t tag = v->fetch_tag, next = site->eip + site->length, drops = v->translation->drops;
+    follow_code_segment(v);
     uint32_t space = v->translation->space_now;
     v->eip = site->eip;
     run_site(v, site);
@@ -370,6 +393,7 @@ static uint64_t go_on(struct vcpu *v)
  * look. */
 static uint64_t follow(struct vcpu *v, unsigned reason)
 {
+    follow_code_segment(v);
     switch (reason) {
     case REASON_DIRECT:
         return follow_direct(v);

@@ -105,6 +105,11 @@ static struct translation_space describe(const struct vcpu *v)
     space.segmented.real = real && cs->limit != UINT32_MAX; /* else a load may make all segments flat */
     space.segmented.base = cs->base;
     space.segmented.limit = cs->limit;
+    space.segmented.far =
+        space.segmented.real && cs->limit == 0xffff && cs->base == (uint32_t)cs->selector << 4;
+    space.segmented.interrupts = space.segmented.far && !cpu_protected(v) && v->idt.base == 0 &&
+                                 v->idt.limit >= 0x3ff && !(v->eflags & X86_AC);
+    space.segmented.returns = space.segmented.far && space.flags && !v->nmi_blocked;
     for (unsigned i = 0; i < X86_SREG_COUNT; i++)
         space.segmented.segment[i] = real ? kind_real(&v->seg[i]) : kind_protected(&v->seg[i]);
     return space;
@@ -116,6 +121,7 @@ void translated_prepare_segments(struct vcpu *v)
     const struct translation_space space = describe(v);
     translation_choose_space(v, &space);
     t->space_key = translation_space_key(v->translation, v->translation->space_now);
+    t->group_key = translation_group_key(v->translation, v->translation->space_now);
     t->code_base = space.segmented.base;
     t->fs_window = limit_pointer(0xffff);
     for (unsigned i = 0; i < X86_SREG_COUNT; i++) {

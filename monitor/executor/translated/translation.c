@@ -23,9 +23,9 @@ void translation_init(struct translation *t, uint8_t *code, const uint8_t *text)
 
 /* ---- Targets of indirect branches -------------------------------------------------------------------- */
 
-static struct translation_target *target_of(struct translation *t, uint64_t key)
+static struct translation_target *target_of(struct translation *t, guest_la la)
 {
-    return &t->target[key % TRANSLATION_TARGETS];
+    return &t->target[la % TRANSLATION_TARGETS];
 }
 
 uint64_t translation_key(const struct translation *t, const struct translation_page *p, unsigned offset)
@@ -49,10 +49,18 @@ static uint32_t *space_guess(struct translation *t, const struct translation_spa
                           TRANSLATION_SPACE_HASH];
 }
 
-static uint32_t find_space(const struct translation *t, const struct translation_space *space)
+static bool same_space(struct translation_space a, const struct translation_space *b, bool base)
+{
+    a.group = b->group;
+    if (!base)
+        a.segmented.base = b->segmented.base;
+    return !__builtin_memcmp(&a, b, sizeof(a));
+}
+
+static uint32_t find_space(const struct translation *t, const struct translation_space *space, bool base)
 {
     uint32_t i = 1;
-    while (i < t->space_count && __builtin_memcmp(&t->space[i], space, sizeof(*space)))
+    while (i < t->space_count && !same_space(*space, &t->space[i], base))
         i++;
     return i;
 }
@@ -65,17 +73,18 @@ void translation_choose_space(struct vcpu *v, const struct translation_space *sp
     if (!space)
         return;
     guess = space_guess(t, space);
-    if (*guess && !__builtin_memcmp(&t->space[*guess], space, sizeof(*space))) {
+    if (*guess && same_space(*space, &t->space[*guess], true)) {
         t->space_now = *guess;
         return;
     }
-    i = find_space(t, space);
+    i = find_space(t, space, true);
     if (i == TRANSLATION_SPACES) {
         translation_flush(v);
         t->space_count = i = 1;
     }
     if (i == t->space_count) {
         t->space[i] = *space;
+        t->space[i].group = (uint16_t)find_space(t, space, false); /* itself, if there is none */
         t->space_count++;
     }
     t->space_now = *guess = i;
@@ -187,7 +196,7 @@ static void drop_stretch(struct vcpu *v, uint32_t number)
     translation_unlink(t, number);
     for (uint32_t i = 0; i < s->insn_count; i++) {
         unsigned offset = t->insn[s->insns + i].guest;
-        struct translation_target *target = target_of(t, translation_key(t, p, offset));
+        struct translation_target *target = target_of(t, p->address + offset);
         p->known[offset / 64] &= ~(1ull << (offset % 64));
         if (target->host - (uint64_t)(uintptr_t)t->text - s->code < s->code_size)
             forget_target(target);
@@ -566,10 +575,10 @@ static uint64_t find_joined(struct vcpu *v, guest_la la)
     return s ? host_of(t, s, 0) : TRANSLATION_STEP;
 }
 
-/* Does the code segment end in the page? */
+/* Does the code segment end in the page, or with it? */
 static bool ends_segment(const struct translation *t, const struct translation_page *p)
 {
-    return p->space && gen_segmented_end(&t->space[p->space].segmented, p->address) < GEN_PAGE_SIZE;
+    return p->space && gen_segmented_end(&t->space[p->space].segmented, p->address) <= GEN_PAGE_SIZE;
 }
 
 static uint64_t find_or_make(struct vcpu *v, guest_la la)
@@ -589,10 +598,10 @@ static uint64_t find_or_make(struct vcpu *v, guest_la la)
 }
 
 /* Who came here will often come again. */
-static void note_target(struct translation *t, uint64_t key, uint64_t host)
+static void note_target(struct translation *t, guest_la la, uint64_t key, uint64_t host)
 {
     if (translation_has(t, host))
-        *target_of(t, key) = (struct translation_target){ .negative = 0 - key, .host = host };
+        *target_of(t, la) = (struct translation_target){ .negative = 0 - key, .host = host };
 }
 
 uint64_t translation_find(struct vcpu *v, uint32_t eip)
@@ -600,7 +609,7 @@ uint64_t translation_find(struct vcpu *v, uint32_t eip)
     struct translation *t = v->translation;
     const struct gen_segmented *segmented = &t->space[t->space_now].segmented;
     uint64_t key = translation_space_key(t, t->space_now) + eip;
-    const struct translation_target *target = target_of(t, key);
+    const struct translation_target *target = target_of(t, segmented->base + eip);
     if (target->negative == 0 - key && translation_has(t, target->host))
         return target->host;
     if (t->space_now && eip > segmented->limit)
@@ -608,6 +617,6 @@ uint64_t translation_find(struct vcpu *v, uint32_t eip)
     if (!has_room(t))
         translation_flush(v);
     uint64_t host = find_or_make(v, segmented->base + eip);
-    note_target(t, key, host);
+    note_target(t, segmented->base + eip, key, host);
     return host;
 }

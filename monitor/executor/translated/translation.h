@@ -38,6 +38,8 @@ struct translation_space {
     struct gen_segmented segmented;
     bool user;  /* CPL 3: fetches need the U bit */
     bool flags; /* struct gen_request, cpl0 */
+    uint16_t
+        group; /* the first space that differs by the base of CS at most: filled in by whoever keeps it */
 };
 
 /* A linear page in a space; all its stretches go when it no longer leads to the frame, or when their bytes
@@ -89,7 +91,8 @@ struct translation_site {
     uint8_t length; /* 0: no instruction */
 };
 
-/* Where an indirect branch to a key goes. Compared is the negative: see translated_entry.S. */
+/* Where an indirect branch goes. Found by the lower half of its linear address, compared is its key's
+ * negative: see translated_entry.S. */
 struct translation_target {
     uint64_t negative;
     uint64_t host;
@@ -158,10 +161,16 @@ uint64_t translation_find(struct vcpu *v, uint32_t eip);
 struct translation_page *translation_page_at(struct translation *t, guest_la la);
 /* What follows is executed in this space, of which all bytes count; NULL: in that of flat code. */
 void translation_choose_space(struct vcpu *v, const struct translation_space *space);
-/* What indirect branches to EIP in a space are found by: SPACE_KEY plus EIP, without a carry. */
+/* With `far` the lower half of a key is selector and offset, so that who loads CS can make it. */
+static inline uint64_t translation_group_key(const struct translation *t, uint32_t space)
+{
+    return (uint64_t)(t->space[space].group | 1u << 31) << 32;
+}
+/* What indirect branches to EIP in a space are found by: this plus EIP, perhaps with a carry into bit 32. */
 static inline uint64_t translation_space_key(const struct translation *t, uint32_t space)
 {
-    return (uint64_t)space << 33 | t->space[space].segmented.base;
+    const struct gen_segmented *s = &t->space[space].segmented;
+    return s->far ? translation_group_key(t, space) | s->base << 12 : (uint64_t)space << 33 | s->base;
 }
 /* No indirect branch finds its way. Once, in the executor: only there is what an empty entry leads to. */
 void translation_forget_targets(struct translation *t);

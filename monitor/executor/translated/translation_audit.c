@@ -277,8 +277,8 @@ static const char *audit_target(const struct translation *t, uint32_t index)
     struct translation_place place;
     if (target->host == translated_no_target())
         return target->negative ? "a target of nobody's has an address" : NULL;
-    if (!translation_has(t, target->host) || -target->negative % TRANSLATION_TARGETS != index ||
-        !translation_place(t, target->host, &place) || t->stretch[place.stretch].dropped ||
+    if (!translation_has(t, target->host) || !translation_place(t, target->host, &place) ||
+        place.la % TRANSLATION_TARGETS != index || t->stretch[place.stretch].dropped ||
         place.begin != target->host ||
         translation_key(t, &t->page[t->stretch[place.stretch].page], place.insn->guest) != -target->negative)
         return "the table of targets leads to what is not an address's code";
