@@ -25,6 +25,17 @@ org 0
 %define RING0_STACK 0x7f000
 %define SERVICE 0x60
 %define ROUNDS 5
+
+; What tests come to.
+%define PRIMES 1900
+%define CHECKSUM 408
+%define TRANSLATE 202
+%define CRC 2911
+%define FIBONACCI 6765
+%define SORT 32455
+%define WIDE 62856
+%define BLOCKS 30049
+
 %define SEL_CODE 8
 %define SEL_DATA 16
 %define SEL_TSS 24
@@ -412,11 +423,11 @@ section .names follows=.text vstart=0x6000 align=1
 section .text
 
 tests:
-    row sieve, "sieve", 1900
+    row sieve, "sieve", PRIMES
     row checksum, "checksum", CHECKSUM
     row translate, "translate", TRANSLATE
     row crc, "crc", CRC
-    row fibonacci, "fibonacci", 6765
+    row fibonacci, "fibonacci", FIBONACCI
     row sort, "sort", SORT
     row wide, "wide", WIDE
     row pointers, "pointers", 1
