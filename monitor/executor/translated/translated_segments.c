@@ -89,46 +89,52 @@ static bool is_for_user(const struct vcpu *v)
 
 bool translated_segments_possible(const struct vcpu *v)
 {
-    return (v->cpl == 0 || is_for_user(v)) && segments_known(v);
+    if (v->cpl != 0 && !is_for_user(v))
+        return false;
+    return cpu_v86(v) || segments_known(v);
 }
 
-static struct translation_space describe(const struct vcpu *v)
+static void describe(const struct vcpu *v, struct translation_space *space)
 {
     const struct segment *cs = &v->seg[X86_CS];
+    struct gen_segmented *s = &space->segmented;
     bool real = cpu_real_segments(v);
-    struct translation_space space;
-    __builtin_memset(&space, 0, sizeof(space)); /* it is compared as bytes */
-    space.user = v->cpl == 3;
-    space.flags = v->cpl == 0 || (v->eflags & X86_IOPL) == X86_IOPL;
-    space.segmented.code32 = v->mode & MODE_CODE32;
-    space.segmented.stack32 = v->mode & MODE_STACK32;
-    space.segmented.real = real && cs->limit != UINT32_MAX; /* else a load may make all segments flat */
-    space.segmented.base = cs->base;
-    space.segmented.limit = cs->limit;
-    space.segmented.far =
-        space.segmented.real && cs->limit == 0xffff && cs->base == (uint32_t)cs->selector << 4;
-    space.segmented.interrupts = space.segmented.far && !cpu_protected(v) && v->idt.base == 0 &&
-                                 v->idt.limit >= 0x3ff && !(v->eflags & X86_AC);
-    space.segmented.returns = space.segmented.far && space.flags && !v->nmi_blocked;
+    space->user = v->cpl == 3;
+    space->flags = v->cpl == 0 || (v->eflags & X86_IOPL) == X86_IOPL;
+    s->code32 = v->mode & MODE_CODE32;
+    s->stack32 = v->mode & MODE_STACK32;
+    s->base = cs->base;
+    s->limit = cs->limit;
+    s->real = real && cs->limit != UINT32_MAX; /* else a load may make all segments flat */
+    s->far = s->real && cs->limit == 0xffff && cs->base == (uint32_t)cs->selector << 4;
+    s->interrupts = s->far && !cpu_protected(v) && v->idt.base == 0 && v->idt.limit >= 0x3ff &&
+                    !(v->eflags & X86_AC);
+    s->returns = s->far && space->flags && !v->nmi_blocked;
     for (unsigned i = 0; i < X86_SREG_COUNT; i++)
-        space.segmented.segment[i] = real ? kind_real(&v->seg[i]) : kind_protected(&v->seg[i]);
-    return space;
+        s->segment[i] = real ? kind_real(&v->seg[i]) : kind_protected(&v->seg[i]);
+}
+
+/* For GEN_SEGMENT_LIMITED. */
+static void prepare_limits(struct translated *t, const struct segment *s, unsigned i)
+{
+    bool known = s->min == 0 && s->max < GEN_LIMIT_MAX;
+    t->limit_read[i] = known && s->readable ? limit_pointer(s->max) : NOTHING_BASE;
+    t->limit_write[i] = known && s->readable && s->writable ? limit_pointer(s->max) : NOTHING_BASE;
 }
 
 void translated_prepare_segments(struct vcpu *v)
 {
     struct translated *t = &v->translated;
-    const struct translation_space space = describe(v);
+    struct translation_space space;
+    describe(v, &space);
     translation_choose_space(v, &space);
     t->space_key = translation_space_key(v->translation, v->translation->space_now);
     t->group_key = translation_group_key(v->translation, v->translation->space_now);
     t->code_base = space.segmented.base;
     t->fs_window = limit_pointer(0xffff);
     for (unsigned i = 0; i < X86_SREG_COUNT; i++) {
-        const struct segment *s = &v->seg[i];
-        bool known = s->min == 0 && s->max < GEN_LIMIT_MAX;
-        t->place[i] = t->window + s->base;
-        t->limit_read[i] = known && s->readable ? limit_pointer(s->max) : NOTHING_BASE;
-        t->limit_write[i] = known && s->readable && s->writable ? limit_pointer(s->max) : NOTHING_BASE;
+        t->place[i] = t->window + v->seg[i].base;
+        if (space.segmented.segment[i] == GEN_SEGMENT_LIMITED)
+            prepare_limits(t, &v->seg[i], i);
     }
 }

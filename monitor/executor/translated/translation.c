@@ -49,18 +49,19 @@ static uint32_t *space_guess(struct translation *t, const struct translation_spa
                           TRANSLATION_SPACE_HASH];
 }
 
-static bool same_space(struct translation_space a, const struct translation_space *b, bool base)
+static bool same_space(const struct translation_space *a, const struct translation_space *b, bool base)
 {
-    a.group = b->group;
-    if (!base)
-        a.segmented.base = b->segmented.base;
-    return !__builtin_memcmp(&a, b, sizeof(a));
+    const struct gen_segmented *s = &a->segmented, *t = &b->segmented;
+    return (!base || s->base == t->base) && s->limit == t->limit && s->code32 == t->code32 &&
+           s->stack32 == t->stack32 && s->real == t->real && s->far == t->far &&
+           s->interrupts == t->interrupts && s->returns == t->returns && a->user == b->user &&
+           a->flags == b->flags && !__builtin_memcmp(s->segment, t->segment, sizeof(s->segment));
 }
 
 static uint32_t find_space(const struct translation *t, const struct translation_space *space, bool base)
 {
     uint32_t i = 1;
-    while (i < t->space_count && !same_space(*space, &t->space[i], base))
+    while (i < t->space_count && !same_space(space, &t->space[i], base))
         i++;
     return i;
 }
@@ -73,7 +74,7 @@ void translation_choose_space(struct vcpu *v, const struct translation_space *sp
     if (!space)
         return;
     guess = space_guess(t, space);
-    if (*guess && same_space(*space, &t->space[*guess], true)) {
+    if (*guess && same_space(space, &t->space[*guess], true)) {
         t->space_now = *guess;
         return;
     }

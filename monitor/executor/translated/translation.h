@@ -159,7 +159,7 @@ enum {
 uint64_t translation_find(struct vcpu *v, uint32_t eip);
 /* The page's record in the present space; NULL: there is none. */
 struct translation_page *translation_page_at(struct translation *t, guest_la la);
-/* What follows is executed in this space, of which all bytes count; NULL: in that of flat code. */
+/* What follows is executed in this space; NULL: in that of flat code. */
 void translation_choose_space(struct vcpu *v, const struct translation_space *space);
 /* With `far` the lower half of a key is selector and offset, so that who loads CS can make it. */
 static inline uint64_t translation_group_key(const struct translation *t, uint32_t space)
