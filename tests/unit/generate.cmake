@@ -5,6 +5,10 @@ d86_unit_test(test_generate
     SOURCES unit/test_generate.c
     LIBRARIES d86-translator PkgConfig::CAPSTONE)
 
+d86_unit_test(test_generate_segmented
+    SOURCES unit/test_generate_segmented.c
+    LIBRARIES d86-translator PkgConfig::CAPSTONE)
+
 d86_unit_test(test_generate_random
     SOURCES unit/test_generate_random.c
     LIBRARIES d86-translator PkgConfig::CAPSTONE)

@@ -5,40 +5,17 @@
  * Then the tables beside the code, and where a stretch begins, goes on and ends.
  */
 #define _GNU_SOURCE
-#include "translator/decode.h"
-#include "translator/generate.h"
-
-/* capstone and translator/decode.h each have an enum of this name; it is not used here. */
-#define x86_prefix capstone_x86_prefix
-#include <capstone/capstone.h>
-#undef x86_prefix
+#include "generate_rig.h"
 
 #include <asm/prctl.h>
-#include <check.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-
-enum { PAGE_AT = 0x00100000, TEXT_MAX = 1024 };
-
 static const struct gen_layout layout = {
     .fs_base = 0x10, .exit_direct = 0x20, .exit_indirect = 0x28, .call_out = 0x30
 };
-
-static uint8_t page[GEN_PAGE_SIZE];
-static struct gen_result result;
-
-/* The rest of the page is RET, which ends any line. */
-static void fill_page(unsigned offset, const uint8_t *bytes, size_t count)
-{
-    memset(page, 0xc3, sizeof(page));
-    memcpy(page + offset, bytes, count);
-}
 
 static struct gen_request request_at(unsigned start)
 {
@@ -47,46 +24,11 @@ static struct gen_request request_at(unsigned start)
     };
 }
 
-static bool generate(const struct gen_request *request)
-{
-    memset(&result, 0xa5, sizeof(result)); /* what was left of another stretch must not matter */
-    return gen_stretch(request, &result);
-}
-
 static void generate_page(unsigned start)
 {
     struct gen_request request = request_at(start);
 
     ck_assert(generate(&request));
-}
-
-static unsigned host_end(unsigned i)
-{
-    if (i + 1 < result.insn_count)
-        return result.insn[i + 1].host;
-    return result.exit_count ? result.exit[0].stub : (unsigned)result.code_size;
-}
-
-/* Host code as "mov eax, ebx; nop". */
-static const char *listing(unsigned from, unsigned to)
-{
-    static char text[TEXT_MAX];
-    const uint8_t *code = result.code + from;
-    size_t left = to - from, length = 0;
-    uint64_t at = from;
-    csh handle;
-    cs_insn *insn;
-
-    ck_assert_int_eq(cs_open(CS_ARCH_X86, CS_MODE_64, &handle), CS_ERR_OK);
-    insn = cs_malloc(handle);
-    text[0] = 0;
-    while (cs_disasm_iter(handle, &code, &left, &at, insn))
-        length += (size_t)snprintf(text + length, TEXT_MAX - length, "%s%s%s%s", length ? "; " : "",
-                                   insn->mnemonic, insn->op_str[0] ? " " : "", insn->op_str);
-    cs_free(insn, 1);
-    cs_close(&handle);
-    ck_assert_msg(left == 0, "not decoded: %zu bytes behind '%s'", left, text);
-    return text;
 }
 
 /* ---- Forms --------------------------------------------------------------------------------------- */
