@@ -96,7 +96,8 @@ void translated_bind_site(struct vcpu *cpu, struct translation_site *site, const
     struct insn in;
     (void)cpu;
     *site = (struct translation_site){ .eip = eip };
-    if (x86_decode(bytes, size, true, &in) == X86_DECODE_OK)
+    bool code32 = !t->space_now || t->space[t->space_now].segmented.code32;
+    if (x86_decode(bytes, size, code32, &in) == X86_DECODE_OK)
         site->length = in.length;
 }
 
@@ -231,6 +232,97 @@ static struct translation_exit *follow(guest_la la)
     audit();
     return exit;
 }
+
+/* ---- Spaces -------------------------------------------------------------------------------------------- */
+
+static const struct translation_space segmented[] = {
+    { .segmented = { .base = LA, .limit = 0xffff, .segment = { GEN_SEGMENT_LIMITED, GEN_SEGMENT_LIMITED } } },
+    { .segmented = { .base = LA, .limit = 0xffff, .code32 = true }, .flags = true },
+    { .segmented = { .base = LA + 0x1230, .limit = 0x2fff, .real = true }, .flags = true },
+};
+
+enum { SPACES = sizeof(segmented) / sizeof(segmented[0]) };
+
+/* The linear address of EIP 0. */
+static guest_la enter_space(unsigned i)
+{
+    translation_choose_space(v, i ? &segmented[i - 1] : NULL);
+    return i ? segmented[i - 1].segmented.base : 0;
+}
+
+START_TEST(the_same_bytes_are_kept_in_each_space)
+{
+    uint64_t host[SPACES + 1];
+    struct translation_place place;
+    PUT(LA + 0x1300, 0xb8, 1, 2, 0x40, 0xc3, 0xc3); /* mov ax, 201h; inc ax; or mov eax, c3400201h */
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i <= SPACES; i++) {
+            uint32_t eip = LA + 0x1300 - enter_space(i);
+            uint64_t at = find(eip);
+            ck_assert(translation_place(t, at, &place) && place.eip == eip && place.la == LA + 0x1300);
+            ck_assert_uint_eq(place.insn->length, i == 1 || i == 3 ? 3 : 5);
+            ck_assert(!round || at == host[i]);
+            host[i] = at;
+            translation_note_target(t, eip, at);
+            audit();
+        }
+    }
+    ck_assert_uint_eq(t->page_count, SPACES + 1);
+    PUT(LA + 0x1301, 9);
+    ck_assert_uint_eq(v->counts.translation_drops, SPACES + 1);
+    audit();
+    *pte(1) = (CODE + 9) << 12 | KERNEL;
+    flush_page(LA + 0x1000);
+    ck_assert_uint_eq(t->page_at[(LA + 0x1000) >> 12], 0);
+    audit();
+}
+END_TEST
+
+START_TEST(nothing_is_found_beyond_a_segment)
+{
+    PUT(LA + 0x422f, 0xb8, 1, 2);
+    PUT(LA + 0x422a, 0x90, 0x90);
+    (void)enter_space(3);
+    ck_assert_uint_gt(find(0x2ffa), TRANSLATION_INTERPRET);
+    ck_assert_uint_eq(find(0x2fff), TRANSLATION_STEP); /* begins in it */
+    ck_assert_uint_eq(find(0x3000), TRANSLATION_STEP);
+    audit();
+}
+END_TEST
+
+/* Spaces that differ by the base of CS have keys which who loads CS can make. */
+START_TEST(keys_are_selector_and_offset_where_cs_is_loaded_in_line)
+{
+    struct translation_space space = { .segmented = { .real = true, .far = true, .limit = 0xffff } };
+    uint64_t keys[3];
+    for (unsigned i = 0; i < 3; i++) {
+        space.segmented.base = i * 0x12340;
+        space.segmented.returns = i == 2;
+        translation_choose_space(v, &space);
+        keys[i] = translation_space_key(t, t->space_now);
+    }
+    ck_assert_uint_eq(keys[1] - keys[0], 0x12340000);
+    ck_assert_uint_ne(keys[2] >> 32, keys[0] >> 32);
+    ck_assert_uint_eq((uint32_t)keys[2], 0x24680000);
+}
+END_TEST
+
+START_TEST(all_is_forgotten_with_too_many_spaces)
+{
+    struct translation_space space = { .segmented = { .limit = 0xffff } };
+    PUT(LA, 0x90, 0xc3);
+    found(LA);
+    for (uint32_t i = 0; i < 2 * TRANSLATION_SPACES; i++) {
+        space.segmented.base = i << 4;
+        translation_choose_space(v, &space);
+        ck_assert_uint_lt(t->space_now, TRANSLATION_SPACES);
+        ck_assert_uint_eq(t->space[t->space_now].segmented.base, i << 4);
+    }
+    ck_assert_uint_ge(v->counts.translation_flushes, 1);
+    (void)enter_space(0);
+    found(LA);
+}
+END_TEST
 
 /* ---- Finding ----------------------------------------------------------------------------------------------
  */
@@ -581,9 +673,10 @@ static void change_tables(struct rng *rng)
 
 static void look_up(struct rng *rng)
 {
+    guest_la base = enter_space(rng_below(rng, SPACES + 1));
     guest_la la = LA + rng_below(rng, 8) * 4096 +
                   (rng_one_in(rng, 2) ? rng_below(rng, 64) : 4096 - 1 - rng_below(rng, 32));
-    uint64_t host = find(la);
+    uint64_t host = find(la - base);
     struct translation_place place;
     if (host <= TRANSLATION_INTERPRET)
         return;
@@ -603,7 +696,8 @@ static void link_any(struct rng *rng)
     ck_assert(translation_place(t, after - 1, &to));
     if (t->stretch[to.stretch].dropped)
         return;
-    uint64_t host = find(exit->target);
+    t->space_now = t->page[t->stretch[to.stretch].page].space;
+    uint64_t host = find(exit->target - t->space[t->space_now].segmented.base);
     if (host > TRANSLATION_INTERPRET && t->drops == drops && translation_place(t, host, &to))
         translation_link(t, exit, to.stretch, host);
 }
@@ -664,6 +758,10 @@ int main(int argc, char **argv)
     tcase_add_test(tc, another_region_is_not_looked_at);
     tcase_add_test(tc, a_page_fetched_by_an_old_translation_goes_with_the_flush);
     tcase_add_test(tc, nx_takes_a_page_away);
+    tcase_add_test(tc, the_same_bytes_are_kept_in_each_space);
+    tcase_add_test(tc, nothing_is_found_beyond_a_segment);
+    tcase_add_test(tc, keys_are_selector_and_offset_where_cs_is_loaded_in_line);
+    tcase_add_test(tc, all_is_forgotten_with_too_many_spaces);
     tcase_add_loop_test(tc, all_is_forgotten_when_something_is_full, 0, 6);
     tcase_add_test(tc, numbers_of_pages_are_used_again);
     tcase_add_test(tc, random_steps_leave_nothing_wrong);
