@@ -102,8 +102,8 @@ struct gen_segmented {
     bool code32, stack32; /* CS.D, SS.B */
     bool real;       /* a segment's base is 16 times its selector, and nothing else follows from a load */
     bool far;        /* ... so it is for CS, too, whose limit is FFFFh */
-    bool interrupts; /* ... and INT n goes by the table at 0 and clears nothing but IF */
-    bool returns;    /* ... and IRET does nothing but to take what it pops */
+    bool interrupts; /* ... `cpl0`, and INT n goes by the table at 0 and clears only IF */
+    bool returns;    /* ... `cpl0`, and IRET does nothing but to take what it pops */
     uint32_t base, limit;            /* of CS */
     uint8_t segment[X86_SREG_COUNT]; /* enum gen_segment */
 };
