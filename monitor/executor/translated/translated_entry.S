@@ -67,7 +67,10 @@
         cmpl    $0, T_PENDING(%r15)
         jne     translated_cancelled
         mov     T_WINDOW(%r15), %r13
+        cmpq    $0, T_SPACE_KEY(%r15)
+        jne     1f                      /* segmented code has no use for GS */
         wrgsbase %r13
+1:
         mov     T_FS_WINDOW(%r15), %r12
         load_guest
         mov     T_STACK(%r15), %rsp

@@ -94,6 +94,19 @@ bool translated_segments_possible(const struct vcpu *v)
     return cpu_v86(v) || segments_known(v);
 }
 
+/* As one number: they are compared in a moment. */
+static void describe_segments(const struct vcpu *v, struct gen_segmented *s, bool real)
+{
+    uint64_t kinds = 0;
+    for (unsigned i = 0; i < X86_SREG_COUNT; i++) {
+        enum gen_segment kind = cpu_v86(v) ? GEN_SEGMENT_64K
+                                : real     ? kind_real(&v->seg[i])
+                                           : kind_protected(&v->seg[i]);
+        kinds |= (uint64_t)kind << 8 * i;
+    }
+    __builtin_memcpy(s->segment, &kinds, sizeof(s->segment));
+}
+
 static void describe(const struct vcpu *v, struct translation_space *space)
 {
     const struct segment *cs = &v->seg[X86_CS];
@@ -107,11 +120,10 @@ static void describe(const struct vcpu *v, struct translation_space *space)
     s->limit = cs->limit;
     s->real = real && cs->limit != UINT32_MAX; /* else a load may make all segments flat */
     s->far = s->real && cs->limit == 0xffff && cs->base == (uint32_t)cs->selector << 4;
-    s->interrupts = s->far && !cpu_protected(v) && v->idt.base == 0 && v->idt.limit >= 0x3ff &&
-                    !(v->eflags & X86_AC);
+    s->interrupts =
+        s->far && !cpu_protected(v) && v->idt.base == 0 && v->idt.limit >= 0x3ff && !(v->eflags & X86_AC);
     s->returns = s->far && space->flags && !v->nmi_blocked;
-    for (unsigned i = 0; i < X86_SREG_COUNT; i++)
-        s->segment[i] = real ? kind_real(&v->seg[i]) : kind_protected(&v->seg[i]);
+    describe_segments(v, s, real);
 }
 
 /* For GEN_SEGMENT_LIMITED. */
