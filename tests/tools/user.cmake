@@ -37,9 +37,13 @@ d86_user_test_properties(user_686_sbe_sparse long)
 d86_user_test(user_686_pae_sbe_audit vmlinuz-686-pae sbe --no-shell --short --timeout 120 --program-arg=--audit=500
     --expect-counter shadow_audits)
 
+# Programs that cross all the time do so by doors, and jumps to any byte of these do no harm.
+d86_user_test(user_686_sbe_doors vmlinuz-686 sbe --no-shell --only "^doors$" --program-arg=--audit=500
+    --expect-counter native_doors --expect-counter forms_jump)
+
 # Both engines at once, checking each other, at 10 us an instruction: what is quick, and everything.
 d86_user_test(user_686_lockstep vmlinuz-686 lockstep --no-shell --short --timeout 120
-    --only "^(jit|segments|cpuidtest|places)$")
+    --only "^(jit|segments|cpuidtest|places|doors)$")
 # As on a host with protection keys, where code and data at one place put each other out.
 d86_user_test(user_686_lockstep_keys vmlinuz-686 lockstep --no-shell --short --timeout 120 --only "^places$"
     --program-arg=--simulate-keys --program-arg=--split=segment --expect-counter code_conflicts)
