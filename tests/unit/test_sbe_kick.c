@@ -102,7 +102,7 @@ static bool open_guest(unsigned i)
     const struct d86_vcpu_config config = { .engine = D86_ENGINE_SBE, .eager = true };
     if (!sbe_guest_open(&guest, &config, guests[i].code, guests[i].size))
         return false;
-    if (guests[i].kernel)
+    if (guests[i].how == KERNEL)
         sbe_guest_be_kernel(&guest);
     return true;
 }
