@@ -161,11 +161,12 @@ static bool met_a_handler(const struct sigcontext *c)
 
 /*
  * Guest code, or the 64-bit half of a door, where the guest's registers still are in the processor and its
- * instruction is not done. Nothing else lies below 4 GiB.
+ * instruction is not done. Nothing else lies below 4 GiB, but a call of ours that goes astray might lead
+ * there.
  */
 static bool met_guest(const struct sigcontext *c)
 {
-    return c->cs != HOST_CODE64 || c->rip <= UINT32_MAX;
+    return c->cs != HOST_CODE64 || (c->rip <= UINT32_MAX && run.native && *run.native);
 }
 
 void native_signal(int signal, const siginfo_t *info, struct ucontext *context)
