@@ -51,10 +51,9 @@ enum {
 /*
  * Displacements from R15. fs_base: a dword, the linear base of FS. The others are pointers to code, which
  * translated code reaches by CALL or JMP through them:
- *   exit_direct   CALL, with R8D the linear address to go on at. The return address says which exit it is;
- *                 it does not belong to the guest's calls
- *   exit_indirect JMP, with R8D the linear address to go on at
- *   call_out      CALL, with R8D the number that was put at gen_call_out.number. Returns with the guest's
+ *   exit_direct   CALL. The return address says which exit it is, and so where to go on (gen_exit.after,
+ * .target); it does not belong to the guest's calls exit_indirect JMP, with R8D the linear address to go on
+ * at call_out      CALL, with R8D the number that was put at gen_call_out.number. Returns with the guest's
  *                 registers as the instruction left them, if execution goes on behind it; else not at all
  * The guest's state is in the registers at all of them.
  */
@@ -179,7 +178,8 @@ struct gen_call_out {
 
 /*
  * A stretch. Instructions are sorted by `guest` and by `host`; the first one's `host` is 0. A branch that
- * leads to one of them goes there and is no exit. Behind the last instruction stand the stubs.
+ * leads to one of them goes there and is no exit, and may be short. Behind the last instruction stand the
+ * stubs.
  *
  * Behind a CALL is its return site, a part of the same instruction: with R8D the address that the guest's RET
  * took and R9D the guest's ECX, it goes on if the address is the one it stands for, and to exit_indirect if

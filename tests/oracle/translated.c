@@ -372,6 +372,19 @@ static enum translated_next restart(ucontext_t *uc, enum mode mode)
     return TRANSLATED_GOES_ON;
 }
 
+/* Where the exit goes whose stub called from before `after`. */
+static uint32_t exit_target(uint64_t after)
+{
+    const struct stretch *s = stretch_at(after - 1);
+
+    REQUIRE(s);
+    for (unsigned n = 0; n < s->result.exit_count; n++)
+        if ((uint64_t)(uintptr_t)(s->code + s->result.exit[n].after) == after)
+            return s->result.exit[n].target;
+    REQUIRE(false);
+    return 0;
+}
+
 /* Aim the branch at the code it goes to from now on. */
 static void link_exit(uint64_t after, uint64_t target)
 {
@@ -398,11 +411,12 @@ static uint64_t pop(greg_t *g)
 static enum translated_next leave(ucontext_t *uc, bool direct)
 {
     greg_t *g = uc->uc_mcontext.gregs;
-    uint32_t eip = (uint32_t)g[REG_R8];
-    uint64_t after = direct ? pop(g) : 0, rip = entry(eip);
+    uint64_t after = direct ? pop(g) : 0;
+    uint32_t eip = direct ? exit_target(after) : (uint32_t)g[REG_R8];
+    uint64_t rip = entry(eip);
 
     side.stats->exits++;
-    REQUIRE((uint64_t)g[REG_R8] == eip);
+    REQUIRE(direct || (uint64_t)g[REG_R8] == eip);
     if (!rip) {
         to_native(uc, eip, MODE_STEP);
         step(uc);

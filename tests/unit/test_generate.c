@@ -327,14 +327,21 @@ static bool has_exit(unsigned kind, uint32_t target)
     return false;
 }
 
-/* Where the branch that ends the code of an instruction leads, by its rel32. */
-static unsigned rel32_target(unsigned i)
+/* Where the branch that ends the code of an instruction leads: two bytes with a rel8, or a rel32. */
+static unsigned target_of(unsigned i)
 {
     int32_t distance;
     unsigned end = host_end(i);
 
+    if (end - result.insn[i].host == 2)
+        return end + (unsigned)(int8_t)result.code[end - 1];
     memcpy(&distance, result.code + end - 4, sizeof(distance));
     return end + (unsigned)distance;
+}
+
+static bool is_short(unsigned i)
+{
+    return host_end(i) - result.insn[i].host == 2;
 }
 
 START_TEST(branch_inside_goes_there)
@@ -344,8 +351,36 @@ START_TEST(branch_inside_goes_there)
     generate_page(0);
     ck_assert_uint_eq(result.insn_count, 4);
     ck_assert_uint_eq(result.exit_count, 0);
-    ck_assert_uint_eq(rel32_target(1), insn_at(5)->host);
-    ck_assert_uint_eq(rel32_target(2), insn_at(0)->host);
+    ck_assert_uint_eq(target_of(1), insn_at(5)->host);
+    ck_assert_uint_eq(target_of(2), insn_at(0)->host);
+    ck_assert(is_short(1) && is_short(2));
+}
+END_TEST
+
+/* Near in the guest, and too far in host code: a guess that is wrong. */
+START_TEST(branch_that_is_too_far_is_long)
+{
+    unsigned n = 0;
+    page[n++] = 0x74, page[n++] = 20; /* je 22 */
+    for (; n < 22; n += 5)
+        memcpy(page + n, (const uint8_t[]){ 0xe8, 0, 0x10, 0, 0 }, 5); /* call */
+    page[n++] = 0xc3;
+    generate_page(0);
+    ck_assert(!is_short(0));
+    ck_assert_uint_eq(target_of(0), insn_at(22)->host);
+}
+END_TEST
+
+/* ... or not in the stretch at all, since something else is known to be there. */
+START_TEST(branch_to_what_is_known_is_long)
+{
+    uint64_t some[GEN_PAGE_SIZE / 64] = { 1 << 5 };
+    struct gen_request request = request_at(0);
+
+    fill_page(0, (const uint8_t[]){ 0x74, 0x03, 0x90, 0x90, 0xc3, 0xc3 }, 6); /* je 5; nop; nop; ret; ret */
+    request.known = some;
+    ck_assert(generate(&request));
+    ck_assert(!is_short(0) && has_exit(GEN_EXIT_BRANCH, PAGE_AT + 5));
 }
 END_TEST
 
@@ -576,6 +611,8 @@ int main(void)
     suite_add_tcase(suite, tc);
     tc = tcase_create("stretches");
     tcase_add_test(tc, branch_inside_goes_there);
+    tcase_add_test(tc, branch_that_is_too_far_is_long);
+    tcase_add_test(tc, branch_to_what_is_known_is_long);
     tcase_add_test(tc, call_inside_goes_there);
     tcase_add_test(tc, branch_into_an_instruction_is_an_exit);
     tcase_add_test(tc, line_goes_on_where_a_branch_leads_near);

@@ -409,10 +409,7 @@ static void check_exits(void)
 
         REQUIRE(e->rel32 + 4 + dword(e->rel32) == e->stub, "exit %u", n);
         REQUIRE(boundary[e->stub] && e->after == after, "exit %u", n);
-        REQUIRE(memcmp(result.code + e->stub, "\x41\xb8", 2) == 0 &&
-                    dword(e->stub + 2u) == e->target - (request.segmented ? segmented.base : 0) &&
-                    memcmp(result.code + e->stub + 6, "\x41\xff\x57\x10", 4) == 0,
-                "exit %u", n);
+        REQUIRE(memcmp(result.code + e->stub, "\x41\xff\x57\x10", 4) == 0, "exit %u", n);
         REQUIRE(e->kind == GEN_EXIT_CALL   ? branch[-1] == 0xe8
                 : e->kind == GEN_EXIT_JUMP ? branch[-1] == 0xe9
                                            : branch[-2] == 0x0f && (branch[-1] & 0xf0) == 0x80,

@@ -8,8 +8,7 @@
  * indirect:
  *     jmp [r15 + exit_indirect]        for indirect calls, with the target in R8D
  *
- *     mov r8d, target                  for each direct exit
- *     call [r15 + exit_direct]
+ *     call [r15 + exit_direct]         for each direct exit
  */
 #include "gen.h"
 
@@ -54,7 +53,6 @@ static void write_stub(struct gen *g, struct gen_exit *exit)
 
     exit->stub = (uint16_t)g->code.size;
     host_aim(&g->code, exit->rel32, exit->stub);
-    host_mov_r32_imm32(&g->code, R8, exit->target - gen_base(g));
     host_call_m64(&g->code, &way);
     exit->after = (uint16_t)g->code.size;
 }
@@ -73,11 +71,55 @@ static void write_indirect(struct gen *g)
     host_jmp_m64(&g->code, &way);
 }
 
-void gen_resolve(struct gen *g)
+/* ---- Short branches ------------------------------------------------------------------------------ */
+
+/* A branch forward by so many bytes of the guest's is short enough in host code, most times. */
+enum { SHORT_FORWARD = 30, REL8_MIN = -128, REL8_MAX = 127 };
+
+static bool is_known(const struct gen *g, unsigned offset)
+{
+    return g->request->known && g->request->known[offset / 64] >> offset % 64 & 1;
+}
+
+bool gen_is_short(const struct gen *g, uint32_t target)
+{
+    unsigned offset = target - g->request->address;
+    const struct gen_insn *inside;
+
+    if (g->long_branches || g->short_count == GEN_EXITS_MAX || !gen_in_page(g, target))
+        return false;
+    if (offset >= g->next)
+        return offset - g->next <= SHORT_FORWARD && !is_known(g, offset);
+    inside = find_insn(g->result, offset);
+    return inside && (int)inside->host - (int)(g->code.size + 2) >= REL8_MIN;
+}
+
+void gen_note_short(struct gen *g, struct host_short branch, uint32_t target)
+{
+    g->shorts[g->short_count].branch = branch;
+    g->shorts[g->short_count++].target = (uint16_t)(target - g->request->address);
+}
+
+static bool resolve_shorts(struct gen *g)
+{
+    for (unsigned i = 0; i < g->short_count; i++) {
+        const struct gen_insn *inside = find_insn(g->result, g->shorts[i].target);
+        int distance = inside ? (int)inside->host - (int)(g->shorts[i].branch.at + 1) : REL8_MIN - 1;
+
+        if (distance < REL8_MIN || distance > REL8_MAX)
+            return false;
+        host_aim_short(&g->code, g->shorts[i].branch, inside->host);
+    }
+    return true;
+}
+
+bool gen_resolve(struct gen *g)
 {
     struct gen_result *result = g->result;
     unsigned kept = 0;
 
+    if (!resolve_shorts(g))
+        return false;
     write_indirect(g);
     for (unsigned i = 0; i < result->exit_count; i++) {
         struct gen_exit exit = result->exit[i];
@@ -93,6 +135,7 @@ void gen_resolve(struct gen *g)
         }
     }
     result->exit_count = (uint16_t)kept;
+    return true;
 }
 
 /*

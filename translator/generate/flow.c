@@ -38,13 +38,24 @@ static bool is_usual_branch(const struct gen *g)
     return g->insn.op_size == 4 && g->insn.addr_size == 4;
 }
 
+/* To the guest's branch target. */
+static void jump(struct gen *g)
+{
+    uint32_t target = branch_target(g);
+
+    gen_note_target(g, target);
+    if (gen_is_short(g, target))
+        gen_note_short(g, host_jmp_rel8(&g->code), target);
+    else
+        gen_jump(g, target);
+}
+
 bool gen_jmp(struct gen *g)
 {
     if (!is_usual_branch(g))
         return false;
     gen_commit(g);
-    gen_note_target(g, branch_target(g));
-    gen_jump(g, branch_target(g));
+    jump(g);
     g->ends_line = true;
     return true;
 }
@@ -52,7 +63,10 @@ bool gen_jmp(struct gen *g)
 void gen_branch(struct gen *g, unsigned cond, uint32_t target)
 {
     gen_note_target(g, target);
-    gen_note_exit(g, GEN_EXIT_BRANCH, host_jcc_rel32(&g->code, cond), target);
+    if (gen_is_short(g, target))
+        gen_note_short(g, host_jcc_rel8(&g->code, cond), target);
+    else
+        gen_note_exit(g, GEN_EXIT_BRANCH, host_jcc_rel32(&g->code, cond), target);
 }
 
 bool gen_jcc(struct gen *g)
@@ -87,8 +101,7 @@ bool gen_loop(struct gen *g)
     gen_commit(g);
     count_down(g);
     out = host_jrcxz(&g->code);
-    gen_note_target(g, branch_target(g));
-    gen_jump(g, branch_target(g));
+    jump(g);
     host_land(&g->code, out);
     return true;
 }
@@ -125,8 +138,7 @@ bool gen_jecxz(struct gen *g)
     taken = host_jrcxz(&g->code);
     out = host_jmp_rel8(&g->code);
     host_land(&g->code, taken);
-    gen_note_target(g, branch_target(g));
-    gen_jump(g, branch_target(g));
+    jump(g);
     host_land(&g->code, out);
     return true;
 }

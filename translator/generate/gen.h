@@ -22,6 +22,13 @@ struct gen {
     struct host_label elsewhere;          /* ... from a return site, with R9D the guest's ECX */
     uint64_t targets[GEN_PAGE_SIZE / 64]; /* offsets that jumps and conditional branches lead to */
 
+    struct {
+        struct host_short branch;
+        uint16_t target; /* offset in the page */
+    } shorts[GEN_EXITS_MAX];
+    unsigned short_count;
+    bool long_branches; /* all of them */
+
     /* The instruction being translated. */
     struct insn insn;
     const uint8_t *bytes;
@@ -100,7 +107,7 @@ void gen_move_stack(struct gen *g, uint32_t by);
 gen_form gen_jmp, gen_jcc, gen_loop, gen_loopcc, gen_jecxz;
 gen_form gen_jmp_indirect, gen_call, gen_call_indirect, gen_ret;
 
-/* Go on at a linear address. */
+/* Go on at a linear address, by an exit that may turn out to lead into the stretch. */
 void gen_jump(struct gen *g, uint32_t target);
 /* Go on there if the condition is met. */
 void gen_branch(struct gen *g, unsigned cond, uint32_t target);
@@ -146,8 +153,17 @@ bool gen_flags_dead(struct gen *g, unsigned offset);
 /* [R15 + disp] */
 struct host_memory gen_context(int32_t disp);
 void gen_note_exit(struct gen *g, enum gen_exit_kind kind, unsigned rel32, uint32_t target);
-/* Lead branches to where they go: into the stretch, or out of it by a stub behind it. */
-void gen_resolve(struct gen *g);
+/*
+ * Would a branch of two bytes, written now, reach the target in the stretch? A guess where it is yet to come;
+ * then gen_note_short() has the rel8 filled in.
+ */
+bool gen_is_short(const struct gen *g, uint32_t target);
+void gen_note_short(struct gen *g, struct host_short branch, uint32_t target);
+/*
+ * Lead branches to where they go: into the stretch, or out of it by a stub behind it. False: a guess was
+ * wrong, all is to be done again with long_branches.
+ */
+bool gen_resolve(struct gen *g);
 /* Have somebody else execute the instruction. gen_call_out(): that is its form, and all there is of it. */
 void gen_call_somebody(struct gen *g);
 /* The same by another pointer of the context: what is there does it, or has somebody do it. No more follows.

@@ -489,8 +489,13 @@ struct host_short host_jrcxz(struct host_code *c)
     return put_rel8(c);
 }
 
-void host_land(struct host_code *c, struct host_short jump)
+void host_aim_short(struct host_code *c, struct host_short jump, unsigned target)
 {
     if (!c->overflow)
-        c->bytes[jump.at] = (uint8_t)(c->size - (jump.at + 1u));
+        c->bytes[jump.at] = (uint8_t)(target - (jump.at + 1u));
+}
+
+void host_land(struct host_code *c, struct host_short jump)
+{
+    host_aim_short(c, jump, c->size);
 }

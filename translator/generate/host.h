@@ -133,3 +133,5 @@ void host_bind(struct host_code *c, struct host_label *label);
 struct host_short host_jmp_rel8(struct host_code *c);
 struct host_short host_jrcxz(struct host_code *c);
 void host_land(struct host_code *c, struct host_short jump);
+/* Have it lead to an offset within its reach. */
+void host_aim_short(struct host_code *c, struct host_short jump, unsigned target);

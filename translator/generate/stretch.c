@@ -13,7 +13,7 @@ enum {
     NEAR = 256,               /* bytes from the end of a line to the next one, at most */
     INSN_HOST_MAX = 96,       /* host bytes of one instruction, at most ... */
     SEGMENTED_HOST_MAX = 160, /* ... and of segmented code */
-    STUB_MAX = 14,            /* of a stub, at most */
+    STUB_MAX = 10,            /* of a stub, at most */
     EXITS_MARGIN = 3,         /* of the next instruction, and of what ends the line behind it */
 };
 
@@ -210,13 +210,16 @@ static unsigned fetch_end(const struct gen_request *request)
     return end < GEN_PAGE_SIZE ? (unsigned)end : GEN_PAGE_SIZE;
 }
 
-bool gen_stretch(const struct gen_request *request, struct gen_result *result)
+/* False: nothing was made, or, with *again, all branches are to be long. */
+static bool make(const struct gen_request *request, struct gen_result *result, bool long_branches,
+                 bool *again)
 {
     struct gen g = {
         .request = request,
         .result = result,
         .code = { .bytes = result->code, .room = GEN_CODE_MAX },
         .end = fetch_end(request),
+        .long_branches = long_branches,
     };
     unsigned offset = request->start;
 
@@ -231,7 +234,14 @@ bool gen_stretch(const struct gen_request *request, struct gen_result *result)
     }
     if (!result->insn_count)
         return false;
-    gen_resolve(&g);
+    *again = !gen_resolve(&g);
     result->code_size = g.code.size;
-    return !g.code.overflow;
+    return !*again && !g.code.overflow;
+}
+
+bool gen_stretch(const struct gen_request *request, struct gen_result *result)
+{
+    bool again = false;
+
+    return make(request, result, false, &again) || (again && make(request, result, true, &again));
 }

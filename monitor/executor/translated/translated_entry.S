@@ -111,12 +111,11 @@ leave:
         pop     %rbx
         ret
 
-/* A direct exit whose target is not known: called from its stub, R8D is the target, an EIP. */
+/* A direct exit whose target is not known: called from its stub. */
         function translated_exit_direct
         pop     %r9
         save_guest
         mov     %r9, T_EXIT_AFTER(%r15)
-        mov     %r8d, T_EIP(%r15)
         mov     %rsp, T_STACK(%r15)
         mov     T_C_STACK(%r15), %rsp
         mov     $T_REASON_DIRECT, %eax

@@ -340,10 +340,13 @@ static uint64_t follow_direct(struct vcpu *v)
     struct translation_exit *exit = translation_exit_at(t, v->translated.exit_after);
     struct translation_place place;
     uint32_t drops = t->drops;
+    if (!exit)
+        exec_error(v, NULL, D86_ERROR_BUG, "translated code was left by a branch that is none of its exits");
+    v->eip = exit->target - t->space[t->space_now].segmented.base;
     uint64_t host = translation_find(v, v->eip);
     v->counts.translated_direct++;
     /* If something was dropped, it may have been the stretch with the exit. */
-    if (translation_has(t, host) && exit && t->drops == drops && translation_place(t, host, &place))
+    if (translation_has(t, host) && t->drops == drops && translation_place(t, host, &place))
         translation_link(t, exit, place.stretch, host);
     return host;
 }
