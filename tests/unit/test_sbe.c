@@ -201,7 +201,7 @@ static void invent_a_target(struct vcpu *v)
 static void mislead_an_exit(struct vcpu *v)
 {
     struct translation *t = v->translation;
-    ck_assert_uint_gt(t->exit_count, 0);
+    ck_assert_uint_gt(t->part[0].exits, 0);
     t->code[t->exit[0].rel32]++;
 }
 
@@ -213,13 +213,13 @@ static void say_it_is_not_linked(struct vcpu *v)
 
 static void lose_a_link(struct vcpu *v)
 {
-    for (uint32_t i = 0; i < v->translation->stretch_count; i++)
+    for (uint32_t i = 0; i < v->translation->part[0].stretches; i++)
         v->translation->stretch[i].incoming = 0;
 }
 
 static void mistake_a_site(struct vcpu *v)
 {
-    for (uint32_t i = 0; i < v->translation->site_count; i++)
+    for (uint32_t i = 0; i < v->translation->part[0].sites; i++)
         v->translation->site[i].eip++;
 }
 

@@ -333,9 +333,9 @@ START_TEST(what_was_made_is_found_again)
     static const unsigned offsets[] = { 1, 3, 5, 6, 0 };
     for (unsigned i = 0; i < 5; i++)
         ck_assert_uint_eq(found(LA + offsets[i]).stretch, place.stretch);
-    ck_assert_uint_eq(t->stretch_count, 1);
+    ck_assert_uint_eq(t->part[0].stretches, 1);
     ck_assert_uint_ne(found(LA + 2).stretch, place.stretch); /* the middle of one */
-    ck_assert_uint_eq(t->stretch_count, 2);
+    ck_assert_uint_eq(t->part[0].stretches, 2);
 }
 END_TEST
 
@@ -376,11 +376,11 @@ END_TEST
 /* Call-outs of what is translated at la. */
 static unsigned sites_at(guest_la la)
 {
-    uint32_t before = t->site_count;
+    uint32_t before = t->part[0].sites;
     translation_drop_at(v, la);
     audit();
     found(la);
-    return t->site_count - before;
+    return t->part[0].sites - before;
 }
 
 START_TEST(what_keeps_faulting_is_a_call_out_for_a_while)
@@ -601,30 +601,82 @@ END_TEST
 /* ---- Running full
  * -------------------------------------------------------------------------------------------------- */
 
+/* One of the things that run full, in the part that is being filled. */
+enum { FILL_PAGES = 5 };
+
 static void fill_up(unsigned what)
 {
-    uint32_t *const counts[] = { &t->stretch_count, &t->insn_count, &t->exit_count,
-                                 &t->site_count,    &t->page_count, &t->code_used };
-    static const uint32_t limits[] = { TRANSLATION_STRETCHES, TRANSLATION_INSNS, TRANSLATION_EXITS,
-                                       TRANSLATION_SITES,     TRANSLATION_PAGES, TRANSLATION_CODE };
-    *counts[what] = limits[what] - (counts[what] != &t->stretch_count);
+    struct translation_part *p = &t->part[t->now];
+    uint32_t *const counts[] = { &p->stretches, &p->insns, &p->exits, &p->sites, &p->code, &t->page_count };
+    static const uint32_t limits[] = {
+        TRANSLATION_STRETCHES / TRANSLATION_PARTS, TRANSLATION_INSNS / TRANSLATION_PARTS,
+        TRANSLATION_EXITS / TRANSLATION_PARTS,     TRANSLATION_SITES / TRANSLATION_PARTS,
+        TRANSLATION_CODE / TRANSLATION_PARTS,      TRANSLATION_PAGES
+    };
+    if (counts[what] == &p->stretches) { /* those that are not made yet are not to be looked at */
+        for (uint32_t i = TRANSLATION_FIRST(t->now, TRANSLATION_STRETCHES) + p->stretches;
+             i < TRANSLATION_FIRST(t->now + 1, TRANSLATION_STRETCHES); i++)
+            t->stretch[i] =
+                (struct translation_stretch){ .dropped = true,
+                                              .code = TRANSLATION_FIRST(t->now, TRANSLATION_CODE) + p->code };
+    }
+    *counts[what] = limits[what] - (counts[what] != &p->stretches);
 }
 
-START_TEST(all_is_forgotten_when_something_is_full)
+START_TEST(all_is_forgotten_when_there_are_no_pages_left)
 {
     PUT(LA, 0x40, 0xc3);
     PUT(LA + 0x2000, 0x0f, 0xa2, 0xc3);
     found(LA);
     uint32_t drops = t->drops;
-    uint64_t flushes = v->counts.translation_flushes;
-    fill_up((unsigned)_i);
+    fill_up(FILL_PAGES);
     ck_assert_uint_gt(find(LA + 0x2000), TRANSLATION_INTERPRET);
-    ck_assert_uint_eq(v->counts.translation_flushes, flushes + 1);
+    ck_assert_uint_eq(v->counts.translation_flushes, 1);
     ck_assert_uint_ne(t->drops, drops);
-    ck_assert_uint_eq(t->stretch_count, 1);
+    ck_assert_uint_eq(t->part[0].stretches, 1);
     ck_assert_uint_eq(t->page_at[LA >> 12], 0);
     audit();
     found(LA);
+}
+END_TEST
+
+START_TEST(the_oldest_part_is_emptied_when_all_are_full)
+{
+    translation_limit(t, 0);
+    ck_assert_uint_eq(t->parts, 2);
+    two_that_are_linked(); /* the target is made last ... */
+    struct translation_exit *exit = &t->exit[t->stretch[found(LA).stretch].exits];
+    fill_up((unsigned)_i);
+    PUT(LA + 0x3000, 0xe9, 0xfb, 0xef, 0xff, 0xff); /* ... and this jump to it is in another part */
+    ck_assert(follow(LA + 0x3000)->linked);
+    ck_assert_uint_eq(t->now, 1);
+    ck_assert(exit->linked && v->counts.translation_evictions == 0);
+    struct translation_exit *other = &t->exit[t->stretch[found(LA + 0x3000).stretch].exits];
+    uint32_t drops = t->drops;
+    fill_up((unsigned)_i);
+    PUT(LA + 0x1000, 0xc3);
+    ck_assert_uint_gt(find(LA + 0x1000), TRANSLATION_INTERPRET);
+    ck_assert_uint_eq(t->now, 0);
+    ck_assert_uint_eq(v->counts.translation_evictions, 1);
+    ck_assert_uint_ne(t->drops, drops);
+    ck_assert(!other->linked);
+    ck_assert_uint_eq(t->page_at[LA >> 12], 0);
+    ck_assert_uint_ne(t->page_at[(LA + 0x3000) >> 12], 0);
+    ck_assert_uint_eq(t->part[0].stretches, 1);
+    ck_assert_uint_eq(v->counts.translation_flushes, 0);
+}
+END_TEST
+
+START_TEST(a_limit_is_whole_parts)
+{
+    static const struct {
+        uint64_t bytes;
+        uint32_t parts;
+    } rows[] = { { 1, 2 }, { 8 << 20, 2 }, { 15 << 20, 3 }, { 64 << 20, 16 }, { 1ull << 40, 16 } };
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        translation_limit(t, rows[i].bytes);
+        ck_assert_uint_eq(t->parts, rows[i].parts);
+    }
 }
 END_TEST
 
@@ -686,9 +738,11 @@ static void look_up(struct rng *rng)
 static void link_any(struct rng *rng)
 {
     struct translation_place to;
-    if (!t->exit_count)
+    uint32_t part = rng_below(rng, t->parts);
+    if (!t->part[part].exits)
         return;
-    struct translation_exit *exit = &t->exit[rng_below(rng, t->exit_count)];
+    struct translation_exit *exit =
+        &t->exit[TRANSLATION_FIRST(part, TRANSLATION_EXITS) + rng_below(rng, t->part[part].exits)];
     uint64_t after = (uint64_t)(uintptr_t)t->text + exit->after;
     ck_assert(translation_exit_at(t, after) == exit);
     uint32_t drops = t->drops;
@@ -721,13 +775,13 @@ START_TEST(random_steps_leave_nothing_wrong)
             break;
         case 7:
             if (rng_one_in(&rng, 100))
-                fill_up(rng_below(&rng, 6)), (void)find(LA + (PAGES - 1) * 4096);
+                fill_up(rng_one_in(&rng, 4) ? FILL_PAGES : 0), (void)find(LA + (PAGES - 1) * 4096);
             break;
         default:
             look_up(&rng);
             break;
         }
-        if (i % 64 == 0 && t->page_count < 1000 && t->exit_count < 100000) {
+        if (i % 64 == 0 && t->page_count < 1000) {
             flush_all();
             audit();
         }
@@ -761,7 +815,9 @@ int main(int argc, char **argv)
     tcase_add_test(tc, nothing_is_found_beyond_a_segment);
     tcase_add_test(tc, keys_are_selector_and_offset_where_cs_is_loaded_in_line);
     tcase_add_test(tc, all_is_forgotten_with_too_many_spaces);
-    tcase_add_loop_test(tc, all_is_forgotten_when_something_is_full, 0, 6);
+    tcase_add_test(tc, all_is_forgotten_when_there_are_no_pages_left);
+    tcase_add_loop_test(tc, the_oldest_part_is_emptied_when_all_are_full, 0, FILL_PAGES);
+    tcase_add_test(tc, a_limit_is_whole_parts);
     tcase_add_test(tc, numbers_of_pages_are_used_again);
     tcase_add_test(tc, random_steps_leave_nothing_wrong);
     suite_add_tcase(suite, tc);

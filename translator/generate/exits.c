@@ -76,9 +76,14 @@ static void write_indirect(struct gen *g)
 /* A branch forward by so many bytes of the guest's is short enough in host code, most times. */
 enum { SHORT_FORWARD = 30, REL8_MIN = -128, REL8_MAX = 127 };
 
+static bool has(const uint64_t *bitmap, unsigned bit)
+{
+    return bitmap[bit / 64] >> bit % 64 & 1;
+}
+
 static bool is_known(const struct gen *g, unsigned offset)
 {
-    return g->request->known && g->request->known[offset / 64] >> offset % 64 & 1;
+    return g->request->known && has(g->request->known, offset);
 }
 
 bool gen_is_short(const struct gen *g, uint32_t target)
@@ -86,7 +91,7 @@ bool gen_is_short(const struct gen *g, uint32_t target)
     unsigned offset = target - g->request->address;
     const struct gen_insn *inside;
 
-    if (g->long_branches || g->short_count == GEN_EXITS_MAX || !gen_in_page(g, target))
+    if (has(g->long_at, g->offset) || g->short_count == GEN_EXITS_MAX || !gen_in_page(g, target))
         return false;
     if (offset >= g->next)
         return offset - g->next <= SHORT_FORWARD && !is_known(g, offset);
@@ -97,20 +102,31 @@ bool gen_is_short(const struct gen *g, uint32_t target)
 void gen_note_short(struct gen *g, struct host_short branch, uint32_t target)
 {
     g->shorts[g->short_count].branch = branch;
+    g->shorts[g->short_count].from = (uint16_t)g->offset;
     g->shorts[g->short_count++].target = (uint16_t)(target - g->request->address);
 }
 
+/*
+ * What is too far is so wherever else a branch becomes long, and what is not in the stretch does not come
+ * into it: so in the end the same are long, whether or not it was known from the beginning that some must be.
+ */
 static bool resolve_shorts(struct gen *g)
 {
+    bool good = true;
+
     for (unsigned i = 0; i < g->short_count; i++) {
+        unsigned from = g->shorts[i].from;
         const struct gen_insn *inside = find_insn(g->result, g->shorts[i].target);
         int distance = inside ? (int)inside->host - (int)(g->shorts[i].branch.at + 1) : REL8_MIN - 1;
 
-        if (distance < REL8_MIN || distance > REL8_MAX)
-            return false;
-        host_aim_short(&g->code, g->shorts[i].branch, inside->host);
+        if (distance >= REL8_MIN && distance <= REL8_MAX) {
+            host_aim_short(&g->code, g->shorts[i].branch, inside->host);
+            continue;
+        }
+        g->long_at[from / 64] |= UINT64_C(1) << from % 64;
+        good = false;
     }
-    return true;
+    return good;
 }
 
 bool gen_resolve(struct gen *g)

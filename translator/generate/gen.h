@@ -24,10 +24,10 @@ struct gen {
 
     struct {
         struct host_short branch;
-        uint16_t target; /* offset in the page */
+        uint16_t from, target; /* offsets in the page */
     } shorts[GEN_EXITS_MAX];
     unsigned short_count;
-    bool long_branches; /* all of them */
+    uint64_t *long_at; /* offsets of branches that turned out not to be short, as `targets` */
 
     /* The instruction being translated. */
     struct insn insn;
@@ -161,7 +161,7 @@ bool gen_is_short(const struct gen *g, uint32_t target);
 void gen_note_short(struct gen *g, struct host_short branch, uint32_t target);
 /*
  * Lead branches to where they go: into the stretch, or out of it by a stub behind it. False: a guess was
- * wrong, all is to be done again with long_branches.
+ * wrong, which is in long_at now, and all is to be done again.
  */
 bool gen_resolve(struct gen *g);
 /* Have somebody else execute the instruction. gen_call_out(): that is its form, and all there is of it. */

@@ -210,21 +210,21 @@ static unsigned fetch_end(const struct gen_request *request)
     return end < GEN_PAGE_SIZE ? (unsigned)end : GEN_PAGE_SIZE;
 }
 
-/* False: nothing was made, or, with *again, all branches are to be long. */
-static bool make(const struct gen_request *request, struct gen_result *result, bool long_branches,
-                 bool *again)
+/* False: nothing was made, or, with *again, something is to be done in another way. */
+static bool make(const struct gen_request *request, struct gen_result *result, uint64_t *long_at, bool *again)
 {
     struct gen g = {
         .request = request,
         .result = result,
         .code = { .bytes = result->code, .room = GEN_CODE_MAX },
         .end = fetch_end(request),
-        .long_branches = long_branches,
+        .long_at = long_at,
     };
     unsigned offset = request->start;
 
     result->insn_count = result->exit_count = result->call_out_count = 0;
     result->guest_end = (uint16_t)offset;
+    *again = false;
     while (offset < g.end && has_room(&g)) {
         unsigned end = translate_line(&g, offset);
 
@@ -239,9 +239,14 @@ static bool make(const struct gen_request *request, struct gen_result *result, b
     return !*again && !g.code.overflow;
 }
 
+/* Each time one more branch is long at least, so there is an end. */
 bool gen_stretch(const struct gen_request *request, struct gen_result *result)
 {
-    bool again = false;
+    uint64_t long_at[GEN_PAGE_SIZE / 64] = { 0 };
+    bool again, made;
 
-    return make(request, result, false, &again) || (again && make(request, result, true, &again));
+    do
+        made = make(request, result, long_at, &again);
+    while (again);
+    return made;
 }

@@ -39,6 +39,7 @@
     X(translated_bytes, "bytes of host code made of them")                                                   \
     X(translation_drops, "stretches dropped because their bytes or translations changed")                    \
     X(translation_flushes, "times all translated code was forgotten for room")                               \
+    X(translation_evictions, "times a part of it was, the oldest")                                           \
     X(translated_entries, "times translated code was entered")                                               \
     X(translated_direct, "... and left by a branch that was not linked")                                     \
     X(translated_indirect, "... by one whose target was not in the table")                                   \

@@ -291,6 +291,18 @@ uint32_t translated_call_out(struct vcpu *v, uint32_t number)
 /* ---- Running ---------------------------------------------------------------------------------------------
  */
 
+/* The guest's bytes at la, as far as pages have translated code. */
+static unsigned fetch(const struct vcpu *v, guest_la la, uint8_t bytes[X86_INSN_MAX])
+{
+    const struct translation *t = v->translation;
+    unsigned n = 0;
+    for (; n < X86_INSN_MAX && t->page_at[(la + n) >> 12]; n++) {
+        uint64_t frame = t->page[t->page_at[(la + n) >> 12] - 1].frame;
+        bytes[n] = v->map.ram[(frame << 12) + (la + n) % GEN_PAGE_SIZE];
+    }
+    return n;
+}
+
 /*
  * The run is to end between instructions, perhaps between the iterations of one, where an event has to find
  * RF set. A repeat counts as begun when its host instruction has been reached, unless it stands where it
@@ -298,13 +310,11 @@ uint32_t translated_call_out(struct vcpu *v, uint32_t number)
  */
 static void note_repeat(struct vcpu *v, uint32_t eip, uint32_t count, bool repeating)
 {
-    struct translation *t = v->translation;
-    const struct translation_page *page = t->space_now ? NULL : translation_page_at(t, v->eip);
+    uint8_t bytes[X86_INSN_MAX];
     if (v->eip == eip && v->gpr.d[X86_ECX] == count)
         v->repeating = repeating;
-    else if (page && v->translated.begun)
-        v->repeating = string_repeats(v->map.ram + (page->frame << 12) + v->eip % GEN_PAGE_SIZE,
-                                      GEN_PAGE_SIZE - v->eip % GEN_PAGE_SIZE);
+    else if (!v->translation->space_now && v->translated.begun)
+        v->repeating = string_repeats(bytes, fetch(v, v->eip, bytes));
 }
 
 /*

@@ -1,9 +1,9 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Stretches: found, made, dropped. Memory is filled front to back, and forgotten as a whole when something
- * has run full; what is dropped before leaves its memory unused, so that who has yet to notice finds code, if
- * not the right one, where it was. Executor side.
+ * Stretches: found, made, dropped. Memory is filled part by part, and the oldest part is emptied when all are
+ * full; what is dropped before leaves its memory unused, so that who has yet to notice finds code, if not the
+ * right one, where it was. Executor side.
  */
 #include "translation_private.h"
 
@@ -19,6 +19,15 @@ void translation_init(struct translation *t, uint8_t *code, const uint8_t *text)
     t->code = code;
     t->text = text;
     t->space_count = 1;
+    t->parts = TRANSLATION_PARTS;
+}
+
+void translation_limit(struct translation *t, uint64_t bytes)
+{
+    uint64_t parts = bytes / TRANSLATION_FIRST(1, TRANSLATION_CODE);
+    t->parts = parts < TRANSLATION_PARTS_MIN ? TRANSLATION_PARTS_MIN
+               : parts > TRANSLATION_PARTS   ? TRANSLATION_PARTS
+                                             : (uint32_t)parts;
 }
 
 /* ---- Targets of indirect branches -------------------------------------------------------------------- */
@@ -186,10 +195,36 @@ void translation_flush(struct vcpu *v)
             drop_page(v, &t->page[t->region[region] - 1]);
     }
     translation_forget_targets(t);
-    t->page_count = t->stretch_count = t->insn_count = t->exit_count = t->site_count = t->code_used = 0;
+    for (uint32_t part = 0; part < TRANSLATION_PARTS; part++)
+        t->part[part] = (struct translation_part){ .stretches = 0 };
+    t->page_count = t->now = 0;
     t->free_pages = 0;
     t->drops++;
     v->counts.translation_flushes++;
+}
+
+/* Its numbers and its memory will be used again: nothing may lead there, or be in a list of others. */
+static void empty_part(struct vcpu *v, uint32_t part)
+{
+    struct translation *t = v->translation;
+    struct translation_part *p = &t->part[part];
+    uint32_t stretch = TRANSLATION_FIRST(part, TRANSLATION_STRETCHES);
+    uint32_t exit = TRANSLATION_FIRST(part, TRANSLATION_EXITS);
+    if (!p->stretches)
+        return;
+    for (uint32_t i = stretch; i < stretch + p->stretches; i++) {
+        if (!t->stretch[i].dropped)
+            drop_stretch(v, i);
+    }
+    for (uint32_t i = exit; i < exit + p->exits; i++)
+        translation_unlink_exit(t, &t->exit[i]);
+    for (uint32_t i = 0; i < t->page_count; i++) {
+        if (t->page[i].frame != FRAME_NONE && !t->page[i].stretches && !t->page[i].tails)
+            drop_page(v, &t->page[i]);
+    }
+    *p = (struct translation_part){ .stretches = 0 };
+    t->drops++;
+    v->counts.translation_evictions++;
 }
 
 /* ---- Changes ----------------------------------------------------------------------------------------- */
@@ -316,9 +351,9 @@ void translation_drop_frame(struct vcpu *v, uint64_t frame)
 static void add_insns(struct translation *t, struct translation_stretch *s, struct translation_page *p)
 {
     const struct gen_result *r = &t->result;
-    s->insns = t->insn_count;
+    s->insns = TRANSLATION_FIRST(t->now, TRANSLATION_INSNS) + t->part[t->now].insns;
     s->insn_count = r->insn_count;
-    t->insn_count += r->insn_count;
+    t->part[t->now].insns += r->insn_count;
     for (uint32_t i = 0; i < r->insn_count; i++) {
         t->insn[s->insns + i] = r->insn[i];
         p->known[r->insn[i].guest / 64] |= 1ull << (r->insn[i].guest % 64);
@@ -328,9 +363,9 @@ static void add_insns(struct translation *t, struct translation_stretch *s, stru
 static void add_exits(struct translation *t, struct translation_stretch *s)
 {
     const struct gen_result *r = &t->result;
-    s->exits = t->exit_count;
+    s->exits = TRANSLATION_FIRST(t->now, TRANSLATION_EXITS) + t->part[t->now].exits;
     s->exit_count = r->exit_count;
-    t->exit_count += r->exit_count;
+    t->part[t->now].exits += r->exit_count;
     for (uint32_t i = 0; i < r->exit_count; i++) {
         const struct gen_exit *e = &r->exit[i];
         t->exit[s->exits + i] = (struct translation_exit){ .target = e->target,
@@ -350,7 +385,7 @@ static void add_sites(struct vcpu *v, const struct translation_stretch *s, const
     for (uint32_t i = 0; i < r->call_out_count; i++) {
         const struct gen_call_out *c = &r->call_out[i];
         const struct gen_insn *insn = &r->insn[c->insn];
-        uint32_t number = t->site_count++;
+        uint32_t number = TRANSLATION_FIRST(t->now, TRANSLATION_SITES) + t->part[t->now].sites++;
         translated_bind_site(v, &t->site[number], page + insn->guest, GEN_PAGE_SIZE - insn->guest,
                              eip + insn->guest);
         __builtin_memcpy(t->code + s->code + c->number, &number, 4);
@@ -359,19 +394,34 @@ static void add_sites(struct vcpu *v, const struct translation_stretch *s, const
 
 static bool has_room(const struct translation *t)
 {
-    return t->stretch_count < TRANSLATION_STRETCHES && t->insn_count + GEN_INSNS_MAX <= TRANSLATION_INSNS &&
-           t->exit_count + GEN_EXITS_MAX <= TRANSLATION_EXITS &&
-           t->site_count + GEN_CALL_OUTS_MAX <= TRANSLATION_SITES && t->page_count + 2 <= TRANSLATION_PAGES &&
-           t->code_used + GEN_CODE_MAX <= TRANSLATION_CODE;
+    const struct translation_part *p = &t->part[t->now];
+    return p->stretches < TRANSLATION_FIRST(1, TRANSLATION_STRETCHES) &&
+           p->insns + GEN_INSNS_MAX <= TRANSLATION_FIRST(1, TRANSLATION_INSNS) &&
+           p->exits + GEN_EXITS_MAX <= TRANSLATION_FIRST(1, TRANSLATION_EXITS) &&
+           p->sites + GEN_CALL_OUTS_MAX <= TRANSLATION_FIRST(1, TRANSLATION_SITES) &&
+           p->code + GEN_CODE_MAX <= TRANSLATION_FIRST(1, TRANSLATION_CODE);
+}
+
+/* For one more stretch, and two pages. */
+static void make_room(struct vcpu *v)
+{
+    struct translation *t = v->translation;
+    if (t->page_count + 2 > TRANSLATION_PAGES)
+        translation_flush(v);
+    if (has_room(t))
+        return;
+    t->now = (t->now + 1) % t->parts;
+    empty_part(v, t->now);
 }
 
 /* Take over what the generator made of bytes of the page from `start` on. */
 static struct translation_stretch *add_stretch(struct vcpu *v, struct translation_page *p, unsigned start)
 {
     struct translation *t = v->translation;
-    uint32_t number = t->stretch_count++;
+    struct translation_part *part = &t->part[t->now];
+    uint32_t number = TRANSLATION_FIRST(t->now, TRANSLATION_STRETCHES) + part->stretches++;
     struct translation_stretch *s = &t->stretch[number];
-    *s = (struct translation_stretch){ .code = t->code_used,
+    *s = (struct translation_stretch){ .code = TRANSLATION_FIRST(t->now, TRANSLATION_CODE) + part->code,
                                        .code_size = t->result.code_size,
                                        .page = (uint32_t)(p - t->page),
                                        .next = p->stretches,
@@ -381,7 +431,7 @@ static struct translation_stretch *add_stretch(struct vcpu *v, struct translatio
     add_insns(t, s, p);
     add_exits(t, s);
     p->stretches = number + 1;
-    t->code_used += (s->code_size + 15) & ~15u;
+    part->code += (s->code_size + 15) & ~15u;
     t->changed = true;
     v->counts.translated_stretches++;
     v->counts.translated_insns += s->insn_count;
@@ -550,8 +600,7 @@ uint64_t translation_find(struct vcpu *v, uint32_t eip)
         return target->host;
     if (t->space_now && eip > segmented->limit)
         return TRANSLATION_STEP;
-    if (!has_room(t))
-        translation_flush(v);
+    make_room(v);
     uint64_t host = find_or_make(v, segmented->base + eip);
     note_target(t, segmented->base + eip, key, host);
     return host;

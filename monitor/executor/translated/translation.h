@@ -25,7 +25,25 @@ enum {
     TRANSLATION_REGIONS = 1024,    /* of 4 MiB of linear addresses each */
     TRANSLATION_SPACES = 1024,     /* kinds of code */
     TRANSLATION_SPACE_HASH = 256,
+    TRANSLATION_PARTS = 16, /* of stretches and all that belongs to them: struct translation_part */
+    TRANSLATION_PARTS_MIN = 2,
 };
+
+/*
+ * Stretches, their instructions, exits and sites, and their code are made in parts, one behind the other:
+ * number n of N is in part n / (N / TRANSLATION_PARTS). When all parts are full the oldest one is emptied.
+ */
+struct translation_part {
+    uint32_t stretches, insns, exits, sites, code; /* used so far */
+};
+
+/* The first number of a part; `all`: TRANSLATION_STRETCHES or the like. */
+#define TRANSLATION_FIRST(part, all) ((part) * ((uint32_t)(all) / TRANSLATION_PARTS))
+/* Numbers that are used, of all parts. */
+#define TRANSLATION_EACH(t, i, used, all)                                                                    \
+    for (uint32_t part_ = 0; part_ < TRANSLATION_PARTS; part_++)                                             \
+        for (uint32_t i = TRANSLATION_FIRST(part_, all);                                                     \
+             i < TRANSLATION_FIRST(part_, all) + (t)->part[part_].used; i++)
 
 /* No page's address: beyond what the processor can address. */
 #define TRANSLATION_PA_NONE (~UINT64_C(0))
@@ -75,10 +93,11 @@ struct translation_stretch {
 
 /* A direct branch out of a stretch. Positions are offsets in translation.code. */
 struct translation_exit {
-    uint32_t target;        /* linear address */
-    uint32_t rel32, stub;   /* the field, and where it leads while it is not linked */
-    uint32_t after;         /* what exit_direct is given */
-    uint32_t next_incoming; /* exit number + 1: others that lead to the same stretch */
+    uint32_t target;                           /* linear address */
+    uint32_t rel32, stub;                      /* the field, and where it leads while it is not linked */
+    uint32_t after;                            /* what exit_direct is given */
+    uint32_t next_incoming, previous_incoming; /* exit number + 1: others that lead to the same stretch */
+    uint32_t to;                               /* its number */
     bool linked;
 };
 
@@ -110,7 +129,10 @@ enum { TRANSLATION_APART = 256 };
 struct translation {
     uint8_t *code;       /* in the arena, writable ... */
     const uint8_t *text; /* ... and executable */
-    uint32_t page_count, stretch_count, insn_count, exit_count, site_count, code_used;
+    uint32_t page_count;
+    struct translation_part part[TRANSLATION_PARTS];
+    uint32_t parts;  /* so many are used at most */
+    uint32_t now;    /* the one being filled */
     uint32_t drops;  /* stretches dropped so far: what held code, or a place in it, must look again */
     bool stale;      /* the guest's translations changed: translation_sync() */
     bool changed;    /* host code was written since it last ran */
@@ -143,6 +165,8 @@ struct translation {
 
 /* Once, before anything else; *t is zeroed memory. */
 void translation_init(struct translation *t, uint8_t *code, const uint8_t *text);
+/* Have no more than so many bytes of host code, in whole parts and at least two of them. */
+void translation_limit(struct translation *t, uint64_t bytes);
 /* Instead of the address of host code. */
 enum {
     TRANSLATION_NOTHING,   /* none is wanted */
@@ -224,6 +248,8 @@ bool translation_place(const struct translation *t, uint64_t host, struct transl
 struct translation_exit *translation_exit_at(struct translation *t, uint64_t after);
 /* Have the exit branch to host code of stretch `to` directly. */
 void translation_link(struct translation *t, struct translation_exit *exit, uint32_t to, uint64_t host);
+/* The exit branches to its stub again. */
+void translation_unlink_exit(struct translation *t, struct translation_exit *exit);
 /* Nothing branches to the stretch any more. */
 void translation_unlink(struct translation *t, uint32_t stretch);
 

@@ -93,7 +93,8 @@ static const char *audit_known(const struct translation *t, const struct transla
     uint32_t steps = 0;
     for (uint32_t i = p->stretches; i; i = t->stretch[i - 1].next) {
         const struct translation_stretch *s = &t->stretch[i - 1];
-        if (i > t->stretch_count || steps++ > t->stretch_count || s->dropped || &t->page[s->page] != p)
+        if (i > TRANSLATION_STRETCHES || steps++ > TRANSLATION_STRETCHES || s->dropped ||
+            &t->page[s->page] != p)
             return "a page's list of stretches holds one that is not its";
         for (uint32_t n = 0; n < s->insn_count; n++) {
             unsigned offset = t->insn[s->insns + n].guest;
@@ -191,7 +192,7 @@ static bool same_sites(const struct translation *t, const struct translation_str
         const struct gen_insn *insn = &t->insn[s->insns + r->call_out[i].insn];
         uint32_t number;
         __builtin_memcpy(&number, t->code + s->code + r->call_out[i].number, 4);
-        same = number < t->site_count && t->site[number].eip == address + insn->guest &&
+        same = number < TRANSLATION_SITES && t->site[number].eip == address + insn->guest &&
                (!t->site[number].length || t->site[number].length == insn->length);
     }
     return same;
@@ -259,7 +260,11 @@ static const char *audit_stretch(struct vcpu *v, uint32_t number)
     struct translation *t = v->translation;
     const struct translation_stretch *s = &t->stretch[number];
     const char *what = NULL;
-    if (s->code + s->code_size > t->code_used || (number && s[-1].code + s[-1].code_size > s->code))
+    uint32_t part = number / TRANSLATION_FIRST(1, TRANSLATION_STRETCHES);
+    uint32_t code = TRANSLATION_FIRST(part, TRANSLATION_CODE);
+    bool first = number == TRANSLATION_FIRST(part, TRANSLATION_STRETCHES);
+    if (s->code + s->code_size > code + t->part[part].code ||
+        s->code < (first ? code : s[-1].code + s[-1].code_size))
         return "stretches do not lie behind each other";
     if (s->dropped)
         return s->incoming ? "something leads to a stretch that was dropped" : NULL;
@@ -311,16 +316,17 @@ static const char *audit_page_lists(const struct vcpu *v)
 static const char *audit_stretch_lists(const struct translation *t)
 {
     uint32_t used = 0, tails = 0, listed = 0, listed_tails = 0;
-    for (uint32_t i = 0; i < t->stretch_count; i++) {
+    TRANSLATION_EACH(t, i, stretches, TRANSLATION_STRETCHES)
+    {
         used += !t->stretch[i].dropped;
         tails += !t->stretch[i].dropped && t->stretch[i].tail_page;
     }
     for (uint32_t i = 0; i < t->page_count; i++) {
         if (t->page[i].frame == FRAME_NONE)
             continue;
-        listed += LIST_LENGTH(t->page[i].stretches, t->stretch, t->stretch_count, next, s,
+        listed += LIST_LENGTH(t->page[i].stretches, t->stretch, TRANSLATION_STRETCHES, next, s,
                               !s->dropped && s->page == i);
-        listed_tails += LIST_LENGTH(t->page[i].tails, t->stretch, t->stretch_count, next_tail, s,
+        listed_tails += LIST_LENGTH(t->page[i].tails, t->stretch, TRANSLATION_STRETCHES, next_tail, s,
                                     !s->dropped && s->tail_page == i + 1);
     }
     return listed == used && listed_tails == tails ? NULL : "the pages' lists do not hold every stretch once";
@@ -330,11 +336,13 @@ static const char *audit_stretch_lists(const struct translation *t)
 static const char *audit_links(const struct translation *t)
 {
     uint32_t linked = 0, listed = 0;
-    for (uint32_t i = 0; i < t->exit_count; i++)
-        linked += t->exit[i].linked;
-    for (uint32_t i = 0; i < t->stretch_count; i++) {
+    TRANSLATION_EACH(t, i, exits, TRANSLATION_EXITS)
+    linked += t->exit[i].linked;
+    TRANSLATION_EACH(t, i, stretches, TRANSLATION_STRETCHES)
+    {
         const struct translation_stretch *s = &t->stretch[i];
-        listed += LIST_LENGTH(s->incoming, t->exit, t->exit_count, next_incoming, e, leads_into(t, e, s));
+        listed += LIST_LENGTH(s->incoming, t->exit, TRANSLATION_EXITS, next_incoming, e,
+                              leads_into(t, e, s) && &t->stretch[e->to] == s);
     }
     return listed == linked ? NULL : "the lists of links do not hold every linked exit once";
 }
@@ -350,8 +358,11 @@ const char *translation_audit(struct vcpu *v)
     }
     if (!what)
         what = audit_stretch_lists(t);
-    for (uint32_t i = 0; i < t->stretch_count && !what; i++)
-        what = audit_stretch(v, i);
+    TRANSLATION_EACH(t, i, stretches, TRANSLATION_STRETCHES)
+    {
+        if (!what)
+            what = audit_stretch(v, i);
+    }
     if (!what)
         what = audit_links(t);
     for (uint32_t i = 0; i < TRANSLATION_TARGETS && !what; i++)

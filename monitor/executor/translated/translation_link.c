@@ -35,20 +35,32 @@ void translation_link(struct translation *t, struct translation_exit *exit, uint
     if (exit->linked)
         return;
     exit->linked = true;
+    exit->to = to;
+    exit->previous_incoming = 0;
     exit->next_incoming = s->incoming;
+    if (s->incoming)
+        t->exit[s->incoming - 1].previous_incoming = (uint32_t)(exit - t->exit) + 1;
     s->incoming = (uint32_t)(exit - t->exit) + 1;
     lead_to(t, exit, (uint32_t)(host - (uint64_t)(uintptr_t)t->text));
 }
 
+void translation_unlink_exit(struct translation *t, struct translation_exit *exit)
+{
+    if (!exit->linked)
+        return;
+    if (exit->previous_incoming)
+        t->exit[exit->previous_incoming - 1].next_incoming = exit->next_incoming;
+    else
+        t->stretch[exit->to].incoming = exit->next_incoming;
+    if (exit->next_incoming)
+        t->exit[exit->next_incoming - 1].previous_incoming = exit->previous_incoming;
+    exit->linked = false;
+    exit->next_incoming = exit->previous_incoming = 0;
+    lead_to(t, exit, exit->stub);
+}
+
 void translation_unlink(struct translation *t, uint32_t stretch)
 {
-    uint32_t next;
-    for (uint32_t i = t->stretch[stretch].incoming; i; i = next) {
-        struct translation_exit *exit = &t->exit[i - 1];
-        next = exit->next_incoming;
-        exit->linked = false;
-        exit->next_incoming = 0;
-        lead_to(t, exit, exit->stub);
-    }
-    t->stretch[stretch].incoming = 0;
+    while (t->stretch[stretch].incoming)
+        translation_unlink_exit(t, &t->exit[t->stretch[stretch].incoming - 1]);
 }

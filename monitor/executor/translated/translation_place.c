@@ -1,16 +1,18 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * From a place in host code to the guest instruction it stands for. Stretches lie in the code in the order of
- * their numbers, and their instructions in the order of host code. Called by the signal handler, too, which
- * may interrupt translated code but nothing that changes the tables. Executor side.
+ * From a place in host code to the guest instruction it stands for. Stretches lie in a part's code in the
+ * order of their numbers, and their instructions in the order of host code. Called by the signal handler,
+ * too, which may interrupt translated code but nothing that changes the tables. Executor side.
  */
 #include "translation.h"
 
 /* The last stretch that begins at or before this offset of the code. */
 static uint32_t stretch_before(const struct translation *t, uint32_t code)
 {
-    uint32_t low = 0, high = t->stretch_count; /* low begins at or before, high behind */
+    uint32_t part = code / TRANSLATION_FIRST(1, TRANSLATION_CODE), low, high;
+    low = TRANSLATION_FIRST(part, TRANSLATION_STRETCHES); /* begins at or before; high: behind */
+    high = low + t->part[part].stretches;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
         if (t->stretch[middle].code <= code)
@@ -40,7 +42,7 @@ static const struct gen_insn *insn_before(const struct translation *t, const str
 bool translation_place(const struct translation *t, uint64_t host, struct translation_place *place)
 {
     uint32_t code = (uint32_t)(host - (uint64_t)(uintptr_t)t->text);
-    if (!translation_has(t, host) || !t->stretch_count)
+    if (!translation_has(t, host) || !t->part[code / TRANSLATION_FIRST(1, TRANSLATION_CODE)].stretches)
         return false;
     place->stretch = stretch_before(t, code);
     const struct translation_stretch *s = &t->stretch[place->stretch];
