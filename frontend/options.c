@@ -54,7 +54,7 @@ static const char DESCRIPTION[] =
 /* What GOption fills; turned into struct options by the functions below. */
 struct raw_options {
     char *machine, *ram, *kernel, *append, *bios, *debugcon, *control, *engine, *split, *translate, *cpu,
-        *exit_port, *rtc, *stats, *audit, *screendump, *display;
+        *exit_port, *rtc, *stats, *audit, *screendump, *display, *translated_memory;
     char **initrds, **serial, **trace;
     struct raw_media media;
     gboolean reboot, no_reboot, keep_halted, in_process, eager, simulate_keys, version;
@@ -325,6 +325,21 @@ static gboolean take_translate(struct options *options, const char *text, GError
     return TRUE;
 }
 
+static gboolean take_translated_memory(struct options *options, const char *text, GError **error)
+{
+    enum { MIN = 8 << 20, MAX = 64 << 20 };
+    if (!text)
+        return TRUE;
+    if (!options_parse_size(text, &options->translation_size))
+        return fail_usage(error, "--translated-memory '%s' is not a size: give a number and M, as in 16M",
+                          text);
+    if (options->translation_size < MIN || options->translation_size > MAX)
+        return fail_usage(error, "--translated-memory '%s' is out of range: give 8M to 64M", text);
+    if (options->engine != D86_ENGINE_SBE || options->translate != D86_TRANSLATE_ON)
+        return fail_usage(error, "--translated-memory goes with the engine sbe and --translate on only");
+    return TRUE;
+}
+
 static gboolean take_audit(struct options *options, const char *text, GError **error)
 {
     guint64 entries;
@@ -361,6 +376,7 @@ static gboolean take_stats(struct options *options, const char *text, GError **e
 static gboolean take_machine(struct options *options, const struct raw_options *raw, GError **error)
 {
     if (!take_engine(options, raw, error) || !take_translate(options, raw->translate, error) ||
+        !take_translated_memory(options, raw->translated_memory, error) ||
         !take_audit(options, raw->audit, error) || !take_keys(options, raw->simulate_keys, error) ||
         !take_stats(options, raw->stats, error))
         return FALSE;
@@ -466,6 +482,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
           "How sbe hides its changes from the guest: segment, pku, none or auto (auto)", "NAME" },
         { "translate", 0, 0, G_OPTION_ARG_FILENAME, &raw->translate,
           "With sbe: on to translate the guest's kernel, off to interpret it (on)", "on|off" },
+        { "translated-memory", 0, 0, G_OPTION_ARG_FILENAME, &raw->translated_memory,
+          "With sbe: the most that the guest's translated kernel may take, 8M to 64M (64M)", "SIZE" },
         { "eager", 0, 0, G_OPTION_ARG_NONE, &raw->eager,
           "With sbe: run natively even what is faster interpreted (to test and to study it)", NULL },
         { "audit", 0, 0, G_OPTION_ARG_FILENAME, &raw->audit,
@@ -513,10 +531,11 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
 
 static void raw_clear(struct raw_options *raw)
 {
-    char *texts[] = { raw->machine,    raw->ram,    raw->kernel, raw->append,    raw->bios,
-                      raw->debugcon,   raw->engine, raw->split,  raw->translate, raw->cpu,
-                      raw->exit_port,  raw->rtc,    raw->stats,  raw->audit,     raw->control,
-                      raw->screendump, raw->display };
+    char *texts[] = {
+        raw->machine, raw->ram,   raw->kernel,    raw->append,     raw->bios,      raw->debugcon,
+        raw->engine,  raw->split, raw->translate, raw->cpu,        raw->exit_port, raw->rtc,
+        raw->stats,   raw->audit, raw->control,   raw->screendump, raw->display,   raw->translated_memory
+    };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(texts[i]);
     g_strfreev(raw->initrds);

@@ -41,7 +41,8 @@ struct options {
     enum d86_engine engine;
     enum d86_split split;
     enum d86_translate translate;
-    char *cpu; /* NULL: the library's default */
+    uint64_t translation_size; /* 0: the library's default */
+    char *cpu;                 /* NULL: the library's default */
     uint16_t exit_port;
     bool restart; /* a reboot starts the machine again */
     bool keep_halted;

@@ -29,6 +29,7 @@ static int create_processor(struct machine *m)
         .engine = m->options->engine,
         .split = m->options->split,
         .translate = m->options->translate,
+        .translation_size = m->options->translation_size,
         .eager = m->options->eager,
         .audit = m->options->audit,
         .simulate_keys = m->options->simulate_keys,

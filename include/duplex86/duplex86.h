@@ -136,6 +136,11 @@ struct d86_vcpu_config {
     enum d86_split split;         /* for the engines sbe and lockstep */
     enum d86_translate translate; /* for the engine sbe */
     /*
+     * For the engine sbe: bytes of host code that the guest's kernel is translated to, at most; what belongs
+     * to it takes about as much again. Rounded down to 4 MiB; 8 MiB to 64 MiB, which 0 means.
+     */
+    uint64_t translation_size;
+    /*
      * For the engine sbe: run natively whatever can be, at once. Otherwise programs that run only for a
      * moment, and code that traps too often, are interpreted, which is faster. For tests and for study.
      */

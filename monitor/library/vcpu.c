@@ -76,6 +76,9 @@ static int check_config(const struct d86_vcpu_config *config)
                          "only the engine lockstep can simulate protection keys, if its split uses some");
     if (config->translate > D86_TRANSLATE_OFF)
         return error_set(-EINVAL, "there is no way to translate number %d", (int)config->translate);
+    if (config->translation_size && config->translation_size < TRANSLATION_CODE_MIN)
+        return error_set(-EINVAL, "translated code needs 8 MiB at least, not %llu bytes",
+                         (unsigned long long)config->translation_size);
     if (config->in_caller && config->engine != D86_ENGINE_INTERP)
         return error_set(-EINVAL, "only the engine interp can run in the caller's thread");
     return 0;
@@ -88,6 +91,8 @@ static int start_engine(struct d86_vm *vm, const struct d86_vcpu_config *config)
     vm->vcpu.cpu.engine = v->engine = (uint8_t)config->engine;
     v->sbe.eager = config->eager;
     v->sbe.audit = config->audit;
+    if (config->translation_size)
+        translation_limit(v->translation, config->translation_size);
     v->translated.enabled = config->engine == D86_ENGINE_SBE && config->translate == D86_TRANSLATE_ON;
     v->split = (struct split){ .provider = D86_SPLIT_NONE };
     vm->vcpu.split = D86_SPLIT_NONE;

@@ -27,6 +27,7 @@ enum {
     TRANSLATION_SPACE_HASH = 256,
     TRANSLATION_PARTS = 16, /* of stretches and all that belongs to them: struct translation_part */
     TRANSLATION_PARTS_MIN = 2,
+    TRANSLATION_CODE_MIN = TRANSLATION_CODE / TRANSLATION_PARTS * TRANSLATION_PARTS_MIN,
 };
 
 /*
