@@ -10,7 +10,7 @@
 
 #include "shadow.h"
 
-enum { SYSTEM_SPACES = 8 };
+enum { SYSTEM_SPACES = 7 };
 
 /*
  * Each is 4 GiB and has as much behind it in which nothing is mapped: an access that runs over the end, or
