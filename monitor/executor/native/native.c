@@ -32,7 +32,7 @@ struct native_frame {
     uint64_t fs_base, gs_base;
     uint32_t set_fs, set_gs;
     const uint32_t *pending;
-    uint32_t load_all;
+    uint32_t load_all, load_gs;
     uint32_t far_eip;
     uint16_t far_cs;
 };
@@ -42,8 +42,9 @@ _Static_assert(offsetof(struct native_frame, gpr) == 16 && offsetof(struct nativ
                    offsetof(struct native_frame, set_fs) == 96 &&
                    offsetof(struct native_frame, pending) == 104 &&
                    offsetof(struct native_frame, load_all) == 112 &&
-                   offsetof(struct native_frame, far_eip) == 116 &&
-                   offsetof(struct native_frame, far_cs) == 120 &&
+                   offsetof(struct native_frame, load_gs) == 116 &&
+                   offsetof(struct native_frame, far_eip) == 120 &&
+                   offsetof(struct native_frame, far_cs) == 124 &&
                    offsetof(struct native_frame, door) == SCAN_DOOR_OFFSET,
                "native_entry.S");
 
@@ -240,6 +241,8 @@ void native_enter(struct vcpu *v, const struct native_segments *s, uint32_t *efl
     f->fs_base = s->fs_base, f->gs_base = s->gs_base;
     f->set_fs = s->fs == HOST_FLAT_DATA, f->set_gs = s->gs == HOST_FLAT_DATA;
     f->load_all = run.loaded != host_segments_written();
+    /* Translated code has GS's base for itself, behind the selector's back. */
+    f->load_gs = f->load_all || (s->gs != 0 && !f->set_gs);
     run.gave_up = false;
 
     __atomic_store_n(run.native, 1, __ATOMIC_RELAXED);

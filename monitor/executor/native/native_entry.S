@@ -28,7 +28,8 @@
         .set    F_SET_GS, 100
         .set    F_PENDING, 104
         .set    F_LOAD_ALL, 112         /* descriptors were written since */
-        .set    F_FAR, 116              /* EIP, CS */
+        .set    F_LOAD_GS, 116          /* ... or translated code has another base in it */
+        .set    F_FAR, 120              /* EIP, CS */
 
         .set    FLAGS_OURS, 0x202
         .set    FLAGS_FOREIGN, 0x244500 /* ID, AC, NT, DF, TF: see native_handler */
@@ -37,11 +38,11 @@
  * Loads take up to 40 ns, and mostly what is wanted is there: the monitor changes none, and a guest that did it behind
  * our back has another selector.
  */
-        .macro  load_segment register, wanted
+        .macro  load_segment register, wanted, always=F_LOAD_ALL
         mov     \register, %ecx
         mov     \wanted(%rdi), %eax
         xor     %eax, %ecx
-        or      F_LOAD_ALL(%rdi), %ecx
+        or      \always(%rdi), %ecx
         jz      9f
         mov     %eax, \register
 9:
@@ -75,7 +76,7 @@ native_window:
         load_segment %ds, F_DS
         load_segment %es, F_ES
         load_segment %fs, F_FS
-        load_segment %gs, F_GS
+        load_segment %gs, F_GS, F_LOAD_GS
         cmpl    $0, F_SET_FS(%rdi)
         je      1f
         mov     F_FS_BASE(%rdi), %rax
