@@ -12,7 +12,6 @@ import gzip
 import hashlib
 import os
 import random
-import re
 import stat
 import statistics
 import subprocess
@@ -45,7 +44,8 @@ def make_initrd(initramfs, modules, name):
 
 
 def make_image(name, size, seed):
-    data = random.Random(seed).randbytes(size)
+    source = random.Random(seed)
+    data = b"".join(source.randbytes(min(MIB, size - at)) for at in range(0, size, MIB))
     with open(name, "wb") as file:
         file.write(data)
     return data
@@ -155,9 +155,9 @@ def measure_once(command, size_mib):
         rates = []
         for _ in range(3):
             session.drop_caches()
-            text = session.run(f"dd if=/dev/sda of=/dev/null bs=1M count={size_mib} 2>&1", timeout=120)
-            match = re.search(r"copied, ([0-9.]+) seconds", text)
-            rates.append(size_mib / float(match[1]))
+            started = time.monotonic()
+            session.run(f"dd if=/dev/sda of=/dev/null bs=1M count={size_mib} 2>/dev/null", timeout=120)
+            rates.append(size_mib / (time.monotonic() - started))
         return statistics.median(rates)
     finally:
         machine.close()

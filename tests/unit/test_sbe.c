@@ -370,8 +370,14 @@ static const uint8_t tells[] = { 0xb0, 0x00, 0xe6, 0x80, 0xeb, 0xfa };
 static const struct {
     bool kernel;
     unsigned others; /* writes elsewhere that come first */
-} dma_rows[] = { { false, 0 },  { true, 0 },  { false, 63 },  { true, 63 },
-                 { false, 64 }, { true, 64 }, { false, 500 }, { true, 500 } };
+} dma_rows[] = { { false, 0 },
+                 { true, 0 },
+                 { false, CHANNEL_WRITES_MAX - 1 },
+                 { true, CHANNEL_WRITES_MAX - 1 },
+                 { false, CHANNEL_WRITES_MAX },
+                 { true, CHANNEL_WRITES_MAX },
+                 { false, 2 * CHANNEL_WRITES_MAX },
+                 { true, 2 * CHANNEL_WRITES_MAX } };
 
 static uint8_t told(void)
 {

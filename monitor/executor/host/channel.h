@@ -30,7 +30,7 @@ struct channel_write {
     uint16_t offset, size;
 };
 
-enum { CHANNEL_WRITES_MAX = 64 };
+enum { CHANNEL_WRITES_MAX = 1024 }; /* pages that a disk fills in a few transfers, and some more */
 
 /* What the library changed besides: the executor brings up to date what is made from it before it runs. */
 enum channel_change {
