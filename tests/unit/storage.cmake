@@ -3,3 +3,5 @@
 foreach(suite IN ITEMS ata atapi)
     d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES d86-devices)
 endforeach()
+d86_unit_test(test_medium SOURCES unit/test_medium.c LIBRARIES d86-media)
+target_compile_definitions(test_medium PRIVATE _GNU_SOURCE)
