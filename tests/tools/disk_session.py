@@ -148,6 +148,42 @@ def run_checks(args, folder, initrd):
     return 0
 
 
+def kill_once(args, folder, initrd, seed):
+    """Blocks are written one after the other and flushed; then we die. Those said to be safe must be there."""
+    block, blocks = 65536, 256
+    disk, cd = os.path.join(folder, "disk"), os.path.join(folder, "cd")
+    make_image(disk, block * blocks, seed)
+    make_image(cd, MIB, 2)
+    machine = Machine(command_of(args, initrd, disk, cd))
+    try:
+        DiskSession(machine)
+        machine.send(f"n=0; while [ $n -lt {blocks} ]; do yes \"block $n\" | head -c {block} | dd of=/dev/sda "
+                     f"bs={block} seek=$n conv=notrunc,fsync 2>/dev/null; echo safe'-'$n.; n=$((n+1)); done\r")
+        for number in range(random.Random(seed).randrange(5, 30)):
+            machine.expect(rf"safe-{number}\.", 60)
+        time.sleep(random.Random(seed + 1).random() / 20)
+        machine.signal_all(9)
+    finally:
+        machine.close()
+    with open(disk, "rb") as file:
+        for n in range(number + 1):
+            line = f"block {n}\n".encode()
+            if file.read(block) != (line * (block // len(line) + 1))[:block]:
+                raise Failure(f"block {n}, which was flushed, is not in the image")
+    return number + 1
+
+
+def run_kills(args, folder, initrd):
+    seed = args.seed if args.seed is not None else random.randrange(1 << 30)
+    for number in range(args.kill):
+        try:
+            print(f"ok    {kill_once(args, folder, initrd, seed + number)} blocks, killed", flush=True)
+        except Failure as failure:
+            print(f"FAIL  {failure} (--seed {seed + number})")
+            return 1
+    return 0
+
+
 def measure_once(command, size_mib):
     machine = Machine(command)
     try:
@@ -191,6 +227,8 @@ def main():
     parser.add_argument("--modules", required=True, help="modules of that kernel, in a tar archive")
     parser.add_argument("--engine")
     parser.add_argument("--pio", action="store_true", help="without bus master DMA")
+    parser.add_argument("--kill", type=int, metavar="ROUNDS", help="write, flush, die and look, so many times")
+    parser.add_argument("--seed", type=int, help="of --kill")
     parser.add_argument("--measure", type=int, metavar="RUNS", help="compare with QEMU instead")
     args = parser.parse_args()
     for name in (args.kernel, args.initrd, args.modules):
@@ -200,7 +238,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix="d86-disk-") as folder:
         initrd = os.path.join(folder, "initrd")
         make_initrd(args.initrd, args.modules, initrd)
-        return measure(args, folder, initrd) if args.measure else run_checks(args, folder, initrd)
+        if args.measure:
+            return measure(args, folder, initrd)
+        return run_kills(args, folder, initrd) if args.kill else run_checks(args, folder, initrd)
 
 
 if __name__ == "__main__":

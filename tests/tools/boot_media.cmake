@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Disks and CDs: Linux works on them, and SeaBIOS and GRUB start from them. Included where boot.cmake has defined
+# d86_boot_test_properties().
+
+if(D86_SANITIZE)
+    return()
+endif()
+
+# d86_disk_test(<name> <labels;...> options...)
+function(d86_disk_test name labels)
+    add_test(NAME ${name}
+             COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/disk_session.py"
+                 --program $<TARGET_FILE:duplex86> --kernel "${D86_GUESTS}/vmlinuz-686"
+                 --initrd "${D86_GUESTS}/initramfs.gz" --modules "${D86_GUESTS}/modules-686.tar" ${ARGN})
+    d86_boot_test_properties(${name} ${labels})
+endfunction()
+
+d86_disk_test(boot_disk_dma "")
+d86_disk_test(boot_disk_pio "" --pio)
+d86_disk_test(boot_disk_dma_interp long --engine interp)
+d86_disk_test(boot_disk_kill "" --kill 2)
+d86_disk_test(boot_disk_kill_long long --kill 30)
+
+# A GRUB rescue CD, as a CD and as a disk.
+foreach(how IN ITEMS cd disk)
+    add_test(NAME boot_grub_${how}
+             COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/grub_session.py"
+                 --program $<TARGET_FILE:duplex86> --kernel "${D86_GUESTS}/vmlinuz-686"
+                 --initrd "${D86_GUESTS}/initramfs.gz" --as ${how})
+    d86_boot_test_properties(boot_grub_${how})
+endforeach()
