@@ -136,7 +136,11 @@ static void ins_batch_ask(struct vcpu *v, const struct uop *u, uint16_t port, un
     uint32_t offset = v->gpr.d[X86_EDI] & address_mask(u);
     uint32_t n = batch_size(v, u, es, offset, size, count);
 
-    if (n == 0 || !es->writable || !mem_hit_write(v, es->base + offset, size))
+    if (n == 0 || !es->writable)
+        return;
+    /* What one element would fault on a batch faults on; and then the TLB knows the page. */
+    mem_probe_write(v, u, es->base + offset, size);
+    if (!mem_hit_write(v, es->base + offset, size))
         return;
     cpu_sync(v, u);
     batch_exit(v, port, size, n, false);
@@ -156,11 +160,14 @@ static uint32_t ins_batch_take(struct vcpu *v, const struct uop *u, uint16_t por
     if (v->bus.count != 1 || !a->is_port || a->is_write || a->batch == 0 || a->pa != port ||
         a->size != size || a->batch > count)
         return 0;
-    for (unsigned i = 0; i < a->batch; i++) {
+    guest_la la = v->seg[X86_ES].base + (v->gpr.d[X86_EDI] & address_mask(u));
+    uint8_t *to = mem_hit_write(v, la, a->batch * size);
+    if (to)
+        __builtin_memcpy(to, v->exit->io.data, a->batch * size);
+    for (unsigned i = 0; i < a->batch && !to; i++) {
         uint32_t value = 0;
         __builtin_memcpy(&value, &v->exit->io.data[i * size], size);
-        mem_write_slow(v, u, v->seg[X86_ES].base + (v->gpr.d[X86_EDI] & address_mask(u)) + i * size, size,
-                       value);
+        mem_write_slow(v, u, la + i * size, size, value);
     }
     advance(v, u, X86_EDI, a->batch * size);
     return a->batch;
