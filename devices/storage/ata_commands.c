@@ -320,8 +320,7 @@ static void device_reset(struct device *dev, struct ide_channel *ch, unsigned fl
     struct ata_drive *d = ide_selected(ch);
 
     (void)flags;
-    ch->tag++;
-    ch->command = (struct ide_command){ .phase = IDE_IDLE };
+    ide_abandon(ch);
     ide_put_signature(d);
     d->error = ATA_DIAGNOSED;
     d->status = 0;
@@ -347,7 +346,7 @@ static void diagnose(struct device *dev, struct ide_channel *ch)
         d->status = d->kind == DEVICE_DRIVE_DISK ? ATA_DRDY | ATA_DSC : 0;
     }
     ch->selected = 0;
-    ch->command = (struct ide_command){ .phase = IDE_IDLE };
+    ide_abandon(ch);
     ch->drive[0].intrq = ch->drive[0].kind != DEVICE_DRIVE_NONE;
     ide_drive_interrupt(dev, ch);
 }

@@ -105,8 +105,20 @@ void atapi_medium_error(struct device *dev, struct ide_channel *ch)
 
 /* ---- Media ----------------------------------------------------------------------------------- */
 
-void atapi_medium_changed(struct ata_drive *d)
+/* What is under way is about a medium that is gone. */
+static void give_up(struct device *dev, struct ide_channel *ch)
 {
+    ide_abandon(ch);
+    ch->command.packet = true;
+    atapi_fail(dev, ch, SENSE(NOT_READY, 0x3a, 0));
+}
+
+void atapi_medium_changed(struct device *dev, struct ide_channel *ch, struct ata_drive *d)
+{
+    const struct ide_command *c = &ch->command;
+
+    if (d == ide_selected(ch) && c->phase != IDE_IDLE && c->medium)
+        give_up(dev, ch);
     d->tray_open = false;
     if (d->present) {
         d->attention = SENSE(UNIT_ATTENTION, 0x28, 0); /* medium may have changed */

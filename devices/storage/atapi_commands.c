@@ -126,7 +126,7 @@ static void start_stop(struct device *dev, struct ide_channel *ch)
         d->tray_open = true;
         d->media_event = MEDIA_EVENT_REMOVED;
     } else if (load && d->tray_open) {
-        atapi_medium_changed(d); /* the disc is the same, but who knows that */
+        atapi_medium_changed(dev, ch, d); /* the disc is the same, but who knows that */
     }
     atapi_succeed(dev, ch);
 }

@@ -17,6 +17,7 @@ enum {
     ATA_SECTOR = 512,
     CD_SECTOR = 2048,
     ATA_MULTIPLE_MAX = 16,
+    IDE_IN_FLIGHT_MAX = 4, /* transfers of a channel, those of before resets included */
     PACKET_SIZE = 12,
 };
 
@@ -114,7 +115,9 @@ struct ide_command {
     uint32_t block;   /* bytes of a block by PIO */
     uint32_t at, end; /* in the buffer: what the host has still to move */
     uint32_t block_end;
-    uint32_t asked; /* bytes of the transfer under way */
+    uint8_t asking; /* enum device_transfer: the transfer under way, and its bytes */
+    uint32_t asked;
+    bool deferred; /* it waits for others to be over */
 };
 
 /* Bus master registers, and where it is in the table of physical region descriptors. */
@@ -130,7 +133,8 @@ struct ide_channel {
     uint8_t number;
     uint8_t selected;
     uint8_t control;
-    uint32_t tag; /* of the transfer waited for; goes up with each, over resets too */
+    uint8_t in_flight; /* transfers that the board has not told of yet */
+    uint32_t tag;      /* of the transfer waited for; goes up with each, over resets too */
     struct ata_drive drive[2];
     struct ide_command command;
     struct ide_bus_master master;
@@ -174,6 +178,8 @@ uint32_t ide_data_read(struct device *dev, struct ide_channel *ch, unsigned size
 void ide_data_write(struct device *dev, struct ide_channel *ch, unsigned size, uint32_t value);
 /* The bus master has been started, or has moved on: move what can be moved. */
 void ide_data_pump(struct device *dev, struct ide_channel *ch);
+/* The command under way is over, and what the board does for it is for nobody. */
+void ide_abandon(struct ide_channel *ch);
 /* The board has done what was asked for. */
 void ide_transferred(struct device *dev, struct ide_channel *ch, const struct device_transferred *result);
 
@@ -206,4 +212,5 @@ void atapi_begin(struct device *dev, struct ide_channel *ch);
 /* All data of the packet command has been moved: for those that take parameters, this is when they act. */
 void atapi_moved(struct device *dev, struct ide_channel *ch);
 void atapi_medium_error(struct device *dev, struct ide_channel *ch);
-void atapi_medium_changed(struct ata_drive *d);
+/* The medium has changed, as seen by ata_look(). A command that was moving its data fails. */
+void atapi_medium_changed(struct device *dev, struct ide_channel *ch, struct ata_drive *d);

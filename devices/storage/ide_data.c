@@ -54,11 +54,34 @@ static void ask_host(struct device *dev, struct ide_channel *ch)
 
 /* ---- The medium ------------------------------------------------------------------------------ */
 
+static void issue(struct device *dev, struct ide_channel *ch)
+{
+    struct ide_command *c = &ch->command;
+    unsigned unit = ide_selected(ch)->unit;
+
+    c->deferred = false;
+    ch->in_flight++;
+    if (c->asking == DEVICE_TRANSFER_WRITE)
+        memcpy(device_transfer_data(dev, unit, c->asked), ch->buffer, c->asked);
+    device_transfer(dev, unit, c->asking, c->offset, c->asked, ++ch->tag);
+}
+
+/* A guest that gives commands and resets the drive at once has no more done at a time than others. */
 static void ask_medium(struct device *dev, struct ide_channel *ch, enum device_transfer what, uint32_t size)
 {
     be_busy(ch, what == DEVICE_TRANSFER_FLUSH ? IDE_FLUSHING : IDE_MEDIUM);
+    ch->command.asking = what;
     ch->command.asked = size;
-    device_transfer(dev, ide_selected(ch)->unit, what, ch->command.offset, size, ++ch->tag);
+    if (ch->in_flight < IDE_IN_FLIGHT_MAX)
+        issue(dev, ch);
+    else
+        ch->command.deferred = true;
+}
+
+void ide_abandon(struct ide_channel *ch)
+{
+    ch->command = (struct ide_command){ .phase = IDE_IDLE };
+    ch->tag++;
 }
 
 static uint32_t piece(const struct ide_command *c)
@@ -70,14 +93,6 @@ void ide_flush(struct device *dev, struct ide_channel *ch)
 {
     ch->command.offset = 0;
     ask_medium(dev, ch, DEVICE_TRANSFER_FLUSH, 0);
-}
-
-static void write_piece(struct device *dev, struct ide_channel *ch)
-{
-    uint32_t size = ch->command.end;
-
-    memcpy(device_transfer_data(dev, ide_selected(ch)->unit, size), ch->buffer, size);
-    ask_medium(dev, ch, DEVICE_TRANSFER_WRITE, size);
 }
 
 static void finish(struct device *dev, struct ide_channel *ch)
@@ -178,7 +193,7 @@ static void accept(struct device *dev, struct ide_channel *ch)
 static void piece_accepted(struct device *dev, struct ide_channel *ch)
 {
     if (ch->command.medium)
-        write_piece(dev, ch);
+        ask_medium(dev, ch, DEVICE_TRANSFER_WRITE, ch->command.end);
     else
         finish(dev, ch);
 }
@@ -236,6 +251,9 @@ void ide_transferred(struct device *dev, struct ide_channel *ch, const struct de
 {
     struct ide_command *c = &ch->command;
 
+    ch->in_flight--;
+    if (c->deferred)
+        issue(dev, ch);
     if (result->tag != ch->tag)
         return;
     if (c->phase == IDE_FLUSHING) {

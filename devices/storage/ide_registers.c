@@ -176,8 +176,7 @@ static void reset_drive(struct ata_drive *d)
 static void reset_channel(struct device *dev, struct ide_channel *ch)
 {
     device_trace(dev, &event_reset, ch->number, 0, 0);
-    ch->command = (struct ide_command){ .phase = IDE_IDLE };
-    ch->tag++;
+    ide_abandon(ch);
     ch->selected = 0;
     reset_drive(&ch->drive[0]);
     reset_drive(&ch->drive[1]);

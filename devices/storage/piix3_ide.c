@@ -153,12 +153,13 @@ static void piix3_ide_transferred(struct device *dev, unsigned unit, const struc
 /* Disks do not come and go while the machine is on; a CD's drive notices. */
 static void piix3_ide_medium_changed(struct device *dev, unsigned unit)
 {
-    struct ata_drive *d = &channel(dev, unit / 2 % IDE_CHANNELS)->drive[unit & 1];
+    struct ide_channel *ch = channel(dev, unit / 2 % IDE_CHANNELS);
+    struct ata_drive *d = &ch->drive[unit & 1];
 
     if (unit >= PIIX3_IDE_UNITS || d->kind != DEVICE_DRIVE_CDROM)
         return;
     ata_look(dev, d);
-    atapi_medium_changed(d);
+    atapi_medium_changed(dev, ch, d);
 }
 
 /* Does the guest ask that the medium stays where it is? */

@@ -377,6 +377,21 @@ START_TEST(reset_gives_up_what_is_under_way)
 }
 END_TEST
 
+START_TEST(resets_do_not_pile_up_transfers)
+{
+    for (unsigned i = 0; i < 100; i++) {
+        outb(&b, 0x3f6, 4);
+        outb(&b, 0x3f6, 0);
+        command28(&b, 0, 0x20, i, 1);
+        ck_assert_uint_le(b.queued, 4);
+    }
+    bench_serve_all(&b);
+    read_words(&b, data, SECTOR);
+    ck_assert_int_eq(memcmp(data, sector(99), SECTOR), 0);
+    ck_assert_uint_eq(inb(&b, 0x1f7), READY);
+}
+END_TEST
+
 START_TEST(sleep_ends_with_a_reset)
 {
     command28(&b, 0, 0xe0, 0, 0);
@@ -529,6 +544,7 @@ int main(void)
     tcase_add_test(t, flush_waits_for_the_medium);
     tcase_add_test(t, without_write_cache_each_write_is_flushed);
     tcase_add_test(t, reset_gives_up_what_is_under_way);
+    tcase_add_test(t, resets_do_not_pile_up_transfers);
     tcase_add_test(t, sleep_ends_with_a_reset);
     tcase_add_test(t, dma_reads_into_regions);
     tcase_add_test(t, dma_moves_more_than_a_transfer);

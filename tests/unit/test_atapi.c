@@ -242,6 +242,20 @@ START_TEST(media_come_and_go)
 }
 END_TEST
 
+START_TEST(a_medium_that_goes_takes_its_command_along)
+{
+    static const uint8_t cdb[12] = { 0x28, 0, 0, 0, 0, 20, 0, 0, 40 };
+
+    send_packet(cdb, 2048, false);
+    ck_assert(bench_serve(&b));
+    ck_assert_uint_eq(inb(&b, 0x1f7) & DRQ, DRQ);
+    put_medium(0);
+    ck_assert(b.line[0]);
+    ck_assert_uint_eq(inb(&b, 0x1f7), READY | ERR);
+    ck_assert_uint_eq(sense(), 0x023a00);
+}
+END_TEST
+
 START_TEST(the_tray_obeys_the_lock)
 {
     PACKET(2, 0x1e, 0, 0, 0, 1);
@@ -317,7 +331,7 @@ static void any_access(void)
         put32(b.memory + any(BENCH_MEMORY / 4) * 4, any(4) ? any(BENCH_MEMORY) : any(UINT32_MAX));
         break;
     case 8:
-        if (!any(50))
+        if (!any(10))
             put_medium(any(2) * any(SECTORS) * SECTOR);
         break;
     default:
@@ -357,6 +371,7 @@ int main(void)
     tcase_add_test(t, modes_and_features);
     tcase_add_test(t, mode_select_takes_its_parameters);
     tcase_add_test(t, media_come_and_go);
+    tcase_add_test(t, a_medium_that_goes_takes_its_command_along);
     tcase_add_test(t, the_tray_obeys_the_lock);
     tcase_add_loop_test(t, random_traffic_does_no_harm, 0, 8);
     tcase_set_timeout(t, 60);
