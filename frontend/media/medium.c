@@ -47,13 +47,24 @@ static gboolean cannot_open(const struct medium_choice *choice, int err, GError 
     return fail_errno(error, err, NULL, "cannot open the image '%s'", choice->path);
 }
 
+/*
+ * QEMU, which writes an image, has no more than read locks on single bytes of it: that on byte 101 means that
+ * it may write. (QEMU documentation, "Disk image file locking"; block/file-posix.c)
+ */
+static bool is_written_by_qemu(const struct medium *m)
+{
+    struct flock byte = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 101, .l_len = 1 };
+    return !fcntl(m->fd, F_OFD_GETLK, &byte) && byte.l_type == F_RDLCK && byte.l_len;
+}
+
 /* Another program's lock is respected; that there are file systems without locks is no reason to stop. */
-static gboolean lock(const struct medium *m, bool exclusive, GError **error)
+static gboolean lock_image(const struct medium *m, bool exclusive, GError **error)
 {
     struct flock whole = { .l_type = exclusive ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET };
-    if (!fcntl(m->fd, F_OFD_SETLK, &whole))
+    bool written = is_written_by_qemu(m);
+    if (!written && !fcntl(m->fd, F_OFD_SETLK, &whole))
         return TRUE;
-    if (errno == EAGAIN || errno == EACCES)
+    if (written || errno == EAGAIN || errno == EACCES)
         return fail_with(error, FRONTEND_ERROR_IMAGE,
                          "the image '%s' is in use by another program: end that first, or use a copy",
                          m->path);
@@ -89,7 +100,7 @@ struct medium *medium_open(const struct medium_choice *choice, GError **error)
     m->fd = open_file(choice, &m->read_only);
     gboolean ok = m->fd >= 0 || cannot_open(choice, errno, error);
     ok = ok && find_size(m, sector_size(choice->drive), error);
-    ok = ok && lock(m, !m->read_only && !choice->snapshot, error);
+    ok = ok && lock_image(m, !m->read_only && !choice->snapshot, error);
     if (ok && choice->snapshot && !m->read_only) {
         m->overlay = overlay_new(m->size, error);
         ok = m->overlay != NULL;

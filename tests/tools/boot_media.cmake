@@ -21,8 +21,8 @@ d86_disk_test(boot_disk_dma_interp long --engine interp)
 d86_disk_test(boot_disk_kill "" --kill 2)
 d86_disk_test(boot_disk_kill_long long --kill 30)
 
-# A GRUB rescue CD, as a CD and as a disk.
-foreach(how IN ITEMS cd disk)
+# A GRUB rescue CD, as a CD, as a disk, and chosen in SeaBIOS's menu.
+foreach(how IN ITEMS cd disk menu)
     add_test(NAME boot_grub_${how}
              COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/grub_session.py"
                  --program $<TARGET_FILE:duplex86> --kernel "${D86_GUESTS}/vmlinuz-686"

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Boot a GRUB rescue image through SeaBIOS: as a CD (El Torito), and as a disk by its master boot record.
+"""Boot a GRUB rescue image through SeaBIOS: as a CD (El Torito), as a disk by its master boot record, and as the
+CD a person chooses in SeaBIOS's menu though the disk would come first.
 
 grub-mkrescue makes one image for both. GRUB has its menu on the serial line, a key chooses the entry, and the
 kernel it loads from the image comes up to a shell.
@@ -46,10 +47,27 @@ def make_image(args, folder):
     return image
 
 
+def choose_cd(machine, timeout):
+    machine.expect(r"Press ESC for boot menu", timeout)
+    machine.send("\x1b")
+    machine.expect(r"Select boot device", timeout)
+    machine.send(machine.expect(r"(\d)\. DVD/CD \[[^\]]*\]", timeout)[1])
+    machine.expect(r"Booting from DVD/CD", timeout)
+
+
+def command_of(program, kind, image):
+    if kind == "cd":
+        return [program, image]
+    disk = [program, "--disk", image + ",snapshot"]
+    return disk + (["--cdrom", image, "--boot", "order=c,menu=on"] if kind == "menu" else [])
+
+
 def boot(args, command):
     machine = Machine(command)
     try:
         machine.expect(r"SeaBIOS \(version [^)]+\)", args.timeout)
+        if args.kind == "menu":
+            choose_cd(machine, args.timeout)
         machine.expect(r"GNU GRUB", args.timeout)
         machine.expect(r"the test's kernel", args.timeout)
         print(f"ok    GRUB's menu after {machine.elapsed():.1f} s")
@@ -78,7 +96,7 @@ def main():
     parser.add_argument("--program", required=True)
     parser.add_argument("--kernel", required=True)
     parser.add_argument("--initrd", required=True)
-    parser.add_argument("--as", dest="kind", choices=("cd", "disk"), required=True)
+    parser.add_argument("--as", dest="kind", choices=("cd", "disk", "menu"), required=True)
     parser.add_argument("--timeout", type=float, default=120)
     args = parser.parse_args()
     if not shutil.which("grub-mkrescue") or not shutil.which("xorriso") or not os.path.exists(args.kernel) or \
@@ -87,7 +105,7 @@ def main():
         return SKIPPED
     with tempfile.TemporaryDirectory(prefix="d86-grub-") as folder:
         image = make_image(args, folder)
-        return boot(args, [args.program] + ([image] if args.kind == "cd" else ["--disk", image + ",snapshot"]))
+        return boot(args, command_of(args.program, args.kind, image))
 
 
 if __name__ == "__main__":

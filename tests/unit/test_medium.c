@@ -262,6 +262,29 @@ START_TEST(the_lock_of_others_is_respected)
 }
 END_TEST
 
+/* As QEMU does: read locks on bytes that have meanings. */
+START_TEST(whoever_writes_with_read_locks_is_seen)
+{
+    int status;
+    for (unsigned byte = 100; byte <= 101; byte++) {
+        pid_t child = fork();
+        if (child == 0) {
+            struct flock shared = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+            int fd = open(image, O_RDWR);
+            if (fcntl(fd, F_SETLK, &shared) || kill(getpid(), SIGSTOP))
+                _exit(1);
+            _exit(0);
+        }
+        ck_assert_int_eq(waitpid(child, &status, WUNTRACED), child);
+        struct medium *m = try_open(DEVICE_DRIVE_DISK, true, false, NULL);
+        ck_assert_int_eq(m != NULL, byte == 100);
+        medium_unref(m);
+        kill(child, SIGKILL);
+        waitpid(child, &status, 0);
+    }
+}
+END_TEST
+
 START_TEST(two_may_read_one_image)
 {
     GError *error = NULL;
@@ -392,6 +415,7 @@ int main(void)
     tcase_add_loop_test(t, snapshot_leaves_the_image_alone, 0, 4);
     tcase_add_test(t, others_see_the_lock);
     tcase_add_test(t, the_lock_of_others_is_respected);
+    tcase_add_test(t, whoever_writes_with_read_locks_is_seen);
     tcase_add_test(t, two_may_read_one_image);
     tcase_add_test(t, an_image_that_gets_shorter_is_an_error);
     tcase_add_test(t, a_full_disk_is_an_error);
