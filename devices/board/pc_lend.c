@@ -5,6 +5,8 @@
  */
 #include "pc_private.h"
 
+#include "devices/lent_video.h"
+
 #include <string.h>
 
 /* ---- Lending ------------------------------------------------------------------------------------- */
@@ -47,4 +49,22 @@ bool pc_take_back(struct pc *pc, const void *state)
     drive_irqs(pc);
     pc_publish_deadline(pc);
     return valid;
+}
+
+/* ---- The display adapter --------------------------------------------------------------------------- */
+
+_Static_assert(sizeof(struct lent_video) <= PC_LENT_VIDEO_SIZE, "the caller has room for it");
+
+bool pc_lend_video(const struct pc *pc, void *state)
+{
+    const struct device *vga = &pc->devices[VGA];
+
+    return vga->type && vga->type->lend(vga, state);
+}
+
+void pc_take_video_back(struct pc *pc, const void *state)
+{
+    struct device *vga = &pc->devices[VGA];
+
+    vga->type->take_back(vga, state);
 }

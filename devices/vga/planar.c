@@ -4,7 +4,7 @@
  * Four planes at once: each byte of a 32-bit word is a plane's. IBM VGA XGA Technical Reference Manual,
  * "Graphics Controller Registers", "Write Modes", "Read Modes".
  */
-#include "planar.h"
+#include "devices/lent_video.h"
 
 /* The four bytes that bits 0 to 3 stand for. */
 static uint32_t planes_of(unsigned bits)
@@ -26,6 +26,9 @@ struct planar_range planar_range(const struct planar *p)
     return p->enabled ? ranges[(p->gc[GC_MISCELLANEOUS] & GC_MEMORY_MAP) >> 2]
                       : (struct planar_range){ 0, 0 };
 }
+
+const uint8_t planar_seq_mask[SEQ_REGISTERS] = { 0x03, 0x3d, 0x0f, 0x3f, 0x0e };
+const uint8_t planar_gc_mask[GC_REGISTERS] = { 0x0f, 0x0f, 0x0f, 0x1f, 0x03, 0x7b, 0x0f, 0x0f, 0xff };
 
 static bool is_chain_4(const struct planar *p)
 {
@@ -138,4 +141,28 @@ bool planar_write(const struct planar *p, const uint8_t *memory, uint32_t offset
     store->at = place_of(p, address);
     store->planes = (load(memory, store->at) & ~written) | (data_of(p, value) & written);
     return written;
+}
+
+/* ---- Plain accesses -------------------------------------------------------------------------- */
+
+static bool passes_bytes(const struct planar *p)
+{
+    return !(p->gc[GC_MODE] & (GC_WRITE_MODE | GC_READ_MODE)) && !p->gc[GC_DATA_ROTATE] &&
+           !p->gc[GC_ENABLE_SET_RESET] && p->gc[GC_BIT_MASK] == 0xff;
+}
+
+/* Even addresses are plane 0's, odd ones plane 1's. */
+static bool is_odd_even(const struct planar *p)
+{
+    return !(p->seq[SEQ_MEMORY_MODE] & SEQ_SEQUENTIAL) && p->gc[GC_MODE] & GC_ODD_EVEN &&
+           p->gc[GC_MISCELLANEOUS] & GC_CHAIN && p->seq[SEQ_MAP_MASK] == 3 && !p->gc[GC_READ_MAP];
+}
+
+enum planar_view planar_view(const struct planar *p)
+{
+    if (!passes_bytes(p))
+        return PLANAR_LOGIC;
+    if (is_chain_4(p))
+        return p->seq[SEQ_MAP_MASK] == 0xf ? PLANAR_CHAIN_4 : PLANAR_LOGIC;
+    return is_odd_even(p) ? PLANAR_ODD_EVEN : PLANAR_LOGIC;
 }

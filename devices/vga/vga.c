@@ -93,4 +93,6 @@ const struct device_type vga_device = {
     .reset = vga_reset,
     .window = vga_window,
     .frame = vga_frame,
+    .lend = vga_lend,
+    .take_back = vga_take_back,
 };

@@ -7,8 +7,8 @@
 #pragma once
 
 #include "devices/chips.h"
+#include "devices/lent_video.h"
 #include "devices/video.h"
-#include "planar.h"
 
 enum {
     MISC_COLOR = 1 << 0, /* miscellaneous output: CRT controller at 3D4h */
@@ -54,7 +54,7 @@ enum {
 struct vga {
     struct planar planar;
     uint8_t misc, feature, enable;
-    uint8_t seq_index, gc_index, crtc_index, attr_index;
+    uint8_t crtc_index, attr_index;
     bool attr_data; /* the next write to 3C0h is data */
     uint8_t crtc[CRTC_REGISTERS];
     uint8_t attr[ATTR_REGISTERS];
@@ -64,6 +64,7 @@ struct vga {
     uint8_t dac[256][3];
     uint16_t dispi_index;
     uint16_t dispi[DISPI_REGISTERS];
+    struct beam beam;
     struct device_window window; /* as the board was told */
 };
 
@@ -101,8 +102,8 @@ void vga_follow(struct device *dev);
 /* ---- vga_timing.c ---------------------------------------------------------------------------------------
  */
 
-/* Input status register 1 at a machine time. */
-uint8_t vga_status(const struct vga *s, uint64_t now);
+/* Registers of timing have changed. */
+void vga_set_beam(struct vga *s);
 
 /* ---- vga_frame.c: what is shown -------------------------------------------------------------------------
  */
@@ -110,3 +111,9 @@ uint8_t vga_status(const struct vga *s, uint64_t now);
 void vga_frame(const struct device *dev, struct video_frame *frame);
 /* Lines before the screen is blanked at the bottom. */
 unsigned vga_lines(const struct vga *s);
+
+/* ---- vga_lend.c -----------------------------------------------------------------------------------------
+ */
+
+bool vga_lend(const struct device *dev, void *state);
+void vga_take_back(struct device *dev, const void *state);

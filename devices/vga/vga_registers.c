@@ -36,8 +36,6 @@ enum {
 static const struct device_event event_write = { "vga_write", { "port", "index", "value" } };
 
 /* The bits that registers have. */
-static const uint8_t seq_mask[SEQ_REGISTERS] = { 0x03, 0x3d, 0x0f, 0x3f, 0x0e };
-static const uint8_t gc_mask[GC_REGISTERS] = { 0x0f, 0x0f, 0x0f, 0x1f, 0x03, 0x7b, 0x0f, 0x0f, 0xff };
 static const uint8_t attr_mask[ATTR_REGISTERS] = {
     0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f,
     0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0xef, 0xff, 0x3f, 0x0f, 0x0f,
@@ -77,6 +75,7 @@ static void write_crtc(struct vga *s, uint8_t value)
         value = (s->crtc[index] & ~LINE_COMPARE_8) | (value & LINE_COMPARE_8);
     }
     s->crtc[index] = value;
+    vga_set_beam(s);
 }
 
 static void write_miscellaneous(struct device *dev, uint8_t value)
@@ -104,8 +103,8 @@ void vga_write(struct device *dev, unsigned port, uint8_t value)
 
     port = port_name(s, port);
     device_trace(dev, &event_write, port,
-                 port == SEQUENCER_DATA  ? s->seq_index
-                 : port == GRAPHICS_DATA ? s->gc_index
+                 port == SEQUENCER_DATA  ? s->planar.seq_index
+                 : port == GRAPHICS_DATA ? s->planar.gc_index
                  : port == CRTC_DATA     ? s->crtc_index
                                          : s->attr_index,
                  value);
@@ -120,18 +119,20 @@ void vga_write(struct device *dev, unsigned port, uint8_t value)
         s->enable = value & 1;
         break;
     case SEQUENCER:
-        s->seq_index = value;
+        s->planar.seq_index = value;
         break;
     case SEQUENCER_DATA:
-        if (s->seq_index < SEQ_REGISTERS)
-            write_memory_register(dev, &p->seq[s->seq_index], value & seq_mask[s->seq_index]);
+        if (s->planar.seq_index < SEQ_REGISTERS)
+            write_memory_register(dev, &p->seq[s->planar.seq_index],
+                                  value & planar_seq_mask[s->planar.seq_index]);
         break;
     case GRAPHICS:
-        s->gc_index = value;
+        s->planar.gc_index = value;
         break;
     case GRAPHICS_DATA:
-        if (s->gc_index < GC_REGISTERS)
-            write_memory_register(dev, &p->gc[s->gc_index], value & gc_mask[s->gc_index]);
+        if (s->planar.gc_index < GC_REGISTERS)
+            write_memory_register(dev, &p->gc[s->planar.gc_index],
+                                  value & planar_gc_mask[s->planar.gc_index]);
         break;
     case CRTC:
         s->crtc_index = value;
@@ -155,7 +156,7 @@ static uint8_t read_status(struct device *dev)
     struct vga *s = dev->state;
 
     s->attr_data = false;
-    return vga_status(s, device_now(dev));
+    return beam_status(&s->beam, device_now(dev));
 }
 
 static uint8_t at_index(const uint8_t *registers, unsigned count, unsigned index)
@@ -178,17 +179,17 @@ uint32_t vga_read(struct device *dev, unsigned port)
     case SUBSYSTEM_ENABLE:
         return s->enable;
     case SEQUENCER:
-        return s->seq_index;
+        return s->planar.seq_index;
     case SEQUENCER_DATA:
-        return at_index(s->planar.seq, SEQ_REGISTERS, s->seq_index);
+        return at_index(s->planar.seq, SEQ_REGISTERS, s->planar.seq_index);
     case FEATURE_READ:
         return s->feature;
     case MISC_READ:
         return s->misc;
     case GRAPHICS:
-        return s->gc_index;
+        return s->planar.gc_index;
     case GRAPHICS_DATA:
-        return at_index(s->planar.gc, GC_REGISTERS, s->gc_index);
+        return at_index(s->planar.gc, GC_REGISTERS, s->planar.gc_index);
     case CRTC:
         return s->crtc_index;
     case CRTC_DATA:

@@ -1,7 +1,8 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Where the beam would be: computed from machine time and the CRT controller's counts, when somebody asks.
+ * Times of the beam, from the CRT controller's counts. Where it is, is computed from machine time when
+ * somebody asks (lent_video.c).
  */
 #include "vga.h"
 
@@ -12,11 +13,6 @@ enum {
     OVERFLOW = 0x07,
     RETRACE_START = 0x10,
     RETRACE_END = 0x11,
-
-    STATUS_NOT_DISPLAYING = 1 << 0,
-    STATUS_RETRACE = 1 << 3,
-
-    FRAME_60_HZ = 1000000000 / 60,
 };
 
 /* Nine bits in two registers, and a tenth. */
@@ -28,40 +24,39 @@ static unsigned vertical(const struct vga *s, unsigned reg, unsigned bit_8, unsi
 }
 
 /* A linear mode is its own clock: sixty pictures a second, a twentieth of each retrace. */
-static uint8_t linear_status(uint64_t now)
+static void set_linear(struct beam *b)
 {
-    uint64_t at = now % FRAME_60_HZ;
-
-    return at < FRAME_60_HZ / 20 ? STATUS_RETRACE | STATUS_NOT_DISPLAYING : 0;
+    b->lines = 20;
+    b->line_ps = b->shown_ps = UINT64_C(1000000000000) / 60 / b->lines;
+    b->shown_lines = b->retrace = 19;
+    b->retrace_end = 20;
 }
 
-static bool in_retrace(const struct vga *s, unsigned line)
+/* Four bits of the retrace's end are compared. */
+static void set_retrace(const struct vga *s, struct beam *b)
 {
-    unsigned start = vertical(s, RETRACE_START, 2, 7);
-    unsigned length = (s->crtc[RETRACE_END] - start) & 0xf; /* four bits of the end are compared */
+    unsigned start = vertical(s, RETRACE_START, 2, 7), length = (s->crtc[RETRACE_END] - start) & 0xf;
 
-    return line >= start && line < start + (length ? length : 16);
+    b->retrace = start;
+    b->retrace_end = start + (length ? length : 16);
 }
 
-uint8_t vga_status(const struct vga *s, uint64_t now)
+void vga_set_beam(struct vga *s)
 {
-    unsigned lines = vertical(s, VERTICAL_TOTAL, 0, 5) + 2, chars = s->crtc[HORIZONTAL_TOTAL] + 5u;
+    struct beam *b = &s->beam;
+    unsigned chars = s->crtc[HORIZONTAL_TOTAL] + 5u;
     unsigned dots = s->planar.seq[SEQ_CLOCKING] & SEQ_8_DOTS ? 8 : 9;
-    unsigned mhz_1000 = s->misc & MISC_CLOCK ? 28322 : 25175;
-    uint64_t line_ps = (uint64_t)chars * dots * 1000000000 / mhz_1000, at, column_ps;
-    unsigned line;
-    uint8_t status = 0;
+    unsigned khz = s->misc & MISC_CLOCK ? 28322 : 25175;
 
-    if (vga_dispi_is_on(s))
-        return linear_status(now);
+    if (vga_dispi_is_on(s)) {
+        set_linear(b);
+        return;
+    }
+    b->line_ps = (uint64_t)chars * dots * 1000000000 / khz;
     if (s->planar.seq[SEQ_CLOCKING] & SEQ_HALF_CLOCK)
-        line_ps *= 2;
-    at = now % (line_ps * lines / 1000) * 1000;
-    line = at / line_ps;
-    column_ps = at % line_ps;
-    if (in_retrace(s, line))
-        status |= STATUS_RETRACE;
-    if (line >= vga_lines(s) || column_ps >= line_ps * (s->crtc[HORIZONTAL_END] + 1u) / chars)
-        status |= STATUS_NOT_DISPLAYING;
-    return status;
+        b->line_ps *= 2;
+    b->shown_ps = b->line_ps * (s->crtc[HORIZONTAL_END] + 1u) / chars;
+    b->lines = vertical(s, VERTICAL_TOTAL, 0, 5) + 2;
+    b->shown_lines = vga_lines(s);
+    set_retrace(s, b);
 }

@@ -18,28 +18,7 @@
 
 static const struct device_event event_window = { "vga_window", { "base", "size", "offset" } };
 
-/* ---- Which accesses are plain ---------------------------------------------------------------------------
- */
-
-/* Is what is written what arrives, and what is there what is read, as far as planes are chosen by address? */
-static bool passes_bytes(const struct planar *p)
-{
-    return !(p->gc[GC_MODE] & (GC_WRITE_MODE | GC_READ_MODE)) && !p->gc[GC_DATA_ROTATE] &&
-           !p->gc[GC_ENABLE_SET_RESET] && p->gc[GC_BIT_MASK] == 0xff;
-}
-
-static bool is_chain_4(const struct planar *p)
-{
-    return passes_bytes(p) && p->seq[SEQ_MEMORY_MODE] & SEQ_CHAIN_4 && p->seq[SEQ_MAP_MASK] == 0xf;
-}
-
-/* Even addresses are plane 0's, odd ones plane 1's. */
-static bool is_odd_even(const struct planar *p)
-{
-    return passes_bytes(p) && !(p->seq[SEQ_MEMORY_MODE] & (SEQ_SEQUENTIAL | SEQ_CHAIN_4)) &&
-           p->gc[GC_MODE] & GC_ODD_EVEN && p->gc[GC_MISCELLANEOUS] & GC_CHAIN && p->seq[SEQ_MAP_MASK] == 3 &&
-           !p->gc[GC_READ_MAP];
-}
+/* ---- What the processor is to see -------------------------------------------------------- */
 
 static struct device_window wanted(const struct vga *s)
 {
@@ -50,10 +29,16 @@ static struct device_window wanted(const struct vga *s)
         return (struct device_window){ VGA_MEMORY, 0x10000, (uint32_t)s->dispi[DISPI_BANK] << 16 };
     if (vga_dispi_is_on(s))
         return (struct device_window){ 0, 0, 0 };
-    if (is_odd_even(&s->planar))
+    switch (planar_view(&s->planar)) {
+    case PLANAR_ODD_EVEN:
         window.offset = VIDEO_CELLS;
-    else if (!is_chain_4(&s->planar))
-        return (struct device_window){ 0, 0, 0 };
+        break;
+    case PLANAR_CHAIN_4:
+        break;
+    default:
+        window = (struct device_window){ 0, 0, 0 };
+        break;
+    }
     return window;
 }
 
@@ -106,6 +91,7 @@ void vga_follow(struct device *dev)
     struct vga *s = dev->state;
     struct device_window window = wanted(s), before = s->window;
 
+    vga_set_beam(s);
     s->planar.bank = vga_dispi_is_on(s) ? (uint32_t)s->dispi[DISPI_BANK] << 16 : 0;
     s->planar.mask = vga_dispi_is_on(s) ? VIDEO_MEMORY / 4 - 1 : 0xffff;
     if (window.base == before.base && window.size == before.size && window.offset == before.offset)

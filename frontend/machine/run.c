@@ -222,8 +222,21 @@ static void lend_chips(struct machine *m)
     m->exit->behind_ns = m->clock.behind_ns;
 }
 
+_Static_assert(PC_LENT_VIDEO_SIZE == sizeof(((struct d86_exit *)0)->video),
+               "what the board lends is what the processor gets");
+
+/* Lockstep executes instructions twice, and could not take back what the first time did to the latches. */
+static void lend_video(struct machine *m)
+{
+    m->exit->video_memory = m->video;
+    m->exit->lend_video =
+        lends(m) && m->engine != D86_ENGINE_LOCKSTEP && pc_lend_video(m->pc, m->exit->video);
+}
+
 static void take_chips_back(struct machine *m)
 {
+    if (m->exit->lend_video)
+        pc_take_video_back(m->pc, m->exit->video);
     if (!m->exit->lend || pc_take_back(m->pc, m->exit->lent) || m->stopping)
         return;
     g_printerr("duplex86: cannot go on with the guest: the executor process gave back chips in a state they "
@@ -252,6 +265,7 @@ static void follow_chipset(struct machine *m)
 static void run_guest(struct machine *m)
 {
     lend_chips(m); /* first: their deadline goes with them */
+    lend_video(m);
     promise_deadline(m);
     tell_known_reads(m);
     m->in_guest = true;

@@ -212,6 +212,10 @@ struct device_type {
     void (*window)(const struct device *dev, struct device_window *window);
     /* Display adapters: how a picture would be made now (video.h); all zero before the call. */
     void (*frame)(const struct device *dev, struct video_frame *frame);
+    /* Display adapters: put what of the chip can be lent, a struct lent_video, there, if it makes sense now;
+       and take it back. Whatever comes back, no harm may come of it. */
+    bool (*lend)(const struct device *dev, void *state);
+    void (*take_back)(struct device *dev, const void *state);
     /* Can the chip be in that state, so that none of the functions here comes to harm by it? For chips whose
        state comes back from where nobody is trusted (near.h). */
     bool (*is_valid)(const void *state);

@@ -289,6 +289,15 @@ void pc_lend(struct pc *pc, void *state);
  */
 bool pc_take_back(struct pc *pc, const void *state);
 
+enum { PC_LENT_VIDEO_SIZE = 128 };
+
+/*
+ * The same for what programs talk to while they draw: a struct lent_video (devices/lent_video.h), which works
+ * on pc_config.video_memory. False: there is nothing to be lent now. What comes back need not be checked.
+ */
+bool pc_lend_video(const struct pc *pc, void *state);
+void pc_take_video_back(struct pc *pc, const void *state);
+
 /* ---- Time ------------------------------------------------------------------------------------ */
 
 /* Machine time at which pc_run_timers() has something to do; UINT64_MAX: never. May lie in the past. */

@@ -263,6 +263,7 @@ enum {
     D86_KNOWN_MAX = 32,
     D86_PORTS_MAX = 64,
     D86_LENT_WORDS = 32,
+    D86_LENT_VIDEO_WORDS = 16,
 };
 
 /*
@@ -296,6 +297,15 @@ struct d86_exit {
      * behind CLOCK_MONOTONIC, of which deadline_ns is all the same. A machine that was paused is behind.
      */
     uint64_t behind_ns;
+    /*
+     * The same for a display adapter: 1 lends what programs talk to while they draw on planes, in the state
+     * `video`, a struct lent_video of include/devices/lent_video.h, with the adapter's memory, 16 MiB, at
+     * `video_memory` of the VM's. The processor then makes accesses to A0000h-BFFFFh where no memory is, and
+     * to the adapter's ports for them. Whatever comes back was not checked.
+     */
+    uint8_t lend_video;
+    uint64_t video_memory;
+    uint64_t video[D86_LENT_VIDEO_WORDS];
     /*
      * Set by the caller before run, and kept: what an IN of one byte from these ports gives, so that it is no
      * exit. For registers of which reads change nothing, and which change only when the processor accesses a

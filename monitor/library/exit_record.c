@@ -7,6 +7,8 @@
  */
 #include "mirror.h"
 
+#include "devices/video.h"
+
 #define PA_MAX ((UINT64_C(1) << 36) - 1)
 
 /* ---- By reason ------------------------------------------------------------------------------------- */
@@ -89,6 +91,11 @@ void exit_give(struct d86_vcpu *vcpu)
     to->behind_ns = from->behind_ns;
     if (from->lend)
         memcpy(to->lent, from->lent, sizeof(to->lent));
+    to->lend_video = from->lend_video && from->video_memory <= vcpu->vm->ram_size &&
+                     vcpu->vm->ram_size - from->video_memory >= VIDEO_MEMORY;
+    to->video_memory = from->video_memory;
+    if (to->lend_video)
+        memcpy(to->video, from->video, sizeof(to->video));
     if (vcpu->answer.io)
         memcpy(to->io.data, from->io.data, vcpu->answer.io);
     if (vcpu->answer.mmio)
@@ -112,6 +119,8 @@ void exit_take(struct d86_vcpu *vcpu)
     vcpu->answer.mmio = false;
     if (to->lend)
         arena_take(to->lent, from->lent, sizeof(to->lent));
+    if (to->lend_video)
+        arena_take(to->video, from->video, sizeof(to->video));
     arena_take(&to->ready_for_interrupt, &from->ready_for_interrupt, sizeof(to->ready_for_interrupt));
     arena_take(&to->interrupt_flag, &from->interrupt_flag, sizeof(to->interrupt_flag));
     arena_take(&to->ferr, &from->ferr, sizeof(to->ferr));

@@ -427,6 +427,38 @@ start:
     out dx, al
     mov al, 0x03
     out dx, al
+%elif SCENE = 8
+    ; For planes_bench.py, nothing to look at: PASSES times set, read and copy a screen of sixteen colours.
+    mov ax, 0x0012
+    int 0x10
+    mov ax, 0xa000
+    mov es, ax
+    mov ds, ax
+    mov bp, PASSES
+.pass:
+    REG GC, 5, 0x02                     ; set: read the latches, write a colour through a mask
+    REG GC, 8, 0x5a
+    xor di, di
+    mov cx, 80 * 240
+.set:
+    mov al, [es:di]
+    mov [es:di], cl
+    inc di
+    loop .set
+    REG GC, 8, 0xff
+    REG GC, 5, 0x00
+    xor si, si                          ; read
+    mov cx, 80 * 240
+.read:
+    lodsb
+    loop .read
+    REG GC, 5, 0x01                     ; copy by latches
+    xor si, si
+    mov di, 80 * 240
+    mov cx, 80 * 240
+    rep movsb
+    dec bp
+    jnz .pass
 %endif
 
     mov al, PASSED

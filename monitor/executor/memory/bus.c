@@ -9,6 +9,8 @@
  */
 #include "bus.h"
 
+#include "planes.h"
+
 /* The next access of this execution, if it was made before. */
 static struct bus_access *replay(struct vcpu *v, guest_pa pa, unsigned size, bool is_write, bool is_port)
 {
@@ -73,14 +75,20 @@ static uint64_t make(struct vcpu *v, const struct uop *u, struct bus_access acce
     return made->data;
 }
 
-uint64_t bus_read(struct vcpu *v, const struct uop *u, guest_pa pa, unsigned size)
+/* Not to be inlined into handlers, nor is bus_write(): see DISPATCH. */
+NOINLINE uint64_t bus_read(struct vcpu *v, const struct uop *u, guest_pa pa, unsigned size)
 {
+    uint64_t value;
+    if (planes_read(v, pa, size, &value))
+        return value;
     return make(v, u, (struct bus_access){ .pa = pa, .size = (uint8_t)size });
 }
 
-void bus_write(struct vcpu *v, const struct uop *u, guest_pa pa, unsigned size, uint64_t value)
+NOINLINE void bus_write(struct vcpu *v, const struct uop *u, guest_pa pa, unsigned size, uint64_t value)
 {
-    (void)make(v, u, (struct bus_access){ .pa = pa, .size = (uint8_t)size, .is_write = true, .data = value });
+    if (!planes_write(v, pa, size, value))
+        (void)make(v, u,
+                   (struct bus_access){ .pa = pa, .size = (uint8_t)size, .is_write = true, .data = value });
 }
 
 uint32_t bus_in(struct vcpu *v, const struct uop *u, uint16_t port, unsigned size)

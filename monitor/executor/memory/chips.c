@@ -10,6 +10,7 @@
 
 #include "executor.h"
 #include "host.h"
+#include "planes.h"
 
 _Static_assert(sizeof(struct near_state) <= sizeof(((struct d86_exit *)0)->lent), "the exit record has room");
 
@@ -103,6 +104,9 @@ NOINLINE int64_t chips_in(struct vcpu *v, uint16_t port, unsigned size)
         v->counts.chip_reads++;
         return count;
     }
+    uint32_t video;
+    if (planes_in(v, port, size, &video))
+        return video;
     int64_t known = known_read(v, port, size);
     if (known != CHIPS_NOT_HERE) {
         v->counts.known_reads++;
@@ -120,6 +124,8 @@ NOINLINE bool chips_out(struct vcpu *v, uint16_t port, unsigned size, uint32_t v
         return false;
     if (is_lent(v, size) && near_write(&v->chips.near, port, (uint8_t)value))
         v->counts.chip_writes++;
+    else if (planes_out(v, port, size, value))
+        return true;
     else if (is_open(v, port, size))
         v->counts.open_accesses++;
     else

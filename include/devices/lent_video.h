@@ -1,9 +1,10 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What lies between the processor and the four planes of a VGA's memory: sequencer and graphics controller,
- * with the latches. All that it knows is in struct planar, so that it can be lent to whoever runs the
- * processor. Needs no libc.
+ * What of a display adapter programs talk to all the time: the logic between the processor and the four
+ * planes of its memory (sequencer, graphics controller, latches), and the beam. Plain data, which the board
+ * can lend to whoever runs the processor; all else of the adapter stays where it is. No libc; used by
+ * devices/vga/ and by the executor.
  *
  * The byte of plane p at address a is byte 4 * a + p of memory. Where the processor sees the planes in turn,
  * by twos (odd/even) or fours (chain 4), a is its address divided by that. (Hardware leaves gaps in the
@@ -49,6 +50,7 @@ struct planar {
     uint8_t seq[SEQ_REGISTERS];
     uint8_t gc[GC_REGISTERS];
     uint8_t enabled; /* 1: memory answers (miscellaneous output register) */
+    uint8_t seq_index, gc_index;
     uint8_t unused;
     uint32_t latch; /* plane 0 is the low byte */
     uint32_t bank;  /* added to addresses in planes */
@@ -70,3 +72,45 @@ struct planar_store {
 uint8_t planar_read(struct planar *p, const uint8_t *memory, uint32_t offset);
 bool planar_write(const struct planar *p, const uint8_t *memory, uint32_t offset, uint8_t value,
                   struct planar_store *store);
+
+/* Which accesses are plain: what is written arrives, and what is there is read. */
+enum planar_view {
+    PLANAR_LOGIC,    /* none */
+    PLANAR_CHAIN_4,  /* all, of memory as it is */
+    PLANAR_ODD_EVEN, /* all, of planes 0 and 1 in turn */
+};
+
+enum planar_view planar_view(const struct planar *p);
+
+/* The bits that registers have. */
+extern const uint8_t planar_seq_mask[SEQ_REGISTERS], planar_gc_mask[GC_REGISTERS];
+
+/* ---- The beam -------------------------------------------------------------------------------------------
+ */
+
+/* Times of a line and of the part of it that is shown; lines of a picture, and which are what. */
+struct beam {
+    uint64_t line_ps, shown_ps; /* picoseconds; line_ps is at least 1000 */
+    uint32_t lines, shown_lines;
+    uint32_t retrace, retrace_end; /* the first line of the vertical retrace, and the one after it */
+};
+
+/* Input status register 1 at a machine time. */
+uint8_t beam_status(const struct beam *beam, uint64_t now);
+
+/* ---- Lent -----------------------------------------------------------------------------------------------
+ */
+
+struct lent_video {
+    struct planar planar;
+    struct beam beam;
+    uint16_t status_port; /* 3BAh or 3DAh */
+    uint8_t attr_data;    /* the attribute controller takes the next write for data; 0: for an index */
+};
+
+/*
+ * A byte access to a port. False: it is one for the adapter itself, and nothing was done. That is so, too,
+ * for whatever would make accesses to memory plain, or change the picture.
+ */
+bool lent_video_in(struct lent_video *lent, uint16_t port, uint64_t now, uint8_t *value);
+bool lent_video_out(struct lent_video *lent, uint16_t port, uint8_t value);
