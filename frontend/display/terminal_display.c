@@ -174,7 +174,8 @@ static void on_input(void *ctx)
     }
     if (d->shows_help && count > 0) {
         end_help(d);
-        return;
+        if (bytes[0] != ESCAPE_KEY)
+            return; /* the key, all of its sequence, was to end it */
     }
     for (ssize_t i = 0; i < count; i++)
         take(d, bytes[i]);

@@ -269,6 +269,15 @@ def bad_rows(files):
         ([*k, "--exit-port", "-1"], "not an I/O port"),
         ([*k, "--exit-port", "0x60"], "on top of another device"),
         ([*k, "--reboot", "--no-reboot"], "contradict"),
+        ([*k, "--display", "mirror"], "--display 'mirror' is unknown"),
+        ([*k, "--display", "terminal"], "the machine isa has no display adapter: give --machine pc for --display"),
+        ([*k, "--screendump", "x.png"], "give --machine pc for --screendump"),
+        ([*k, "--machine", "pc", "--display", "terminal"], "--display terminal needs a terminal"),
+        ([*k, "--machine", "pc", "--display", "terminal", "--serial", "stdio"], "--serial stdio both want the terminal"),
+        ([*k, "--machine", "pc", "--display", "terminal", "--debugcon", "stdio"], "--debugcon stdio both want"),
+        ([*k, "--machine", "pc", "--exit-port", "0xf4", "--screendump", "/nonexistent/x.png"],
+         "cannot write the picture '/nonexistent/x.png'"),
+        ([*k, "--machine", "pc", "--exit-port", "0xf4", "--screendump", files.path("x.txt")], "shows no text"),
     ]
 
 
@@ -641,6 +650,37 @@ def test_terminal(files):
         check(f"crash by {number}: restored", restored)
 
 
+GET_KEY = bytes.fromhex("e464 a801 74fa e460")  # in al, 64h; test al, 1; jz; in al, 60h
+
+
+def test_terminal_display(files):
+    """A dark screen in the terminal, and its keys at port 60h."""
+    key = multiboot(GET_KEY + bytes.fromhex("66baf400ee f4"))
+    args = ["--kernel", files.make("key", key), "--machine", "pc", "--display", "terminal", "--exit-port", "0xf4"]
+
+    for typed, code in ((b"a", 0x1E), (b"\033", 0x01), (b"\033[A", 0xE0), (b"\003", 0x1D)):
+        status, seen, restored = on_terminal(args, [(b"720 x 400", typed)])
+        check(f"key {typed!r}", status == 2 * code + 1 & 0xFF, f"{status} {seen!r}")
+        check(f"key {typed!r}: restored", restored and seen.endswith(b"\033[?1049l"), f"{seen!r}")
+    status, seen, restored = on_terminal(args, [(b"720 x 400", b"\x01h"), (b"Any key", b"\x01x")])
+    check("display: Ctrl-A x", status == 8 and restored, f"{status} {seen!r}")
+    status, seen, restored = on_terminal(args, [(b"720 x 400", b"")], lambda p: p.send_signal(signal.SIGSEGV))
+    check("display: crash", status != 0 and restored and b"\033[?1049l" in seen, f"{status} {seen!r}")
+
+    halt = ["--kernel", files.make("halt", multiboot(IDLE)), "--machine", "pc", "--display", "terminal"]
+    status, seen, restored = on_terminal(halt, [])
+    check("display: last words", seen.endswith(b"\033[?1049lduplex86: the guest halted\r\n"), f"{status} {seen!r}")
+
+
+def test_screendump(files):
+    kernel = files.make("halt", multiboot(IDLE))
+    result = run(["--kernel", kernel, "--machine", "pc", "--serial", "none", "--screendump", files.path("s.png")])
+    with open(files.path("s.png"), "rb") as f:
+        head = f.read(24)
+    check("screendump", result.returncode == 0 and head[:8] == b"\x89PNG\r\n\x1a\n", f"{result} {head!r}")
+    check("screendump: size", head[16:] == struct.pack(">II", 720, 400), f"{head!r}")
+
+
 # ---- Idling ----
 
 def test_idle(files):
@@ -666,7 +706,8 @@ def cpu_seconds(pid):
 def main():
     tests = [test_bad_input, test_information, test_engine_choice, test_user_code, test_statistics,
              test_trace, test_executor_death, test_endings, test_bios, test_empty_initrd, test_real_mode_kernel, test_serial,
-             test_big_output,             test_unix_socket, test_terminal, test_idle]
+             test_big_output,             test_unix_socket, test_terminal, test_terminal_display,
+             test_screendump, test_idle]
     with tempfile.TemporaryDirectory(prefix="duplex86-") as directory:
         for test in tests:
             if ONLY in test.__name__:
