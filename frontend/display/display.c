@@ -97,7 +97,7 @@ static bool guest_was_idle(struct display *d)
         return false;
     uint64_t before = d->activity;
     d->activity = d->source.activity(d->source.ctx);
-    return d->is_started && d->activity == before;
+    return d->is_started && d->activity && d->activity == before;
 }
 
 bool display_refresh(struct display *d, struct display_change *change)

@@ -20,8 +20,8 @@ struct display;
 /* Where the screen comes from: machine_screen() has the machine's. */
 struct display_source {
     void (*frame)(void *ctx, struct video_frame *frame); /* what is shown now */
-    uint64_t (*activity)(
-        void *ctx);        /* another number whenever the guest may have changed something; or NULL */
+    /* Another number whenever the guest may have changed something; 0: unknown. May be NULL. */
+    uint64_t (*activity)(void *ctx);
     const uint8_t *memory; /* the adapter's */
     void *ctx;
 };

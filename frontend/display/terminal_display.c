@@ -15,6 +15,7 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -35,7 +36,8 @@ struct terminal_display {
     struct escape escape;
     struct terminal_keys keys;
     struct typist *typist;
-    struct watch *watch;
+    struct watch *watch, *out_watch;
+    int fd; /* standard output, opened anew so as not to block on it */
     guint refresh_timer, esc_timer;
     bool shows_help;
     struct winsize size;
@@ -44,16 +46,25 @@ struct terminal_display {
 
 /* ---- Screen ---- */
 
-/* A terminal that takes nothing more is left as it is: there is nobody to tell. */
-static void write_out(GString *text)
+/*
+ * What the terminal does not take at once waits, and nothing more is made meanwhile: the guest draws faster
+ * than a slow line shows.
+ */
+static void write_out(struct terminal_display *d)
 {
-    for (gsize done = 0; done < text->len;) {
-        ssize_t n = write(STDOUT_FILENO, text->str + done, text->len - done);
-        if (n < 0 && errno != EINTR)
-            break;
-        done += n > 0 ? (gsize)n : 0;
-    }
-    g_string_truncate(text, 0);
+    ssize_t n;
+    do
+        n = write(d->fd, d->out->str, d->out->len);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno != EAGAIN)
+        n = (ssize_t)d->out->len; /* it is gone: there is nobody to tell */
+    g_string_erase(d->out, 0, MAX(n, 0));
+    watch_set(d->out_watch, d->out->len ? G_IO_OUT : 0);
+}
+
+static void on_writable(void *ctx)
+{
+    write_out(ctx);
 }
 
 /* Has it another size now? Then all is to be written again. */
@@ -74,14 +85,16 @@ static void show(struct terminal_display *d)
     struct display_text text = display_text(d->display);
     struct display_picture picture = display_picture(d->display);
     terminal_view_update(d->view, &text, &picture, d->size.ws_col, d->size.ws_row, d->out);
-    write_out(d->out);
+    write_out(d);
 }
 
 static gboolean on_refresh(gpointer data)
 {
     struct terminal_display *d = data;
+    if (d->shows_help || d->out->len)
+        return G_SOURCE_CONTINUE;
     bool resized = was_resized(d);
-    if (!d->shows_help && (display_refresh(d->display, NULL) || resized))
+    if (display_refresh(d->display, NULL) || resized)
         show(d);
     return G_SOURCE_CONTINUE;
 }
@@ -89,7 +102,7 @@ static gboolean on_refresh(gpointer data)
 static void show_help(struct terminal_display *d)
 {
     g_string_append_printf(d->out, "\033[0m\033[H\033[2J%s\r\nAny key goes on.", escape_help);
-    write_out(d->out);
+    write_out(d);
     terminal_view_forget(d->view);
     d->shows_help = true;
 }
@@ -236,8 +249,12 @@ struct terminal_display *terminal_display_open(const struct display_source *sour
     d->typist = typist_new(&keyboard);
     d->out = g_string_new(begin);
     begin_keeping();
-    terminal_at_end(end);
-    write_out(d->out);
+    d->fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (d->fd < 0)
+        d->fd = dup(STDOUT_FILENO);
+    d->out_watch = watch_new(d->fd, 0, on_writable, d);
+    terminal_at_end(end, d->fd);
+    write_out(d);
     d->watch = watch_new(STDIN_FILENO, G_IO_IN, on_input, d);
     d->refresh_timer = g_timeout_add(REFRESH_MS, on_refresh, d);
     return d;
@@ -251,12 +268,14 @@ void terminal_display_close(struct terminal_display *d)
     if (d->esc_timer)
         g_source_remove(d->esc_timer);
     watch_free(d->watch);
+    watch_free(d->out_watch);
     typist_free(d->typist);
     terminal_restore();
-    terminal_at_end(NULL);
+    terminal_at_end(NULL, -1);
     say_kept();
     terminal_view_free(d->view);
     display_free(d->display);
     g_string_free(d->out, TRUE);
+    close(d->fd);
     g_free(d);
 }

@@ -20,6 +20,7 @@ static int terminal_fd = -1;
 static volatile sig_atomic_t is_raw;
 static const char *farewell; /* what the terminal is told at the end */
 static size_t farewell_size;
+static int farewell_fd;
 
 static const int deadly[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGQUIT };
 static struct sigaction previous[G_N_ELEMENTS(deadly)];
@@ -30,14 +31,15 @@ void terminal_restore(void)
         return;
     int keep = errno;
     is_raw = 0;
-    if (farewell && write(STDOUT_FILENO, farewell, farewell_size) < 0)
+    if (farewell && write(farewell_fd, farewell, farewell_size) < 0)
         errno = keep; /* nobody is there to be told */
     tcsetattr(terminal_fd, TCSANOW, &saved);
     errno = keep;
 }
 
-void terminal_at_end(const char *text)
+void terminal_at_end(const char *text, int fd)
 {
+    farewell_fd = fd;
     farewell_size = text ? strlen(text) : 0;
     farewell = text;
 }

@@ -11,9 +11,11 @@
 /* Put the terminal on `fd` in raw mode; it is restored at exit and before a deadly signal strikes. */
 gboolean terminal_make_raw(int fd, GError **error);
 
-/* Have `text`, which must stay, written to standard output when the terminal is put back: what undoes orders
- * it was given. NULL: nothing. */
-void terminal_at_end(const char *text);
+/*
+ * Have `text`, which must stay, written to `fd` when the terminal is put back: what undoes orders it was
+ * given. NULL: nothing.
+ */
+void terminal_at_end(const char *text, int fd);
 
 /* Raw mode again, after someone (a shell's job control) changed it. */
 void terminal_renew(void);
