@@ -2,7 +2,7 @@
 ;
 ; A ROM that starts the display adapter's own BIOS from its PCI expansion ROM, sets a mode by INT 10h or by
 ; registers, draws one of several scenes in it, and ends through the exit port. What the screen shows then is for
-; vga_scenes.py to judge. SCENE chooses: see `scenes` there.
+; vga_scenes.py to judge. SCENE chooses: vga_scenes in CMakeLists.txt has their names.
 
 %define PASSED 21                       ; status 43
 %define FAILED 20                       ; status 41
@@ -313,8 +313,8 @@ start:
     stosb
     dec al
     loop .odd
-%elif SCENE = 5
-    ; VBE: 1024 x 768 of 32 bits by the linear frame buffer
+%elif SCENE = 5 || SCENE = 8
+    ; VBE: 1024 x 768 of 32 bits by the linear frame buffer; scene 8 draws the same from 32-bit protected mode
     mov ax, 0x4f01
     mov cx, 0x0144
     xor di, di
@@ -334,6 +334,10 @@ start:
     cmp dword [es:BUFFER + 40], FRAME_BUFFER
     jne fail
     mov edi, [es:BUFFER + 40]
+%if SCENE = 8
+    movzx ebp, word [es:BUFFER + 16]
+    jmp to_protected
+%endif
     xor ebx, ebx                        ; y
 .lfb_line:
     xor ecx, ecx
@@ -427,7 +431,12 @@ start:
     out dx, al
     mov al, 0x03
     out dx, al
-%elif SCENE = 8
+%elif SCENE = 9
+    ; Sixteen colours from 32-bit protected mode
+    mov ax, 0x0012
+    int 0x10
+    jmp to_protected
+%elif SCENE = 10
     ; For planes_bench.py, nothing to look at: PASSES times set, read and copy a screen of sixteen colours.
     mov ax, 0x0012
     int 0x10
@@ -524,11 +533,111 @@ unreal:
     pop eax
     ret
 
+%if SCENE = 8 || SCENE = 9
+to_protected:
+    o32 lgdt [cs:gdt_pointer]
+    mov eax, cr0
+    or al, 1
+    mov cr0, eax
+    jmp dword 0x10:ROM_SEGMENT * 16 + protected
+
+bits 32
+protected:
+    mov ax, 8
+    mov ds, ax
+    mov es, ax
+    mov ss, ax
+    mov esp, STACK
+    call draw
+    mov al, PASSED
+    mov dx, PORT_EXIT
+    out dx, al
+    hlt
+
+%if SCENE = 8
+; EDI the frame buffer, EBP bytes of a line
+draw:
+    xor ebx, ebx                        ; y
+.line:
+    xor ecx, ecx                        ; x
+.dot:
+    mov eax, ecx
+    shr eax, 2
+    shl eax, 8
+    mov edx, ebx
+    shr edx, 2
+    or al, dl
+    shl eax, 8
+    mov edx, ecx
+    xor edx, ebx
+    mov al, dl
+    mov [edi + ecx * 4], eax
+    inc ecx
+    cmp ecx, 1024
+    jb .dot
+    add edi, ebp
+    inc ebx
+    cmp ebx, 768
+    jb .line
+    ret
+%else
+; A line of each colour in turn, of 16 lines; on them stripes through the bit mask, copied by doublewords
+draw:
+    REG GC, 1, 0x0f
+    mov edi, 0xa0000
+    xor ebx, ebx
+.line:
+    mov dx, GC
+    mov eax, ebx
+    shr eax, 4
+    and al, 0x0f
+    mov ah, al
+    xor al, al
+    out dx, ax
+    mov ecx, 20
+    rep stosd
+    inc ebx
+    cmp ebx, 480
+    jb .line
+    REG GC, 1, 0x00
+    REG GC, 8, 0x11
+    REG GC, 3, 0x18                     ; XOR
+    mov edi, 0xa0000
+    mov ecx, 80 * 240
+.stripe:
+    mov al, [edi]
+    mov byte [edi], 0xff
+    inc edi
+    loop .stripe
+    REG GC, 3, 0x00
+    REG GC, 8, 0xff
+    REG GC, 5, 0x01                     ; write mode 1
+    mov esi, 0xa0000
+    mov edi, 0xa0000 + 80 * 300
+    mov ecx, 80 * 100
+    rep movsb
+    REG GC, 5, 0x08                     ; read mode 1: look for light cyan, and draw what it finds 8 lines below
+    REG GC, 2, 0x0b
+    mov esi, 0xa0000 + 80 * 176
+    mov edi, 0xa0000 + 80 * 184
+    mov ecx, 80 * 8
+    REG SEQ, 2, 0x04
+.compare:
+    mov al, [esi]
+    mov [edi], al
+    inc esi
+    inc edi
+    loop .compare
+    ret
+%endif
+bits 16
+%endif
+
 align 8
 gdt:
-    dq 0, 0x00cf92000000ffff
+    dq 0, 0x00cf92000000ffff, 0x00cf9a000000ffff
 gdt_pointer:
-    dw 15
+    dw 23
     dd ROM_SEGMENT * 16 + gdt
 
 text:

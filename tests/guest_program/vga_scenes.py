@@ -87,7 +87,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         name = os.path.join(folder, "screen.png")
         run = subprocess.run(args.command + ["--screendump", name, "--stats=json"], stderr=subprocess.PIPE, text=True, check=False)
-        sys.stderr.write(run.stderr)
+        print(*run.stderr.splitlines()[:-1], sep="\n", end="", file=sys.stderr)
         if "there is no VGA BIOS" in run.stderr or "cannot create the virtual processor" in run.stderr:
             return SKIPPED
         if run.returncode != PASSED:

@@ -20,7 +20,7 @@ SOURCE = os.path.join(HERE, "..", "guest_program", "vga_scene.asm")
 
 def assemble(folder, passes):
     rom = os.path.join(folder, f"passes{passes}.rom")
-    subprocess.run(["nasm", "-f", "bin", "-DSCENE=8", f"-DPASSES={passes}", "-o", rom, SOURCE], check=True)
+    subprocess.run(["nasm", "-f", "bin", "-DSCENE=10", f"-DPASSES={passes}", "-o", rom, SOURCE], check=True)
     return rom
 
 

@@ -36,7 +36,7 @@ struct machine {
     uint64_t event_args[MACHINE_EVENTS][DEVICE_EVENT_ARGS];
     unsigned event_count;
     unsigned memory_changes, ports_changes;
-    uint8_t *video;       /* the display adapter's memory; NULL: there is none */
+    uint8_t *video;        /* the display adapter's memory; NULL: there is none */
     uint8_t ram[1u << 20]; /* the first MiB, for bus masters, and for writes to RAM that is hidden */
 };
 

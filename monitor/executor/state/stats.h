@@ -17,7 +17,7 @@
     X(chip_reads, "port reads answered by chips lent to the processor")                                      \
     X(chip_writes, "port writes taken by them")                                                              \
     X(chip_interrupts, "interrupts taken from them")                                                         \
-    X(plane_accesses, "accesses to the planes of a display adapter and its ports while it was lent")          \
+    X(plane_accesses, "accesses to the planes of a display adapter and its ports while it was lent")         \
     X(known_reads, "port reads the caller had answered beforehand")                                          \
     X(open_accesses, "accesses to ports nobody answers, made without the caller")                            \
     X(renewals, "times the block cache was begun anew to have what is in use side by side")                  \
