@@ -7,6 +7,6 @@ foreach(suite IN ITEMS vm vcpu bus deadline block flow paging interp_integer)
 endforeach()
 d86_unit_test(test_host_call SOURCES unit/test_host_call.c SEES d86-executor-host)
 # With chips lent to the processor.
-foreach(suite IN ITEMS chips chips_timer chips_interrupts loops)
+foreach(suite IN ITEMS chips chips_timer chips_interrupts loops planes)
     d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES d86-library d86-near Threads::Threads TIMEOUT 120)
 endforeach()
