@@ -7,6 +7,8 @@
  */
 #include "pc_private.h"
 
+#include "floppy_format.h"
+
 #include <string.h>
 
 /* ---- From the controllers -------------------------------------------------------------------- */
@@ -95,6 +97,8 @@ bool pc_holds_medium(const struct pc *pc, enum pc_drive drive)
 /* ---- Set-up ---------------------------------------------------------------------------------- */
 
 enum {
+    FLOPPY_TYPES = 0x10,
+    EQUIPMENT = 0x14,
     DISK_TYPES = 0x12, /* of drive C in the high half, of D in the low one */
     DISK_TYPE_EXTENDED = 0x19,
     DISK_GEOMETRY = 0x1b, /* nine bytes each */
@@ -158,6 +162,28 @@ static void fill_boot_order(struct pc *pc)
     pc_cmos_write(pc, BOOT_THIRD, code[2] << 4); /* bit 0 is clear: a boot sector needs its signature */
 }
 
+static unsigned floppy_type(const struct pc *pc, unsigned drive)
+{
+    struct device_medium medium;
+    const struct floppy_format *format;
+
+    look(pc, drive, &medium);
+    format = medium.present ? floppy_format(medium.size) : NULL;
+    return medium.drive != DEVICE_DRIVE_FLOPPY ? 0 : format ? format->drive : FLOPPY_1440K;
+}
+
+/* Types of both drives, and how many there are in the equipment byte. */
+static void fill_floppies(struct pc *pc)
+{
+    unsigned a = floppy_type(pc, PC_DRIVE_FLOPPY_A), b = floppy_type(pc, PC_DRIVE_FLOPPY_B);
+    uint8_t equipment = pc_cmos_read(pc, EQUIPMENT) & ~0xc1;
+
+    pc_cmos_write(pc, FLOPPY_TYPES, a << 4 | b);
+    if (a || b)
+        equipment |= 1 | (a && b ? 1 << 6 : 0);
+    pc_cmos_write(pc, EQUIPMENT, equipment);
+}
+
 void pc_fill_cmos_drives(struct pc *pc)
 {
     uint8_t translations = 0;
@@ -175,6 +201,7 @@ void pc_fill_cmos_drives(struct pc *pc)
             fill_disk(pc, drive, cylinders);
     }
     pc_cmos_write(pc, TRANSLATIONS, translations);
+    fill_floppies(pc);
     fill_boot_order(pc);
     pc_port_write(pc, 0x70, 1, 0x0d); /* leave the index on a read-only register */
 }

@@ -37,6 +37,8 @@ enum pc_slot {
     FIRMWARE_LOG,
     VGA,
     PIIX4_PM,
+    DMA,
+    FLOPPY,
     SLOT_COUNT,
 };
 
@@ -57,8 +59,9 @@ struct wire {
         TO_SERIAL, /* bytes of COM(n+1), to the frontend */
         TO_DEBUGCON,
         TO_EXIT,
-        TO_MEMORY, /* the memory map has changed */
-        TO_POWER,  /* power off */
+        TO_MEMORY,  /* the memory map has changed */
+        TO_POWER,   /* power off */
+        TO_CHANNEL, /* the peripheral on DMA channel n */
     } to;
     uint8_t n;
     uint8_t slot;
@@ -74,6 +77,7 @@ struct row {
     uint8_t devfn; /* of a PCI function */
     uint8_t drive; /* of a controller: which its unit 0 is, enum pc_drive; and how many units it has */
     uint8_t drive_count;
+    uint8_t channel; /* DMA channel, plus 1; 0: none */
     uint32_t straps;
     enum pin_source pin0;
     struct wire line[DEVICE_MAX_LINES];
@@ -127,7 +131,8 @@ void pc_place_functions(struct pc *pc);
 /* Where software has put the power management registers; 0: nowhere. */
 uint32_t pc_pm_base(const struct pc *pc);
 
-/* ---- pc_drives.c: disks, CDs and floppies --------------------------------------------------------------- */
+/* ---- pc_drives.c: disks, CDs and floppies ---------------------------------------------------------------
+ */
 
 /* What chips ask of the board (device.h). */
 void pc_board_medium(void *board, struct device *dev, unsigned unit, struct device_medium *medium);

@@ -10,6 +10,7 @@
 
 /* clang-format off */
 #define IRQ(n) { TO_IRQ, n, 0 }
+#define CHANNEL(n) { TO_CHANNEL, n, 0 }
 #define COM_ROW(com, base, irq) { &uart16550_device, .port = { base },                              \
     .line = { { TO_IRQ, irq, 0 }, { TO_MODEM, 0, 0 }, { TO_MODEM, 1, 0 } },                         \
     .link = { { TO_SERIAL, com, 0 } } }
@@ -51,6 +52,11 @@ const struct row pc_rows[SLOT_COUNT] = {
     [VGA]           = { &vga_device, .port = { 0x3b0, 0x3c0, 0x3d0, 0x1ce }, .mmio = { 0xa0000 },
                         .devfn = PCI_DEVFN(2, 0), .line = { { TO_MEMORY, 0, 0 } } },
     [FIRMWARE_LOG]  = { &debugcon_device, .port = { 0x402 }, .link = { { TO_DEBUGCON, 0, 0 } } },
+    [DMA]           = { &i8237_device, .port = { 0x00, 0xc0, 0x81 },
+                        .line = { CHANNEL(0), CHANNEL(1), CHANNEL(2), CHANNEL(3), { 0 },
+                                  CHANNEL(5), CHANNEL(6), CHANNEL(7) } },
+    [FLOPPY]        = { &i82077_device, .port = { 0x3f0, 0x3f7 }, .channel = 2 + 1, .line = { IRQ(6) },
+                        .drive = PC_DRIVE_FLOPPY_A, .drive_count = I82077_UNITS },
     [PIIX4_PM]      = { &piix4_pm_device, .port = { 0xb2 }, .devfn = PCI_DEVFN(1, 3),
                         .line = { IRQ(9), { TO_POWER, 0, 0 } } },
 };

@@ -286,11 +286,16 @@ static uint32_t pci_memory(const struct pc_config *config)
     return base < PCI_HOLE ? base : PCI_HOLE;
 }
 
+static bool has_floppy(const struct pc_config *config)
+{
+    return config->drives[PC_DRIVE_FLOPPY_A] || config->drives[PC_DRIVE_FLOPPY_B];
+}
+
 void pc_fill_acpi(const struct pc_config *config, struct fw_items *items, struct acpi *acpi)
 {
     const struct acpi_facts facts = {
         .pci_memory = pci_memory(config),
-        .devices = config->serial_ports,
+        .devices = config->serial_ports | (has_floppy(config) ? ACPI_HAS_FLOPPY : 0),
     };
 
     acpi_build(acpi, &facts);
@@ -329,6 +334,8 @@ static void set_up_bridge(struct pc *pc)
 {
     static const uint8_t irqs[] = { 10, 10, 11, 11 };
 
+    pc_port_write(pc, 0xd6, 1, 0xc0); /* DMA: the first controller is on the second's channel 4 */
+    pc_port_write(pc, 0xd4, 1, 0x00);
     for (unsigned pirq = 0; pirq < sizeof(irqs); pirq++)
         config_set(pc, ISA_BRIDGE, 0x60 + pirq, irqs[pirq]);
     pc_port_write(pc, 0x4d1, 1, 1 << (10 - 8) | 1 << (11 - 8));

@@ -156,6 +156,16 @@ static void set_led(struct pc *pc, unsigned bit, bool level)
         pc->callbacks.keyboard_leds(pc->ctx, leds);
 }
 
+static void open_channel(struct pc *pc, unsigned channel)
+{
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+        struct device *dev = &pc->devices[slot];
+
+        if (pc_rows[slot].channel == channel + 1 && dev->type && dev->type->channel_open)
+            dev->type->channel_open(dev);
+    }
+}
+
 static void board_set_line(void *board, struct device *dev, unsigned line, bool level)
 {
     struct pc *pc = board;
@@ -171,6 +181,10 @@ static void board_set_line(void *board, struct device *dev, unsigned line, bool 
     case TO_MEMORY:
         if (level)
             pc_remap_memory(pc);
+        break;
+    case TO_CHANNEL:
+        if (level)
+            open_channel(pc, wire->n);
         break;
     case TO_POWER:
         if (level && pc->callbacks.power_off)
@@ -342,6 +356,18 @@ static bool board_dma_write(void *board, guest_pa pa, const void *data, size_t s
     return pc->callbacks.memory_write(pc->ctx, pa, data, size);
 }
 
+static size_t board_channel(void *board, struct device *dev, uint8_t *data, size_t size, bool to_memory,
+                            bool *terminal)
+{
+    struct pc *pc = board;
+    unsigned channel = pc_rows[dev->slot].channel;
+
+    *terminal = false;
+    if (!channel || !pc->devices[DMA].type)
+        return 0;
+    return i8237_device.dma(&pc->devices[DMA], channel - 1, data, size, to_memory, terminal);
+}
+
 static const uint8_t *board_contents(void *board, struct device *dev, unsigned key, uint32_t *size)
 {
     const struct pc *pc = board;
@@ -376,6 +402,7 @@ const struct device_board pc_board_ops = {
     .dma_write = board_dma_write,
     .contents = board_contents,
     .memory_write = board_memory_write,
+    .channel = board_channel,
     .medium = pc_board_medium,
     .transfer_data = pc_board_transfer_data,
     .transfer = pc_board_transfer,

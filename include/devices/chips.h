@@ -180,3 +180,17 @@ enum {
     PIIX4_PM_ACPI_ENABLE = 0xf1, /* what firmware's SMI handler knows by APMC */
     PIIX4_PM_ACPI_DISABLE = 0xf0,
 };
+
+/*
+ * DMA controllers of the AT with their page registers. Ports: the first 8237A, the second, pages (81h). Lines
+ * 0..7 pulse when the channel may have been opened.
+ */
+extern const struct device_type i8237_device;
+
+/* Floppy controller, with drives A and B. Ports: 6 registers, and that at 3F7h. */
+extern const struct device_type i82077_device;
+
+enum {
+    I82077_LINE_IRQ = 0,
+    I82077_UNITS = 2,
+};

@@ -200,6 +200,11 @@ struct device_type {
     void (*pointer)(struct device *dev, int32_t dx, int32_t dy, int32_t dz, unsigned buttons);
     /* Interrupt controllers: an INTA sequence addressed to cascade ID `cas`; returns the vector byte. */
     uint8_t (*acknowledge)(struct device *dev, unsigned cas);
+    /* DMA controllers: the peripheral on `channel` wants to move bytes (device_channel()). */
+    size_t (*dma)(struct device *dev, unsigned channel, uint8_t *data, size_t size, bool to_memory,
+                  bool *terminal);
+    /* Peripherals of such: the channel, which may have refused bytes before, can take some now. */
+    void (*channel_open)(struct device *dev);
     /* Controllers of drives: a transfer is over; and a person has put a medium into the drive or taken it
        out. A tag that the chip does not wait for (any more) is one of before a reset. */
     void (*transferred)(struct device *dev, unsigned unit, const struct device_transferred *result);
@@ -243,6 +248,8 @@ struct device_board {
     bool (*dma_write)(void *board, guest_pa pa, const void *data, size_t size);
     const uint8_t *(*contents)(void *board, struct device *dev, unsigned key, uint32_t *size);
     void (*memory_write)(void *board, struct device *dev, uint32_t offset, const void *data, size_t size);
+    size_t (*channel)(void *board, struct device *dev, uint8_t *data, size_t size, bool to_memory,
+                      bool *terminal);
     void (*medium)(void *board, struct device *dev, unsigned unit, struct device_medium *medium);
     uint8_t *(*transfer_data)(void *board, struct device *dev, unsigned unit, uint32_t size);
     void (*transfer)(void *board, struct device *dev, unsigned unit, enum device_transfer what,
@@ -390,4 +397,15 @@ static inline void device_transfer(struct device *dev, unsigned unit, enum devic
                                    uint64_t offset, uint32_t size, uint32_t tag)
 {
     dev->ops->transfer(dev->board, dev, unit, what, offset, size, tag);
+}
+
+/*
+ * Peripherals with a DMA channel: move up to `size` bytes from `data` to memory, or from there to `data`.
+ * Returns how many; fewer if the channel is not ready, which channel_open tells, or if it has come to its
+ * end, which `terminal` says (the TC pin).
+ */
+static inline size_t device_channel(struct device *dev, uint8_t *data, size_t size, bool to_memory,
+                                    bool *terminal)
+{
+    return dev->ops->channel(dev->board, dev, data, size, to_memory, terminal);
 }

@@ -180,13 +180,13 @@ START_TEST(a_timer_nobody_waits_for_has_no_deadline)
 }
 END_TEST
 
-/* Whoever has the near chips reads the timer without the board, wherever it is. */
+/* Whoever has the near chips reads the timer without the board, unless another chip is there. */
 START_TEST(timer_is_lent)
 {
     static const struct {
         uint16_t base;
         bool lent;
-    } rows[] = { { 0x600, true }, { 0xb000, true }, { 0xffc0, true }, { 0, false } };
+    } rows[] = { { 0x600, true }, { 0xb000, true }, { 0xffc0, true }, { 0x80, false }, { 0, false } };
 
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
         struct lent {
