@@ -54,7 +54,7 @@ static const char DESCRIPTION[] =
 /* What GOption fills; turned into struct options by the functions below. */
 struct raw_options {
     char *machine, *ram, *kernel, *append, *bios, *debugcon, *control, *engine, *split, *translate, *cpu,
-        *exit_port, *rtc, *stats, *audit, *screendump, *display, *translated_memory;
+        *exit_port, *rtc, *stats, *audit, *screendump, *display, *translated_memory, *apic;
     char **initrds, **serial, **trace;
     struct raw_media media;
     gboolean reboot, no_reboot, keep_halted, in_process, eager, simulate_keys, version;
@@ -373,8 +373,22 @@ static gboolean take_stats(struct options *options, const char *text, GError **e
     return TRUE;
 }
 
+static gboolean take_apic(struct options *options, const char *text, GError **error)
+{
+    if (!text)
+        return TRUE;
+    if (strcmp(text, "on") && strcmp(text, "off"))
+        return fail_usage(error, "--apic '%s' is unknown: give on or off", text);
+    options->apic = !strcmp(text, "on");
+    if (options->apic && options->chipset == PC_CHIPSET_ISA)
+        return fail_usage(error, "--apic on goes with --machine pc only");
+    return TRUE;
+}
+
 static gboolean take_machine(struct options *options, const struct raw_options *raw, GError **error)
 {
+    if (!take_apic(options, raw->apic, error))
+        return FALSE;
     if (!take_engine(options, raw, error) || !take_translate(options, raw->translate, error) ||
         !take_translated_memory(options, raw->translated_memory, error) ||
         !take_audit(options, raw->audit, error) || !take_keys(options, raw->simulate_keys, error) ||
@@ -470,6 +484,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
         { "bios", 'b', 0, G_OPTION_ARG_FILENAME, &raw->bios,
           "Start this ROM (2 MiB at most) instead of a kernel (with --machine pc SeaBIOS)", "FILE" },
         OPTIONS_MEDIA_ENTRIES(&raw->media),
+        { "apic", 0, 0, G_OPTION_ARG_FILENAME, &raw->apic,
+          "With --machine pc: on for a local APIC and an I/O APIC besides the 8259s (off)", "on|off" },
         { "serial", 's', 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->serial,
           "Connect the next serial port (stdio)", "BACKEND" },
         { "debugcon", 'd', 0, G_OPTION_ARG_FILENAME, &raw->debugcon,

@@ -29,6 +29,7 @@ enum options_display { OPTIONS_DISPLAY_NONE, OPTIONS_DISPLAY_TERMINAL };
 struct options {
     enum options_action action;
     enum pc_chipset chipset;
+    bool apic;
     uint64_t ram_size;
     char *kernel, *bios;              /* without either the distribution's SeaBIOS is meant */
     char **initrds;                   /* NULL-terminated, never NULL */

@@ -43,7 +43,8 @@ static bool is_present(const struct pc_config *config, unsigned slot)
 static bool attach_near(struct pc *pc)
 {
     near_init(&pc->near, &pc->near_state, &pc_near_host, pc);
-    pc->near_state.deadline = DEVICE_NEVER;
+    pc->near_state.deadline = pc->near_state.pit_deadline = DEVICE_NEVER;
+    pc->near_state.apic = pc->config.apic;
     for (unsigned slot = 0; slot < NEAR_CHIPS; slot++) {
         struct device *dev = &pc->near.chip[slot];
 

@@ -163,11 +163,17 @@ void pc_news_from_outside(struct pc *pc)
 
 uint64_t pc_mmio_read(struct pc *pc, guest_pa pa, unsigned size)
 {
+    uint64_t value;
+
+    if (near_mmio_read(&pc->near, pa, size, &value))
+        return value;
     return bus_mmio_read(&pc->bus, pa, size);
 }
 
 void pc_mmio_write(struct pc *pc, guest_pa pa, unsigned size, uint64_t value)
 {
+    if (near_mmio_write(&pc->near, pa, size, value))
+        return;
     if (writes_hidden_ram(pc, pa) && pc->callbacks.ram_write)
         pc->callbacks.ram_write(pc->ctx, pa, &value, size);
     else

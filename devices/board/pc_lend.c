@@ -42,7 +42,8 @@ bool pc_take_back(struct pc *pc, const void *state)
 
     memcpy(&back, state, sizeof(back));
     valid = near_is_valid(&back);
-    back.pm_timer = pc->near_state.pm_timer; /* which only software here moves */
+    back.pm_timer = pc->near_state.pm_timer; /* which only software here moves, and the frontend chooses */
+    back.apic = pc->near_state.apic;
     if (valid)
         pc->near_state = back;
     pc->lent = false;

@@ -295,6 +295,7 @@ void pc_fill_acpi(const struct pc_config *config, struct fw_items *items, struct
 {
     const struct acpi_facts facts = {
         .pci_memory = pci_memory(config),
+        .apic = config->apic,
         .devices = config->serial_ports | (has_floppy(config) ? ACPI_HAS_FLOPPY : 0),
     };
 

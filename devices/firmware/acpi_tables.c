@@ -207,6 +207,45 @@ void acpi_set_pm_base(struct acpi *acpi, uint32_t base)
     put(t + 80, base + 0x0c, 4); /* GPE0_BLK */
 }
 
+enum { LAPIC_BASE = 0xfee00000, IOAPIC_BASE = 0xfec00000 };
+
+static uint8_t *add_override(uint8_t *to, uint8_t irq, uint8_t input, uint8_t flags)
+{
+    to[0] = 2;
+    to[1] = 10;
+    to[3] = irq;
+    put(to + 4, input, 4);
+    put(to + 8, flags, 2);
+    return to + 10;
+}
+
+/*
+ * One processor, an I/O APIC with the ISA interrupts in order, but for the timer, and LINT1 as NMI. Those that
+ * PCI interrupts and the SCI are led to are level triggered, active high.
+ */
+static uint32_t add_madt(struct acpi *acpi)
+{
+    static const uint8_t levels[] = { 5, 9, 10, 11 };
+    uint8_t *t = begin_table(acpi, "APIC", 1), *e = t + 44;
+
+    put(t + HEADER_SIZE, LAPIC_BASE, 4);
+    put(t + 40, 1, 4); /* PCAT_COMPAT: there are 8259s */
+    e[1] = 8;          /* processor 0, APIC 0 */
+    e[4] = 1;
+    e += 8;
+    e[0] = 1;
+    e[1] = 12;
+    put(e + 4, IOAPIC_BASE, 4);
+    e = add_override(e + 12, 0, 2, 0);
+    for (unsigned i = 0; i < sizeof(levels); i++)
+        e = add_override(e, levels[i], levels[i], 0x0d);
+    e[0] = 4;
+    e[1] = 6;
+    e[2] = 0xff;
+    e[5] = 1;
+    return end_table(acpi, t, e + 6 - t);
+}
+
 static uint32_t add_rsdt(struct acpi *acpi, const uint32_t *tables, unsigned count)
 {
     uint8_t *t = begin_table(acpi, "RSDT", 1);
@@ -234,6 +273,8 @@ void acpi_build(struct acpi *acpi, const struct acpi_facts *facts)
     add_facs(acpi);
     dsdt = add_dsdt(acpi, facts);
     tables[count++] = acpi->fadt = add_fadt(acpi, dsdt, facts->apic);
+    if (facts->apic)
+        tables[count++] = add_madt(acpi);
     rsdt = add_rsdt(acpi, tables, count);
     build_rsdp(acpi, rsdt);
 

@@ -7,6 +7,7 @@
  */
 #include "devices/near.h"
 
+#include "apic.h"
 #include "devices/chips.h"
 #include "pm_timer.h"
 
@@ -64,6 +65,62 @@ static void set_intr(struct near *near, bool level)
     near->host->intr_changed(near->ctx, level);
 }
 
+/* ---- Through the APICs ----------------------------------------------------------------------- */
+
+/* Does INTR of the 8259A reach the processor? */
+static bool passes_extint(const struct near_state *s)
+{
+    return !s->apic || lapic_passes_extint(&s->lapic) || ioapic_passes_extint(&s->ioapic);
+}
+
+/* What the timer's interrupt is: a request of the 8259A, or a vector if it goes by the I/O APIC. */
+static bool timer_requests(const struct near_state *s)
+{
+    uint32_t entry = s->ioapic.low[IOAPIC_TIMER_PIN];
+
+    return s->apic && !(entry & APIC_MASKED) ? lapic_requests(&s->lapic, (uint8_t)entry) : s->request0;
+}
+
+static void tell_deadline(struct near *near)
+{
+    struct near_state *s = near->state;
+    uint64_t when = s->pit_deadline;
+
+    if (s->apic && s->lapic.deadline < when)
+        when = s->lapic.deadline;
+    if (when == s->deadline)
+        return;
+    s->deadline = when;
+    near->host->deadline_changed(near->ctx);
+}
+
+void near_apic_changed(struct near *near)
+{
+    const struct near_state *s = near->state;
+    bool extint = s->pic_intr && passes_extint(s);
+
+    set_intr(near, extint || (s->apic && lapic_pending(&s->lapic) >= 0));
+    i8254_device.input(&near->chip[NEAR_PIT], I8254_PIN_REQUEST0, timer_requests(s));
+    tell_deadline(near);
+}
+
+/* The 8259A's INT is LINT0 as well as an input of the I/O APIC. */
+static void set_pic_intr(struct near *near, bool level)
+{
+    bool rises = level && !near->state->pic_intr;
+
+    near->state->pic_intr = level;
+    if (near->state->apic && rises)
+        lapic_lint0_rises(near);
+    near_apic_changed(near);
+}
+
+static void set_request0(struct near *near, bool level)
+{
+    near->state->request0 = level;
+    near_apic_changed(near);
+}
+
 static void board_set_line(void *board, struct device *dev, unsigned line, bool level)
 {
     struct near *near = board;
@@ -73,9 +130,9 @@ static void board_set_line(void *board, struct device *dev, unsigned line, bool 
     else if (dev->slot == NEAR_SLAVE && line == I8259_LINE_INT)
         near_set_irq(near, NEAR_IRQ_CASCADE, level);
     else if (dev->slot == NEAR_MASTER && line == I8259_LINE_INT)
-        set_intr(near, level);
+        set_pic_intr(near, level);
     else if (dev->slot == NEAR_MASTER)
-        i8254_device.input(&near->chip[NEAR_PIT], I8254_PIN_REQUEST0, level);
+        set_request0(near, level);
 }
 
 static bool board_input(void *board, struct device *dev, unsigned pin)
@@ -89,10 +146,8 @@ static void board_set_deadline(void *board, struct device *dev, uint64_t when)
     struct near *near = board;
 
     (void)dev; /* the timer */
-    if (when == near->state->deadline)
-        return;
-    near->state->deadline = when;
-    near->host->deadline_changed(near->ctx);
+    near->state->pit_deadline = when;
+    tell_deadline(near);
 }
 
 static size_t board_send(void *board, struct device *dev, unsigned link, const uint8_t *bytes, size_t count)
@@ -172,13 +227,19 @@ void near_init(struct near *near, struct near_state *state, const struct near_ho
 
 void near_reset(struct near *near)
 {
+    near->state->pit_deadline = DEVICE_NEVER;
+    if (near->state->apic) {
+        lapic_reset(near);
+        ioapic_reset(near);
+    }
     for (unsigned slot = 0; slot < NEAR_CHIPS; slot++)
         near->chip[slot].type->reset(&near->chip[slot]);
+    near_apic_changed(near);
 }
 
 bool near_is_valid(const struct near_state *state)
 {
-    return state->intr <= 1 && i8259_device.is_valid(state->pic[0]) && i8259_device.is_valid(state->pic[1]) &&
+    return state->intr <= 1 && state->apic <= 1 && i8259_device.is_valid(state->pic[0]) && i8259_device.is_valid(state->pic[1]) &&
            i8254_device.is_valid(state->pit);
 }
 
@@ -223,6 +284,50 @@ bool near_write(struct near *near, uint16_t port, uint8_t value)
     return true;
 }
 
+enum { LAPIC_BASE = 0xfee00000u, IOAPIC_BASE = 0xfec00000u, APIC_SIZE = 4096 };
+
+/* The dword that holds all of the access; what it begins with is `offset`. False: there is none. */
+static bool find_apic(const struct near *near, guest_pa pa, unsigned size, bool *local, uint32_t *offset)
+{
+    guest_pa page = pa & ~(guest_pa)(APIC_SIZE - 1);
+
+    if (!near->state->apic || (page != LAPIC_BASE && page != IOAPIC_BASE) || (pa & 3) + size > 4)
+        return false;
+    *local = page == LAPIC_BASE;
+    *offset = (uint32_t)(pa - page);
+    return true;
+}
+
+bool near_mmio_read(const struct near *near, guest_pa pa, unsigned size, uint64_t *value)
+{
+    uint32_t offset, word;
+    bool local;
+
+    if (!find_apic(near, pa, size, &local, &offset))
+        return false;
+    word = local ? lapic_read(near, offset & ~3u) : ioapic_read(near, offset & ~3u);
+    *value = word >> (offset & 3) * 8;
+    return true;
+}
+
+/* Registers are written whole; other writes do nothing. */
+bool near_mmio_write(struct near *near, guest_pa pa, unsigned size, uint64_t value)
+{
+    uint32_t offset;
+    bool local;
+
+    if (!find_apic(near, pa, size, &local, &offset))
+        return false;
+    if (size != 4)
+        return true;
+    if (local)
+        lapic_write(near, offset, (uint32_t)value);
+    else
+        ioapic_write(near, offset, (uint32_t)value);
+    near_apic_changed(near);
+    return true;
+}
+
 bool near_read_pm_timer(const struct near *near, uint16_t port, unsigned size, uint32_t *value)
 {
     if (size != 4 || port != near->state->pm_timer || !port)
@@ -235,18 +340,38 @@ bool near_read_pm_timer(const struct near *near, uint16_t port, unsigned size, u
 
 void near_set_irq(struct near *near, unsigned irq, bool level)
 {
+    if (near->state->apic && irq != NEAR_IRQ_CASCADE) {
+        ioapic_input(near, irq == NEAR_IRQ_TIMER ? (unsigned)IOAPIC_TIMER_PIN : irq, level);
+        near_apic_changed(near);
+    }
     i8259_device.input(&near->chip[irq < 8 ? NEAR_MASTER : NEAR_SLAVE], irq % 8, level);
 }
 
 uint8_t near_acknowledge(struct near *near)
 {
-    return i8259_device.acknowledge(&near->chip[NEAR_MASTER], 0);
+    int vector = near->state->apic ? lapic_pending(&near->state->lapic) : -1;
+
+    if (vector < 0)
+        return i8259_device.acknowledge(&near->chip[NEAR_MASTER], 0);
+    lapic_take(&near->state->lapic, vector);
+    near_apic_changed(near);
+    return vector;
 }
 
+/* Both deadlines may have passed. */
 void near_run_timer(struct near *near)
 {
-    near->state->deadline = DEVICE_NEVER;
-    i8254_device.timer(&near->chip[NEAR_PIT]);
+    struct near_state *s = near->state;
+    uint64_t now = near->host->now(near->ctx);
+
+    s->deadline = DEVICE_NEVER;
+    if (s->apic && s->lapic.deadline <= now)
+        lapic_run_timer(near);
+    if (s->pit_deadline <= now) {
+        s->pit_deadline = DEVICE_NEVER;
+        i8254_device.timer(&near->chip[NEAR_PIT]);
+    }
+    near_apic_changed(near);
 }
 
 void near_set_gate2(struct near *near, bool level)

@@ -137,6 +137,7 @@ static void configure(struct machine *m)
     m->config.ram_size = options->ram_size;
     m->config.bios_size = m->rom.size;
     m->config.chipset = options->chipset;
+    m->config.apic = options->apic;
     m->config.firmware_log = options->chipset == PC_CHIPSET_I440FX && strcmp(options->debugcon, "none") != 0;
     m->config.exit_port = options->exit_port;
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++) {

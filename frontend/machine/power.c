@@ -34,6 +34,7 @@ static int create_processor(struct machine *m)
         .audit = m->options->audit,
         .simulate_keys = m->options->simulate_keys,
         .in_caller = m->options->in_process,
+        .apic = m->options->apic,
     };
     int ret = d86_vcpu_create(m->vm, &config, &m->vcpu);
     if (ret == -ENOTSUP && m->options->engine_auto) {

@@ -21,15 +21,50 @@ extern const uint16_t near_ports[NEAR_CHIPS][DEVICE_MAX_PORT_RANGES];
 
 enum { NEAR_PIC_SIZE = 16, NEAR_PIT_SIZE = 160, NEAR_POST_SIZE = 8 };
 
+/* Entries of the local vector table, in the order of their registers. */
+enum {
+    NEAR_LVT_TIMER,
+    NEAR_LVT_THERMAL,
+    NEAR_LVT_PERFORMANCE,
+    NEAR_LVT_LINT0,
+    NEAR_LVT_LINT1,
+    NEAR_LVT_ERROR,
+    NEAR_LVTS,
+    NEAR_IOAPIC_PINS = 24,
+};
+
+/* Local APIC: registers as software reads them. Sets of vectors are 256 bits. */
+struct near_lapic {
+    uint64_t timer_start, deadline; /* machine time */
+    uint32_t irr[8], isr[8], tmr[8];
+    uint32_t lvt[NEAR_LVTS];
+    uint32_t id, tpr, ldr, dfr, svr, esr, icr_low, icr_high;
+    uint32_t errors; /* since ESR was written */
+    uint32_t timer_initial, divide;
+};
+
+/* I/O APIC: the halves of its entries. */
+struct near_ioapic {
+    uint32_t low[NEAR_IOAPIC_PINS], high[NEAR_IOAPIC_PINS];
+    uint32_t pins; /* levels */
+    uint32_t id, select;
+};
+
 /* All that they know: plain data, which may be copied. */
 struct near_state {
-    uint64_t deadline; /* of the timer, machine time; DEVICE_NEVER: none */
+    uint64_t deadline;     /* of the timers, machine time; DEVICE_NEVER: none */
+    uint64_t pit_deadline; /* ... of the 8254 alone */
     _Alignas(8) uint8_t pic[2][NEAR_PIC_SIZE];
     _Alignas(8) uint8_t pit[NEAR_PIT_SIZE];
     uint8_t post[NEAR_POST_SIZE];
     uint64_t halted_ns; /* how long the guest has been halted; the board with the clocks counts it */
     uint16_t pm_timer;  /* port of the power management timer; 0: it has none */
     uint8_t intr;       /* level of the processor's INTR pin, 0 or 1 */
+    uint8_t apic;       /* 1: there are APICs */
+    uint8_t pic_intr;   /* level of the master 8259A's INT */
+    uint8_t request0;   /* ... and of its REQUEST0 */
+    struct near_lapic lapic;
+    struct near_ioapic ioapic;
 };
 
 /* What they need of whoever has them. `run_ns` and `trace` may be NULL. */
@@ -58,6 +93,10 @@ bool near_is_valid(const struct near_state *state);
 /* Access of one byte; false: the port is not theirs. */
 bool near_read(struct near *near, uint16_t port, uint8_t *value);
 bool near_write(struct near *near, uint16_t port, uint8_t value);
+
+/* The APICs' memory, as far as accesses are inside; false: the address is not theirs. */
+bool near_mmio_read(const struct near *near, guest_pa pa, unsigned size, uint64_t *value);
+bool near_mmio_write(struct near *near, guest_pa pa, unsigned size, uint64_t value);
 
 /* A whole read of the power management timer, which is computed from the machine time; false: not there. */
 bool near_read_pm_timer(const struct near *near, uint16_t port, unsigned size, uint32_t *value);

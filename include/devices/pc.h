@@ -57,6 +57,7 @@ struct pc_config {
     enum device_drive drives[PC_DRIVES];
     /* What firmware starts from, tried in this order: a floppy, c disk, d CD, n network; "": cda. */
     char boot_order[4];
+    bool apic;          /* local APIC and I/O APIC; the processor must have the former's MSR and CPUID bit */
     bool boot_menu;     /* it waits for a key by which a person chooses */
     uint16_t exit_port; /* I/O port that ends the program (see pc_callbacks.exit_request); 0: none */
 };
@@ -273,7 +274,7 @@ void pc_set_halted(struct pc *pc, bool halted);
 
 /* ---- Lending ------------------------------------------------------------------------------------- */
 
-enum { PC_LENT_SIZE = 256 };
+enum { PC_LENT_SIZE = 768 };
 
 /*
  * Lend whoever runs the processor the chips next to it (devices/near.h: interrupt controllers, timer, POST

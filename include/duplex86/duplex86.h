@@ -135,6 +135,8 @@ struct d86_vcpu_config {
     enum d86_engine engine;
     enum d86_split split;         /* for the engines sbe and lockstep */
     enum d86_translate translate; /* for the engine sbe */
+    /* CPUID and MSR 1Bh say that there is a local APIC: the caller lends one (d86_exit.lend). */
+    bool apic;
     /*
      * For the engine sbe: bytes of host code that the guest's kernel is translated to, at most; what belongs
      * to it takes about as much again. Rounded down to 4 MiB; 8 MiB to 64 MiB, which 0 means.
@@ -262,7 +264,7 @@ enum {
     D86_IO_DATA_MAX = 4096,
     D86_KNOWN_MAX = 32,
     D86_PORTS_MAX = 64,
-    D86_LENT_WORDS = 32,
+    D86_LENT_WORDS = 96,
     D86_LENT_VIDEO_WORDS = 16,
 };
 
@@ -284,8 +286,9 @@ struct d86_exit {
     uint64_t deadline_ns;
     /*
      * Set by the caller before run, and kept: 1 lends the processor the chips next to it, which are two
-     * 8259A, an 8254 and the latch at port 80h at a PC's ports, in the state `lent`. During the run it makes
-     * byte accesses to them itself, serves their timer by their time and takes their interrupts; a tick
+     * 8259A, an 8254 and the latch at port 80h at a PC's ports, and the APICs if there are any, in the state
+     * `lent`. During the run it makes byte accesses to them itself, and dword accesses to the APICs, serves
+     * their timers by their time and takes their interrupts; a tick
      * of the guest's timer then has no exit. Back at the caller they are in the state `lent` again, whatever
      * the exit. The state is a struct near_state of include/devices/near.h of the same version, and must not
      * be believed unchecked when it comes back: the executor process may have been taken over.

@@ -105,7 +105,7 @@ static int start_engine(struct d86_vm *vm, const struct d86_vcpu_config *config)
 }
 
 /* What the processor knows about itself before it has any state. */
-static int begin(struct d86_vcpu *vcpu, struct d86_vm *vm, const struct cpu_model *model)
+static int begin(struct d86_vcpu *vcpu, struct d86_vm *vm, const struct cpu_model *model, bool apic)
 {
     const char *missing = NULL;
     memset(vcpu, 0, sizeof(*vcpu));
@@ -114,6 +114,8 @@ static int begin(struct d86_vcpu *vcpu, struct d86_vm *vm, const struct cpu_mode
     if (!cpu_model_select(&vcpu->cpu, model, &missing))
         return error_set(-ENOTSUP, "the processor model '%s' needs %s, which this host lacks", model->name,
                          missing);
+    if (apic)
+        vcpu->cpu.features[CPU_APIC / 32] |= 1u << CPU_APIC % 32;
     vcpu->cpu.pa_mask = PA_MASK;
     vcpu->cpu.tsc_khz = tsc_khz();
     vcpu->cpu.map = vm->map;
@@ -133,7 +135,7 @@ int d86_vcpu_create(struct d86_vm *vm, const struct d86_vcpu_config *config, str
     const struct cpu_model *model = cpu_model_find(config->cpu);
     if (!model)
         return error_set(-EINVAL, "there is no processor model '%s'", config->cpu);
-    result = begin(&vm->vcpu, vm, model);
+    result = begin(&vm->vcpu, vm, model, config->apic);
     if (result < 0)
         return result;
     result = start_engine(vm, config);

@@ -9,6 +9,7 @@
  */
 #include "bus.h"
 
+#include "chips.h"
 #include "planes.h"
 
 /* The next access of this execution, if it was made before. */
@@ -79,16 +80,16 @@ static uint64_t make(struct vcpu *v, const struct uop *u, struct bus_access acce
 NOINLINE uint64_t bus_read(struct vcpu *v, const struct uop *u, guest_pa pa, unsigned size)
 {
     uint64_t value;
-    if (planes_read(v, pa, size, &value))
+    if (chips_mmio_read(v, pa, size, &value) || planes_read(v, pa, size, &value))
         return value;
     return make(v, u, (struct bus_access){ .pa = pa, .size = (uint8_t)size });
 }
 
 NOINLINE void bus_write(struct vcpu *v, const struct uop *u, guest_pa pa, unsigned size, uint64_t value)
 {
-    if (!planes_write(v, pa, size, value))
-        (void)make(v, u,
-                   (struct bus_access){ .pa = pa, .size = (uint8_t)size, .is_write = true, .data = value });
+    if (chips_mmio_write(v, pa, size, value) || planes_write(v, pa, size, value))
+        return;
+    (void)make(v, u, (struct bus_access){ .pa = pa, .size = (uint8_t)size, .is_write = true, .data = value });
 }
 
 uint32_t bus_in(struct vcpu *v, const struct uop *u, uint16_t port, unsigned size)

@@ -133,6 +133,22 @@ NOINLINE bool chips_out(struct vcpu *v, uint16_t port, unsigned size, uint32_t v
     return true;
 }
 
+NOINLINE bool chips_mmio_read(struct vcpu *v, guest_pa pa, unsigned size, uint64_t *value)
+{
+    if (!v->chips.lent || !near_mmio_read(&v->chips.near, pa, size, value))
+        return false;
+    v->counts.chip_reads++;
+    return true;
+}
+
+NOINLINE bool chips_mmio_write(struct vcpu *v, guest_pa pa, unsigned size, uint64_t value)
+{
+    if (!v->chips.lent || !near_mmio_write(&v->chips.near, pa, size, value))
+        return false;
+    v->counts.chip_writes++;
+    return true;
+}
+
 uint8_t chips_acknowledge(struct vcpu *v)
 {
     v->counts.chip_interrupts++;

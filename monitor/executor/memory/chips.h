@@ -17,6 +17,13 @@ void chips_begin(struct vcpu *v);
 int64_t chips_in(struct vcpu *v, uint16_t port, unsigned size); /* or CHIPS_NOT_HERE */
 bool chips_out(struct vcpu *v, uint16_t port, unsigned size, uint32_t value);
 
+/*
+ * The same for memory, whichever the instruction: these accesses are in no log. A read changes nothing, so it can be
+ * made again when the instruction is repeated; of a write that comes before one which leaves, the guest sees two.
+ */
+bool chips_mmio_read(struct vcpu *v, guest_pa pa, unsigned size, uint64_t *value);
+bool chips_mmio_write(struct vcpu *v, guest_pa pa, unsigned size, uint64_t value);
+
 /* Is INTR up? */
 static inline bool chips_intr(const struct vcpu *v)
 {

@@ -52,6 +52,22 @@ static struct regs leaf_signature(const struct vcpu *v)
     return r;
 }
 
+/*
+ * The crystal's frequency, and the time stamp counter's ratio to it. It is 1 MHz; but a local APIC's timer counts the
+ * crystal, and that is 1 GHz (devices/near/lapic.c). There the ratio is of small numbers, for kernels multiply it by
+ * the crystal's kHz in 32 bits, and the crystal is what makes the product right: less than 0.04 % off.
+ */
+static struct regs leaf_crystal(const struct vcpu *v)
+{
+    enum { DENOMINATOR = 500 };
+    uint32_t ratio = (v->tsc_khz + 1000) / 2000;
+
+    if (!cpu_has(v, CPU_APIC) || !ratio)
+        return (struct regs){ .eax = 1000, .ebx = v->tsc_khz, .ecx = 1000000 };
+    uint64_t khz = ((uint64_t)v->tsc_khz * DENOMINATOR + ratio / 2) / ratio;
+    return (struct regs){ .eax = DENOMINATOR, .ebx = ratio, .ecx = (uint32_t)(khz * 1000) };
+}
+
 static struct regs leaf_caches(const struct vcpu *v, uint32_t index)
 {
     const struct cpu_model *m = &v->model;
@@ -113,8 +129,8 @@ static struct regs leaf_basic(const struct vcpu *v, uint32_t leaf, uint32_t inde
     }
     case 4:
         return leaf_caches(v, index);
-    case 0x15: /* a crystal of 1 MHz, and the ratio to it */
-        return (struct regs){ .eax = 1000, .ebx = v->tsc_khz, .ecx = 1000000 };
+    case 0x15:
+        return leaf_crystal(v);
     case 0x16: /* base and maximum frequency, bus: MHz */
         return (struct regs){ .eax = v->tsc_khz / 1000, .ebx = v->tsc_khz / 1000, .ecx = 100 };
     default:

@@ -17,6 +17,7 @@ enum {
 };
 
 #define APIC_BASE_BSP   (1ull << 8)
+#define APIC_BASE_ENABLED (1ull << 11)
 #define APIC_BASE_FIXED (0xfee00000ull | APIC_BASE_BSP)
 /* What may be written to it: the address, the enable bit, and BSP, which does not change by that. */
 #define APIC_BASE_KNOWN 0xffffff900ull
@@ -82,7 +83,8 @@ bool msr_read(struct vcpu *v, uint32_t index, uint64_t *value)
         *value = tsc_read(v);
         return true;
     case X86_MSR_APIC_BASE:
-        *value = APIC_BASE_FIXED; /* there is no local APIC: disabled for good */
+        /* Where it is and whether it is on is fixed: without one it is off for good. */
+        *value = APIC_BASE_FIXED | (cpu_has(v, CPU_APIC) ? APIC_BASE_ENABLED : 0);
         return true;
     case X86_MSR_BIOS_SIGN_ID:
         *value = MICROCODE_REVISION;

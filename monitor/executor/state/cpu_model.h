@@ -25,6 +25,7 @@ enum cpu_feature {
     CPU_PAE = 6,
     CPU_MCE = 7,
     CPU_CX8 = 8,
+    CPU_APIC = 9,
     CPU_SEP = 11,
     CPU_PGE = 13,
     CPU_MCA = 14,
