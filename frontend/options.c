@@ -550,7 +550,8 @@ static void raw_clear(struct raw_options *raw)
     char *texts[] = {
         raw->machine, raw->ram,   raw->kernel,    raw->append,     raw->bios,      raw->debugcon,
         raw->engine,  raw->split, raw->translate, raw->cpu,        raw->exit_port, raw->rtc,
-        raw->stats,   raw->audit, raw->control,   raw->screendump, raw->display,   raw->translated_memory
+        raw->stats,   raw->audit, raw->control,   raw->screendump, raw->display,   raw->translated_memory,
+        raw->apic
     };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(texts[i]);

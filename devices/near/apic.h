@@ -1,9 +1,9 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The local APIC and the I/O APIC next to the processor, from inside. Both are plain data in near_state, and what
- * one has to tell the other is a call. SDM 3A, "Advanced Programmable Interrupt Controller (APIC)"; Intel
- * 82093AA (IOAPIC) datasheet.
+ * The local APIC and the I/O APIC next to the processor, from inside. Both are plain data in near_state, and
+ * what one has to tell the other is a call. SDM 3A, "Advanced Programmable Interrupt Controller (APIC)";
+ * Intel 82093AA (IOAPIC) datasheet.
  */
 #pragma once
 
@@ -30,9 +30,10 @@ void lapic_write(struct near *near, uint32_t offset, uint32_t value);
 /* Is there an interrupt for the processor? The vector, or -1. */
 int lapic_pending(const struct near_lapic *a);
 /* The processor takes it. */
-void lapic_take(struct near_lapic *a, uint8_t vector);
+void lapic_take(struct near *near, uint8_t vector);
 /* A message comes in: is it for this APIC, and does it accept it? */
-bool lapic_accept(struct near *near, uint8_t destination, bool logical, unsigned mode, uint8_t vector, bool level);
+bool lapic_accept(struct near *near, uint8_t destination, bool logical, unsigned mode, uint8_t vector,
+                  bool level);
 /* Has that vector been requested and not been taken yet? */
 bool lapic_requests(const struct near_lapic *a, uint8_t vector);
 /* LINT0, which is INTR of the 8259A: does it let that through to the processor? And it has risen. */

@@ -1,8 +1,8 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * I/O APIC: 24 inputs, each with an entry that says which message a request becomes. Inputs are active high here,
- * whatever polarity an entry has: whoever drives one means it. Intel 82093AA datasheet, "Register
+ * I/O APIC: 24 inputs, each with an entry that says which message a request becomes. Inputs are active high
+ * here, whatever polarity an entry has: whoever drives one means it. Intel 82093AA datasheet, "Register
  * Description".
  */
 #include "apic.h"
@@ -31,7 +31,8 @@ static void send(struct near *near, unsigned pin)
     struct near_ioapic *io = &near->state->ioapic;
     uint32_t low = io->low[pin];
     bool level = low & APIC_LEVEL;
-    bool taken = lapic_accept(near, io->high[pin] >> 24, low & ENTRY_LOGICAL, mode_of(low), (uint8_t)low, level);
+    bool taken =
+        lapic_accept(near, io->high[pin] >> 24, low & ENTRY_LOGICAL, mode_of(low), (uint8_t)low, level);
 
     if (level && taken)
         io->low[pin] |= APIC_REMOTE_IRR;

@@ -1,11 +1,12 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Local APIC of a P6, alone on its bus: requests and services as sets of vectors, priorities, the local vector
- * table, its timer, and interrupts to itself. The timer's clock is 1 GHz, a tick a ns, and is computed from machine
- * time. SDM 3A, "Advanced Programmable Interrupt Controller (APIC)".
+ * Local APIC of a P6, alone on its bus: requests and services as sets of vectors, priorities, the local
+ * vector table, its timer, and interrupts to itself. The timer's clock is 1 GHz, a tick a ns, and is computed
+ * from machine time. SDM 3A, "Advanced Programmable Interrupt Controller (APIC)".
  */
 #include "apic.h"
+#include "arrears.h"
 
 enum {
     ID = 0x020,
@@ -40,7 +41,7 @@ enum {
     ICR_WRITABLE = 0x000ccfff,
 };
 
-/* Timer interrupts that are closer are merged, so that a guest cannot keep the host busy. */
+/* Periodic interrupts that are closer are merged, so that a guest cannot keep the host busy. */
 #define PERIOD_MIN_NS 20000
 
 static unsigned mode_of(uint32_t entry)
@@ -89,12 +90,6 @@ int lapic_pending(const struct near_lapic *a)
     return vector >= 0 && ((uint32_t)vector & 0xf0) > (processor_priority(a) & 0xf0) ? vector : -1;
 }
 
-void lapic_take(struct near_lapic *a, uint8_t vector)
-{
-    set_vector(a->irr, vector, false);
-    set_vector(a->isr, vector, true);
-}
-
 bool lapic_requests(const struct near_lapic *a, uint8_t vector)
 {
     return has_vector(a->irr, vector);
@@ -133,7 +128,8 @@ static bool is_addressed(const struct near_lapic *a, uint8_t destination, bool l
     return (destination >> 4 == 0xf || destination >> 4 == name >> 4) && destination & name & 0xf;
 }
 
-bool lapic_accept(struct near *near, uint8_t destination, bool logical, unsigned mode, uint8_t vector, bool level)
+bool lapic_accept(struct near *near, uint8_t destination, bool logical, unsigned mode, uint8_t vector,
+                  bool level)
 {
     const struct near_lapic *a = &near->state->lapic;
 
@@ -211,31 +207,99 @@ static uint32_t timer_current(const struct near *near)
         return 0;
     if (a->lvt[NEAR_LVT_TIMER] & LVT_PERIODIC)
         passed %= whole;
-    return passed < whole ? (uint32_t)((whole - passed + ((1u << divide_shift(a)) - 1)) >> divide_shift(a)) : 0;
+    return passed < whole ? (uint32_t)((whole - passed + ((1u << divide_shift(a)) - 1)) >> divide_shift(a))
+                          : 0;
+}
+
+/* Between two interrupts of a periodic timer; a multiple of its period. */
+static uint64_t step(const struct near_lapic *a)
+{
+    uint64_t whole = period(a);
+
+    return whole < PERIOD_MIN_NS ? (PERIOD_MIN_NS + whole - 1) / whole * whole : whole;
+}
+
+static bool is_periodic(const struct near_lapic *a)
+{
+    return a->lvt[NEAR_LVT_TIMER] & LVT_PERIODIC;
+}
+
+static struct arrears *arrears(struct near_lapic *a)
+{
+    return (void *)a->arrears;
+}
+
+_Static_assert(sizeof(struct arrears) == NEAR_ARREARS_SIZE, "they fit where they are lent");
+
+/* The end of a period, or sooner an interrupt that is owed, once the last one has been taken. */
+static void schedule(struct near_lapic *a)
+{
+    const struct arrears *owed = arrears(a);
+
+    a->deadline = a->period_end;
+    if (owed->owed && owed->next_at < a->deadline && !lapic_requests(a, (uint8_t)a->lvt[NEAR_LVT_TIMER]))
+        a->deadline = owed->next_at;
 }
 
 /* When it comes to 0 next, if that is to interrupt. */
-static void set_deadline(struct near *near, bool came)
+static void set_deadline(struct near *near)
 {
     struct near_lapic *a = &near->state->lapic;
     uint64_t whole = period(a), passed = elapsed(near), next = whole;
-    bool periodic = a->lvt[NEAR_LVT_TIMER] & LVT_PERIODIC;
 
     a->deadline = DEVICE_NEVER;
-    if (!whole || a->lvt[NEAR_LVT_TIMER] & APIC_MASKED || (!periodic && (came || passed >= whole)))
+    if (!whole || a->lvt[NEAR_LVT_TIMER] & APIC_MASKED || (!is_periodic(a) && passed >= whole))
         return;
-    if (periodic) {
-        next = passed / whole * whole + whole;
-        if (came && next - passed < PERIOD_MIN_NS && whole < PERIOD_MIN_NS)
-            next = (passed + PERIOD_MIN_NS) / whole * whole + whole;
+    if (is_periodic(a))
+        next = (passed / step(a) + 1) * step(a);
+    if (next >= DEVICE_NEVER - a->timer_start)
+        return;
+    a->deadline = a->period_end = a->timer_start + next;
+    arrears_begin(arrears(a), near_guest_ns(near));
+}
+
+/* Every period counts, though a host that is busy lets many end at once (arrears.h). */
+static void end_periods(struct near *near)
+{
+    struct near_lapic *a = &near->state->lapic;
+    uint64_t now = near->host->now(near->ctx), each = step(a), guest_ns = near_guest_ns(near);
+    uint64_t ended = now < a->period_end ? 0 : (now - a->period_end) / each + 1;
+
+    a->period_end += ended * each;
+    if (lapic_requests(a, (uint8_t)a->lvt[NEAR_LVT_TIMER])) {
+        arrears_meet(arrears(a), ended, each, guest_ns);
+    } else {
+        arrears_owe(arrears(a), ended, each);
+        if (arrears_pay(arrears(a), each, now, guest_ns))
+            request_local(near, NEAR_LVT_TIMER);
     }
-    a->deadline = next < DEVICE_NEVER - a->timer_start ? a->timer_start + next : DEVICE_NEVER;
+    schedule(a);
 }
 
 void lapic_run_timer(struct near *near)
 {
-    request_local(near, NEAR_LVT_TIMER);
-    set_deadline(near, true);
+    struct near_lapic *a = &near->state->lapic;
+
+    a->deadline = DEVICE_NEVER;
+    if (!period(a))
+        return;
+    if (is_periodic(a))
+        end_periods(near);
+    else
+        request_local(near, NEAR_LVT_TIMER);
+}
+
+void lapic_take(struct near *near, uint8_t vector)
+{
+    struct near_lapic *a = &near->state->lapic;
+
+    set_vector(a->irr, vector, false);
+    set_vector(a->isr, vector, true);
+    if (vector != (uint8_t)a->lvt[NEAR_LVT_TIMER] || !is_periodic(a) || a->deadline == DEVICE_NEVER ||
+        !period(a) || !arrears(a)->owed)
+        return;
+    arrears_pause(arrears(a), step(a), near->host->now(near->ctx));
+    schedule(a);
 }
 
 static void start_timer(struct near *near, uint32_t count)
@@ -244,7 +308,7 @@ static void start_timer(struct near *near, uint32_t count)
 
     a->timer_initial = count;
     a->timer_start = near->host->now(near->ctx);
-    set_deadline(near, false);
+    set_deadline(near);
 }
 
 /* Its pace changes; what is left to count stays. */
@@ -255,7 +319,7 @@ static void set_divide(struct near *near, uint32_t value)
     a->divide = value & 0x0b;
     if (a->timer_initial)
         a->timer_start = near->host->now(near->ctx);
-    set_deadline(near, false);
+    set_deadline(near);
 }
 
 /* ---- Registers ------------------------------------------------------------------------------- */
@@ -324,7 +388,7 @@ static void write_lvt(struct near *near, unsigned entry, uint32_t value)
     if (!(a->svr & SVR_ENABLED))
         a->lvt[entry] |= APIC_MASKED;
     if (entry == NEAR_LVT_TIMER)
-        set_deadline(near, false);
+        set_deadline(near);
 }
 
 static void write_register(struct near *near, uint32_t offset, uint32_t value)
@@ -349,7 +413,7 @@ static void write_register(struct near *near, uint32_t offset, uint32_t value)
         break;
     case SVR:
         write_svr(a, value);
-        set_deadline(near, false);
+        set_deadline(near);
         break;
     case ESR:
         a->esr = a->errors;

@@ -94,13 +94,23 @@ static void tell_deadline(struct near *near)
     near->host->deadline_changed(near->ctx);
 }
 
+static void tell_request(struct near *near)
+{
+    bool level = timer_requests(near->state);
+
+    if (level == near->state->requested)
+        return;
+    near->state->requested = level;
+    i8254_device.input(&near->chip[NEAR_PIT], I8254_PIN_REQUEST0, level);
+}
+
 void near_apic_changed(struct near *near)
 {
     const struct near_state *s = near->state;
     bool extint = s->pic_intr && passes_extint(s);
 
     set_intr(near, extint || (s->apic && lapic_pending(&s->lapic) >= 0));
-    i8254_device.input(&near->chip[NEAR_PIT], I8254_PIN_REQUEST0, timer_requests(s));
+    tell_request(near);
     tell_deadline(near);
 }
 
@@ -239,7 +249,8 @@ void near_reset(struct near *near)
 
 bool near_is_valid(const struct near_state *state)
 {
-    return state->intr <= 1 && state->apic <= 1 && i8259_device.is_valid(state->pic[0]) && i8259_device.is_valid(state->pic[1]) &&
+    return state->intr <= 1 && state->apic <= 1 && state->requested <= 1 &&
+           i8259_device.is_valid(state->pic[0]) && i8259_device.is_valid(state->pic[1]) &&
            i8254_device.is_valid(state->pit);
 }
 
@@ -353,7 +364,7 @@ uint8_t near_acknowledge(struct near *near)
 
     if (vector < 0)
         return i8259_device.acknowledge(&near->chip[NEAR_MASTER], 0);
-    lapic_take(&near->state->lapic, vector);
+    lapic_take(near, vector);
     near_apic_changed(near);
     return vector;
 }
@@ -367,6 +378,7 @@ void near_run_timer(struct near *near)
     s->deadline = DEVICE_NEVER;
     if (s->apic && s->lapic.deadline <= now)
         lapic_run_timer(near);
+    tell_request(near); /* the 8254 may find by it that it is due */
     if (s->pit_deadline <= now) {
         s->pit_deadline = DEVICE_NEVER;
         i8254_device.timer(&near->chip[NEAR_PIT]);

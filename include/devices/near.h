@@ -19,8 +19,6 @@ enum { NEAR_IRQ_TIMER = 0, NEAR_IRQ_CASCADE = 2 };
 /* Where each chip's runs of ports begin. */
 extern const uint16_t near_ports[NEAR_CHIPS][DEVICE_MAX_PORT_RANGES];
 
-enum { NEAR_PIC_SIZE = 16, NEAR_PIT_SIZE = 160, NEAR_POST_SIZE = 8 };
-
 /* Entries of the local vector table, in the order of their registers. */
 enum {
     NEAR_LVT_TIMER,
@@ -33,9 +31,13 @@ enum {
     NEAR_IOAPIC_PINS = 24,
 };
 
+enum { NEAR_PIC_SIZE = 16, NEAR_PIT_SIZE = 160, NEAR_POST_SIZE = 8, NEAR_ARREARS_SIZE = 24 };
+
 /* Local APIC: registers as software reads them. Sets of vectors are 256 bits. */
 struct near_lapic {
     uint64_t timer_start, deadline; /* machine time */
+    uint64_t period_end;            /* ... of a periodic timer */
+    _Alignas(8) uint8_t arrears[NEAR_ARREARS_SIZE];
     uint32_t irr[8], isr[8], tmr[8];
     uint32_t lvt[NEAR_LVTS];
     uint32_t id, tpr, ldr, dfr, svr, esr, icr_low, icr_high;
@@ -63,6 +65,7 @@ struct near_state {
     uint8_t apic;       /* 1: there are APICs */
     uint8_t pic_intr;   /* level of the master 8259A's INT */
     uint8_t request0;   /* ... and of its REQUEST0 */
+    uint8_t requested;  /* what the 8254 was told of its request */
     struct near_lapic lapic;
     struct near_ioapic ioapic;
 };

@@ -21,7 +21,8 @@ endfunction()
 # d86_boot_test(<name> <kernel> <engine> <how it ends> [labels...] [PROGRAM_ARG argument]
 #               [SAYS pattern...] [SAYS_NOT pattern...])
 function(d86_boot_test name kernel engine end)
-    cmake_parse_arguments(PARSE_ARGV 4 arg "" "PROGRAM_ARG" "SAYS;SAYS_NOT")
+    cmake_parse_arguments(PARSE_ARGV 4 arg "" "" "PROGRAM_ARG;SAYS;SAYS_NOT")
+    list(TRANSFORM arg_PROGRAM_ARG PREPEND "--program-arg=")
     list(TRANSFORM arg_SAYS PREPEND "--says=")
     list(TRANSFORM arg_SAYS_NOT PREPEND "--says-not=")
     add_test(NAME ${name}
@@ -29,7 +30,7 @@ function(d86_boot_test name kernel engine end)
                  --program $<TARGET_FILE:duplex86>
                  --kernel "${D86_GUESTS}/${kernel}" --initrd "${D86_GUESTS}/initramfs.gz"
                  --engine ${engine}
-                 $<$<BOOL:${arg_PROGRAM_ARG}>:--program-arg=${arg_PROGRAM_ARG}>
+                 ${arg_PROGRAM_ARG}
                  ${arg_SAYS} ${arg_SAYS_NOT}
                  --end ${end} --end-status ${status_of_${end}}
              COMMAND_EXPAND_LISTS)
@@ -41,8 +42,11 @@ d86_boot_test(boot_686_sbe vmlinuz-686 sbe reboot)
 d86_boot_test(boot_686_pae vmlinuz-686-pae interp reboot)
 d86_boot_test(boot_686_pae_sbe vmlinuz-686-pae sbe poweroff)
 d86_boot_test(boot_686_pci vmlinuz-686 sbe poweroff PROGRAM_ARG --machine=pc
-              SAYS "ACPI: PM: .supports S0 S5" "LNKA configured for IRQ" "clocksource: acpi_pm"
+              SAYS "ACPI: PM: .supports S0 S5" "LNKA configured for IRQ" "PM-Timer IO Port: 0x608"
               SAYS_NOT "ACPI.*([Ee]rror|[Ww]arning|BIOS [Bb]ug)")
+d86_boot_test(boot_686_apic vmlinuz-686 sbe poweroff PROGRAM_ARG --machine=pc --apic=on
+              SAYS "Enabling APIC mode" "Using IOAPIC for interrupt routing" "TIMER: vector=0x.* pin1=2"
+              SAYS_NOT "MP-BIOS bug" "Marking TSC unstable" "APIC error")
 d86_boot_test(boot_686_reboot vmlinuz-686 interp reboot long)
 d86_boot_test(boot_686_pae_poweroff vmlinuz-686-pae interp poweroff long)
 d86_boot_test(boot_686_escape vmlinuz-686 sbe escape long)
@@ -57,6 +61,12 @@ endfunction()
 
 d86_seabios_test(boot_seabios interp 32)
 d86_seabios_test(boot_seabios_sbe sbe 4608)
+
+# Another firmware for the same chipset.
+add_test(NAME boot_uboot
+         COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/uboot_session.py"
+             --program $<TARGET_FILE:duplex86>)
+d86_boot_test_properties(boot_uboot long)
 
 add_test(NAME boot_memtest
          COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/memtest_session.py"

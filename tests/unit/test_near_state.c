@@ -494,6 +494,7 @@ static void make_hostile(struct near_state *state, uint64_t *random)
     randomize(state, sizeof(*state), random);
     state->intr &= 1;
     state->apic &= 1;
+    state->requested &= 1;
     for (unsigned i = 0; i < ARRAY_SIZE(fields); i++) {
         for (unsigned chip = 0; chip < chips_with(&fields[i]); chip++) {
             uint32_t value = fields[i].least + next(random) % (fields[i].most - fields[i].least + 1);

@@ -18,8 +18,9 @@ int64_t chips_in(struct vcpu *v, uint16_t port, unsigned size); /* or CHIPS_NOT_
 bool chips_out(struct vcpu *v, uint16_t port, unsigned size, uint32_t value);
 
 /*
- * The same for memory, whichever the instruction: these accesses are in no log. A read changes nothing, so it can be
- * made again when the instruction is repeated; of a write that comes before one which leaves, the guest sees two.
+ * The same for memory, whichever the instruction: these accesses are in no log. A read changes nothing, so it
+ * can be made again when the instruction is repeated; of a write that comes before one which leaves, the
+ * guest sees two.
  */
 bool chips_mmio_read(struct vcpu *v, guest_pa pa, unsigned size, uint64_t *value);
 bool chips_mmio_write(struct vcpu *v, guest_pa pa, unsigned size, uint64_t value);

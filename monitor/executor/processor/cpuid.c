@@ -53,9 +53,10 @@ static struct regs leaf_signature(const struct vcpu *v)
 }
 
 /*
- * The crystal's frequency, and the time stamp counter's ratio to it. It is 1 MHz; but a local APIC's timer counts the
- * crystal, and that is 1 GHz (devices/near/lapic.c). There the ratio is of small numbers, for kernels multiply it by
- * the crystal's kHz in 32 bits, and the crystal is what makes the product right: less than 0.04 % off.
+ * The crystal's frequency, and the time stamp counter's ratio to it. It is 1 MHz; but a local APIC's timer
+ * counts the crystal, and that is 1 GHz (devices/near/lapic.c). There the ratio is of small numbers, for
+ * kernels multiply it by the crystal's kHz in 32 bits, and the crystal is what makes the product right: less
+ * than 0.04 % off.
  */
 static struct regs leaf_crystal(const struct vcpu *v)
 {
