@@ -70,11 +70,12 @@ static void transfer(void *ctx, enum pc_drive drive, enum device_transfer what, 
 static bool serve(void)
 {
     struct device_transferred done = { 0 };
-    uint8_t *at = medium[asked[0].drive - PC_DRIVE_FLOPPY_A] + asked[0].offset;
     enum pc_drive drive = asked[0].drive;
+    uint8_t *at;
 
     if (!asked_count)
         return false;
+    at = medium[drive - PC_DRIVE_FLOPPY_A] + asked[0].offset;
     done.tag = asked[0].tag;
     done.done = asked[0].size;
     done.data = at;
