@@ -6,6 +6,7 @@
 #include "options.h"
 
 #include "error.h"
+#include "options_file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +55,7 @@ static const char DESCRIPTION[] =
 /* What GOption fills; turned into struct options by the functions below. */
 struct raw_options {
     char *machine, *ram, *kernel, *append, *bios, *debugcon, *control, *engine, *split, *translate, *cpu,
-        *exit_port, *rtc, *stats, *audit, *screendump, *display, *translated_memory, *apic;
+        *exit_port, *rtc, *stats, *audit, *screendump, *display, *translated_memory, *apic, *config;
     char **initrds, **serial, **trace;
     struct raw_media media;
     gboolean reboot, no_reboot, keep_halted, in_process, eager, simulate_keys, version;
@@ -367,9 +368,9 @@ static gboolean take_stats(struct options *options, const char *text, GError **e
 {
     if (!text)
         return TRUE;
-    if (*text && strcmp(text, "json"))
+    if (*text && strcmp(text, "text") && strcmp(text, "json"))
         return fail_usage(error, "--stats '%s' is unknown: give --stats or --stats=json", text);
-    options->stats = *text ? OPTIONS_STATS_JSON : OPTIONS_STATS_TEXT;
+    options->stats = strcmp(text, "json") ? OPTIONS_STATS_TEXT : OPTIONS_STATS_JSON;
     return TRUE;
 }
 
@@ -458,17 +459,19 @@ static gboolean adopt_error(GError *theirs, GError **error)
     return FALSE;
 }
 
-/* The one option whose value may be left out: "" then. */
+/* The one option whose value may be left out: "" then. The first one counts: what a file says comes last. */
 static gboolean on_stats(const char *name, const char *value, gpointer data, GError **error)
 {
     struct raw_options *raw = data;
     (void)name, (void)error;
-    g_free(raw->stats);
-    raw->stats = g_strdup(value ? value : "");
+    if (!raw->stats)
+        raw->stats = g_strdup(value ? value : "");
     return TRUE;
 }
 
-static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **error)
+/* `file` is what else there was to read, or NULL. */
+static gboolean parse(struct raw_options *raw, int argc, char **argv, struct options_file **file,
+                      GError **error)
 {
     /* clang-format off */
     const GOptionEntry entries[] = {
@@ -492,6 +495,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
           "Connect the debug console, port 0xe9, and SeaBIOS's log (none)", "BACKEND" },
         { "control", 0, 0, G_OPTION_ARG_FILENAME, &raw->control,
           "Listen for 'duplex86 ctl' and other programs that control the machine", "unix:PATH" },
+        { "config", 'c', 0, G_OPTION_ARG_FILENAME, &raw->config,
+          "Take options from this file, too: 'ram = 64M' in [duplex86] (see the manual page)", "FILE" },
         { "engine", 0, 0, G_OPTION_ARG_FILENAME, &raw->engine,
           "How guest code is run: sbe, interp, lockstep or auto, sbe where the host can (auto)", "NAME" },
         { "split", 0, 0, G_OPTION_ARG_FILENAME, &raw->split,
@@ -542,7 +547,11 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, GError **e
     gboolean ok = g_option_context_parse(context, &argc, &copy, &theirs);
     g_free(copy);
     g_option_context_free(context);
-    return ok || adopt_error(theirs, error);
+    if (!ok)
+        return adopt_error(theirs, error);
+    if (raw->config)
+        *file = options_file_apply(raw->config, entries, raw, error);
+    return !raw->config || *file;
 }
 
 static void raw_clear(struct raw_options *raw)
@@ -551,7 +560,7 @@ static void raw_clear(struct raw_options *raw)
         raw->machine, raw->ram,   raw->kernel,    raw->append,     raw->bios,      raw->debugcon,
         raw->engine,  raw->split, raw->translate, raw->cpu,        raw->exit_port, raw->rtc,
         raw->stats,   raw->audit, raw->control,   raw->screendump, raw->display,   raw->translated_memory,
-        raw->apic
+        raw->apic,    raw->config
     };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(texts[i]);
@@ -564,8 +573,13 @@ static void raw_clear(struct raw_options *raw)
 gboolean options_parse(struct options *options, int argc, char **argv, GError **error)
 {
     struct raw_options raw = { 0 };
+    struct options_file *file = NULL;
+    GError *wrong = NULL;
     *options = (struct options){ 0 };
-    gboolean ok = parse(&raw, argc, argv, error) && convert(options, &raw, error);
+    gboolean ok = parse(&raw, argc, argv, &file, &wrong) && convert(options, &raw, &wrong);
+    if (!ok)
+        g_propagate_error(error, options_file_blame(file, wrong));
+    options_file_free(file);
     raw_clear(&raw);
     if (!ok)
         options_clear(options);

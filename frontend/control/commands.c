@@ -73,10 +73,10 @@ static void reset_machine(struct control_call *call)
 
 static void power_down(struct control_call *call)
 {
-    if (machine_press_power(call->machine))
+    if (machine_power_button(call->machine))
         control_done(call);
     else
-        control_fail(call, CONTROL_UNAVAILABLE, "this machine has no power button: it has no ACPI");
+        control_fail(call, CONTROL_UNAVAILABLE, "the guest takes no notice of a power button");
 }
 
 static void quit(struct control_call *call)

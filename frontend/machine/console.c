@@ -80,8 +80,8 @@ void machine_reset(struct machine *m)
     let_go(m);
 }
 
-/* The chips of today have none: it comes with ACPI. */
-bool machine_press_power(struct machine *m)
+/* There is none without ACPI. */
+bool machine_power_button(struct machine *m)
 {
     (void)m;
     return false;

@@ -69,8 +69,8 @@ void machine_resume(struct machine *machine);
 /* As at power-on, whatever --reboot says. A paused guest stays paused, at its first instruction. */
 void machine_reset(struct machine *machine);
 
-/* The power button, which the guest may heed or not. False: the machine has none. */
-bool machine_press_power(struct machine *machine);
+/* Press the power button. False: the guest takes no notice of it. */
+bool machine_power_button(struct machine *machine);
 
 /* Codes and buttons as pc_key() and pc_mouse() have them (devices/pc.h). */
 void machine_key(struct machine *machine, uint16_t code, bool down);

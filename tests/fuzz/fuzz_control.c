@@ -101,7 +101,8 @@ static unsigned feed(const char *bytes, size_t size, GRand *rand)
     unsigned believed = 0;
     control_lines_init(&lines);
     for (size_t done = 0, piece; done < size; done += piece) {
-        piece = MIN(size - done, (size_t)g_rand_int_range(rand, 1, INPUT_MAX));
+        piece = (size_t)g_rand_int_range(rand, 1, INPUT_MAX);
+        piece = MIN(piece, size - done);
         control_lines_add(&lines, bytes + done, piece);
         while ((line = control_lines_next(&lines, &length))) {
             must(!memcmp(line, expected, length) && expected[length] == '\n', "another line", line, length);

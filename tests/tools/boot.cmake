@@ -72,3 +72,16 @@ add_test(NAME boot_memtest
          COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/memtest_session.py"
              --program $<TARGET_FILE:duplex86> --kernel "${D86_GUESTS}/memtest86+ia32.bin")
 d86_boot_test_properties(boot_memtest)
+
+# Machines driven by their control socket: SeaBIOS by its screen and keyboard, Linux beside its console.
+foreach(engine IN ITEMS interp sbe)
+    add_test(NAME control_seabios_${engine}
+             COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/control_session.py"
+                 --program $<TARGET_FILE:duplex86> --engine ${engine})
+    d86_boot_test_properties(control_seabios_${engine})
+endforeach()
+add_test(NAME control_linux
+         COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/control_session.py"
+             --program $<TARGET_FILE:duplex86> --engine sbe
+             --kernel "${D86_GUESTS}/vmlinuz-686" --initrd "${D86_GUESTS}/initramfs.gz")
+d86_boot_test_properties(control_linux)

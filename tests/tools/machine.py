@@ -92,6 +92,11 @@ class Machine:
                 if time.monotonic() >= deadline:
                     raise Failure(f"{timeout:.0f} s passed and the console did not say {pattern!r}")
 
+    def settle(self):
+        """Read what has been said; wait until there is nothing more."""
+        while self._read(0.1):
+            pass
+
     def wait_exit(self, timeout):
         """Wait for the program to end by itself; its exit status."""
         deadline = time.monotonic() + timeout
@@ -99,8 +104,7 @@ class Machine:
             if time.monotonic() >= deadline:
                 raise Failure(f"the program did not end within {timeout:.0f} s")
             self._read(0.1)
-        while self._read(0.1):
-            pass
+        self.settle()
         return self.process.returncode
 
     def refused(self):

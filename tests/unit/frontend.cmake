@@ -21,5 +21,11 @@ d86_unit_test(test_display SOURCES unit/test_display.c LIBRARIES d86-display Pkg
 d86_unit_test(test_terminal_display SOURCES unit/test_terminal_display.c LIBRARIES d86-display)
 
 add_test(NAME test_control_socket
-    COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/unit/test_control_socket.py" $<TARGET_FILE:duplex86>)
+    COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/unit/test_control_socket.py" $<TARGET_FILE:duplex86>
+            "${PROJECT_SOURCE_DIR}/frontend/duplex86-control.7")
 set_tests_properties(test_control_socket PROPERTIES LABELS unit TIMEOUT 300)
+
+add_test(NAME test_config
+    COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/unit/test_config.py" $<TARGET_FILE:duplex86>
+            "${PROJECT_SOURCE_DIR}/frontend/duplex86.1")
+set_tests_properties(test_config PROPERTIES LABELS unit TIMEOUT 300)

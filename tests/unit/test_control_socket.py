@@ -3,7 +3,7 @@
 """The control socket of a running machine, and duplex86 ctl: what each command does, and that no client can harm
 the machine or another client, whatever it sends or does not read.
 
-usage: test_control_socket.py PATH-TO-DUPLEX86 [NAME-PART]
+usage: test_control_socket.py PATH-TO-DUPLEX86 MANUAL-PAGE [NAME-PART]
 """
 
 import json
@@ -17,8 +17,8 @@ import sys
 import tempfile
 import time
 
-PROGRAM = sys.argv[1]
-ONLY = sys.argv[2] if len(sys.argv) > 2 else ""
+PROGRAM, MANUAL = sys.argv[1:3]
+ONLY = sys.argv[3] if len(sys.argv) > 3 else ""
 TIMEOUT = 60
 LOAD = 0x100000
 HEADER = 32
@@ -176,6 +176,19 @@ def test_greeting_and_status(folder):
         names = {command["name"] for command in client.do("commands")["commands"]}
         assert {"status", "screendump", "disassemble"} <= names, names
         assert client.do("stats")["exits"]["kicked"] > 0
+
+
+def test_every_command_is_in_the_manual(folder):
+    with open(MANUAL, encoding="utf-8") as file:
+        section = file.read().split(".SH COMMANDS")[1].replace("\\-", "-")
+    with Machine(folder, COUNT) as machine, machine.client() as client:
+        for command in client.do("commands")["commands"]:
+            line = re.search(rf'^\.BR? (?:.*", " )?{command["name"]}\b(?: "([^"\n]*)"$)?', section, re.M)
+            assert line, command
+            documented = (line[1] or "").split()
+            expected = [argument["name"] if argument["required"] else f'[{argument["name"]}]'
+                        for argument in command["arguments"]]
+            assert documented == expected, (documented, expected)
 
 
 def test_pause_stops_guest_and_time(folder):
