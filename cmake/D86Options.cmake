@@ -4,6 +4,7 @@
 option(D86_WERROR "Treat warnings as errors (on in the dev and ci presets)" OFF)
 option(D86_TESTS "Build the tests" ON)
 option(D86_STATIC_LIBRARY "Install a static libduplex86.a beside the shared one" OFF)
+option(D86_SDL "Show the guest's screen in a window, by SDL 2 (--display sdl)" ON)
 set(D86_SANITIZE "" CACHE STRING
     "Sanitizers to build with, as -fsanitize= takes them, e.g. address,undefined")
 set(D86_GUESTS "${PROJECT_SOURCE_DIR}/build/guests" CACHE PATH

@@ -31,6 +31,10 @@ static const char DESCRIPTION[] =
     "The first --serial is COM1, the second COM2, up to COM4. Without --serial, COM1 is\n"
     "stdio. --debugcon takes stdio, file:FILE and none.\n"
     "\n"
+    "Keys in a window:\n"
+    "  Ctrl+Alt+G  grab or release mouse and keyboard; a click grabs them, too\n"
+    "  Ctrl+Alt+F  full screen\n"
+    "\n"
     "Keys, when stdio is a terminal:\n"
     "  Ctrl-A x    quit             Ctrl-A h       list these keys\n"
     "  Ctrl-A b    send a break     Ctrl-A Ctrl-A  send Ctrl-A\n"
@@ -186,14 +190,17 @@ static const char *user_of_stdio(const struct raw_options *raw)
 /* A BIOS writes to the screen; a kernel that is started directly writes where it is told to. */
 static enum options_display default_display(const struct options *options, const struct raw_options *raw)
 {
-    bool is_free = !raw->serial && !user_of_stdio(raw) && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-    return !raw->kernel && options->chipset == PC_CHIPSET_I440FX && is_free ? OPTIONS_DISPLAY_TERMINAL
-                                                                            : OPTIONS_DISPLAY_NONE;
+    if (raw->kernel || options->chipset != PC_CHIPSET_I440FX || raw->serial || user_of_stdio(raw))
+        return OPTIONS_DISPLAY_NONE;
+    if (D86_SDL && (g_getenv("DISPLAY") || g_getenv("WAYLAND_DISPLAY")))
+        return OPTIONS_DISPLAY_SDL;
+    return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) ? OPTIONS_DISPLAY_TERMINAL : OPTIONS_DISPLAY_NONE;
 }
 
 static const char *const display_names[] = {
     [OPTIONS_DISPLAY_NONE] = "none",
     [OPTIONS_DISPLAY_TERMINAL] = "terminal",
+    [OPTIONS_DISPLAY_SDL] = "sdl",
 };
 
 static gboolean take_display(struct options *options, const struct raw_options *raw, GError **error)
@@ -202,7 +209,11 @@ static gboolean take_display(struct options *options, const struct raw_options *
     if (raw->display)
         display = name_index(raw->display, display_names, G_N_ELEMENTS(display_names));
     if (display < 0)
-        return fail_usage(error, "--display '%s' is unknown: give terminal or none", raw->display);
+        return fail_usage(error, "--display '%s' is unknown: give sdl, terminal or none", raw->display);
+    if (display == OPTIONS_DISPLAY_SDL && !D86_SDL)
+        return fail_usage(error,
+                          "this duplex86 was built without SDL (-DD86_SDL=OFF), so it has no window: give "
+                          "--display terminal or none");
     options->display = (enum options_display)display;
     options->screendump = g_strdup(raw->screendump);
     if (options->display == OPTIONS_DISPLAY_TERMINAL && user_of_stdio(raw))
@@ -216,11 +227,15 @@ static gboolean take_display(struct options *options, const struct raw_options *
     return TRUE;
 }
 
-static gboolean take_serial(struct options *options, char **specs, GError **error)
+static gboolean take_serial(struct options *options, const struct raw_options *raw, GError **error)
 {
     static char *standard[] = { (char *)"stdio", NULL }, *none[] = { NULL };
-    if (!specs)
-        specs = options->display == OPTIONS_DISPLAY_TERMINAL ? none : standard;
+    char **specs = raw->serial;
+    if (!specs && (options->display == OPTIONS_DISPLAY_NONE ||
+                   (options->display == OPTIONS_DISPLAY_SDL && raw->kernel)))
+        specs = standard;
+    else if (!specs)
+        specs = none; /* there is a screen to talk to, or the terminal is one */
     if (g_strv_length(specs) > OPTIONS_SERIAL_MAX)
         return fail_usage(error, "there are four serial ports, so --serial can be given four times at most");
     bool stdio = false;
@@ -443,7 +458,7 @@ static gboolean convert(struct options *options, const struct raw_options *raw, 
         return FALSE;
     return take_ram(options, raw->ram, error) && take_port(options, raw->exit_port, error) &&
            take_chipset(options, raw, error) && take_display(options, raw, error) &&
-           take_serial(options, raw->serial, error) && take_debugcon(options, raw->debugcon, error) &&
+           take_serial(options, raw, error) && take_debugcon(options, raw->debugcon, error) &&
            take_control(options, raw->control, error) && take_machine(options, raw, error) &&
            take_boot(options, raw, error);
 }
@@ -516,7 +531,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, struct opt
         { "cpu", 0, 0, G_OPTION_ARG_FILENAME, &raw->cpu, "Processor model; 'help' lists them", "MODEL" },
         { "rtc", 0, 0, G_OPTION_ARG_FILENAME, &raw->rtc, "Clock of the guest: utc or local (utc)", "ZONE" },
         { "display", 0, 0, G_OPTION_ARG_FILENAME, &raw->display,
-          "Show the screen: terminal (text only) or none; else terminal, if it is free and a BIOS is started", "KIND" },
+          "Show the screen: sdl (a window), terminal (text only) or none; see the manual page for what is unless said",
+          "KIND" },
         { "screendump", 0, 0, G_OPTION_ARG_FILENAME, &raw->screendump,
           "Write the screen as it is at the end: a PNG picture, or text if FILE ends in .txt", "FILE" },
         { "exit-port", 0, 0, G_OPTION_ARG_FILENAME, &raw->exit_port,

@@ -24,7 +24,7 @@ enum options_action {
 
 enum options_stats { OPTIONS_STATS_NONE, OPTIONS_STATS_TEXT, OPTIONS_STATS_JSON };
 
-enum options_display { OPTIONS_DISPLAY_NONE, OPTIONS_DISPLAY_TERMINAL };
+enum options_display { OPTIONS_DISPLAY_NONE, OPTIONS_DISPLAY_TERMINAL, OPTIONS_DISPLAY_SDL };
 
 struct options {
     enum options_action action;

@@ -217,7 +217,8 @@ gboolean machine_run(struct machine *m, int *status, GError **error)
     if (!screen_open(m, error))
         return FALSE;
     g_idle_add(start_vcpu, m);
-    g_main_loop_run(m->loop);
+    if (!screen_run(m, &m->failure))
+        m->stopping = true; /* before anything has begun */
     screen_close(m);
     if (m->running)
         pthread_join(m->vcpu_thread, NULL);

@@ -56,6 +56,7 @@ struct machine {
     struct pc *pc;
     struct backend *serial[OPTIONS_SERIAL_MAX], *debugcon;
     struct terminal_display *terminal; /* NULL: the screen is not shown there */
+    struct window *window;             /* ... */
     struct trace *trace;               /* NULL: none wanted */
 
     unsigned holds;       /* who wants the guest to stand still; changed atomically, also without the lock */
@@ -137,6 +138,8 @@ void *run_vcpu(void *machine);
 /* screen.c: show the screen as --display has it, until it is closed, which may be done again. Without the
  * lock. */
 gboolean screen_open(struct machine *m, GError **error);
+/* Run the main loop, in this thread or, beside a window, in another; until it is ended. */
+gboolean screen_run(struct machine *m, GError **error);
 void screen_close(struct machine *m);
 /* To a file, as --screendump has it. */
 gboolean screen_dump(struct machine *m, const char *path, GError **error);

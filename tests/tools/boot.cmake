@@ -85,3 +85,11 @@ add_test(NAME control_linux
              --program $<TARGET_FILE:duplex86> --engine sbe
              --kernel "${D86_GUESTS}/vmlinuz-686" --initrd "${D86_GUESTS}/initramfs.gz")
 d86_boot_test_properties(control_linux)
+
+# The window under Xvfb. Skipped without Xvfb and xdotool.
+if(D86_SDL)
+    add_test(NAME window_session
+             COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/window_session.py"
+                 --program $<TARGET_FILE:duplex86> --engine sbe)
+    d86_boot_test_properties(window_session)
+endif()

@@ -29,3 +29,7 @@ add_test(NAME test_config
     COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/unit/test_config.py" $<TARGET_FILE:duplex86>
             "${PROJECT_SOURCE_DIR}/frontend/duplex86.1")
 set_tests_properties(test_config PROPERTIES LABELS unit TIMEOUT 300)
+
+if(D86_SDL)
+    d86_unit_test(test_window SOURCES unit/test_window.c LIBRARIES d86-window)
+endif()
