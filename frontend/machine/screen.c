@@ -44,8 +44,6 @@ static void on_quit(void *ctx)
 
 /* ---- In a window ---- */
 
-#if D86_SDL
-
 static void on_mouse(void *ctx, int dx, int dy, int dz, unsigned buttons)
 {
     machine_mouse(ctx, dx, dy, dz, buttons);
@@ -109,28 +107,6 @@ static gboolean run_window(struct machine *m, GError **error)
     pthread_join(thread, NULL);
     return TRUE;
 }
-
-#else
-
-/* The options do not let it come to that. */
-static gboolean open_window(struct machine *m, const struct display_source *source, GError **error)
-{
-    (void)m, (void)source;
-    return fail_with(error, FRONTEND_ERROR_USAGE, "this duplex86 was built without windows");
-}
-
-static gboolean run_window(struct machine *m, GError **error)
-{
-    (void)m, (void)error;
-    return TRUE;
-}
-
-static void window_close(struct window *window)
-{
-    (void)window;
-}
-
-#endif
 
 /* ---- Wherever ---- */
 

@@ -61,7 +61,7 @@ class Screen:
         reader, writer = os.pipe()
         self.path = os.path.join(folder, "Xvfb_screen0")
         self.process = subprocess.Popen(["Xvfb", "-displayfd", str(writer), "-screen", "0", f"{WIDTH}x{HEIGHT}x24",
-                                         "-nolisten", "tcp", "-fbdir", folder], pass_fds=[writer],
+                                         "-nolisten", "tcp", "-noreset", "-fbdir", folder], pass_fds=[writer],
                                         stderr=subprocess.DEVNULL)
         os.close(writer)
         with os.fdopen(reader) as file:
@@ -176,6 +176,8 @@ class Machine:
 
     def find_window(self):
         def found():
+            if self.process.poll() is not None:
+                raise Failure(f"the program ended with status {self.process.returncode}: {self.process.stderr.read()}")
             self.window = self.screen.tool("search", "--onlyvisible", "--class", "duplex86").split("\n")[0]
             return self.window
 
