@@ -94,11 +94,6 @@ static void show_statistics(struct control_call *call)
         control_fail(call, CONTROL_FAILED, "the statistics cannot be told as JSON");
 }
 
-static void has_none(struct control_call *call)
-{
-    control_fail(call, CONTROL_UNAVAILABLE, "this machine has nothing of the kind");
-}
-
 static control_fn *const commands[CONTROL_COMMANDS] = {
     [CONTROL_STATUS] = show_status,
     [CONTROL_COMMAND_LIST] = list_commands,
@@ -112,6 +107,9 @@ static control_fn *const commands[CONTROL_COMMANDS] = {
     [CONTROL_SEND_KEYS] = control_send_keys,
     [CONTROL_TYPE_TEXT] = control_type_text,
     [CONTROL_MOUSE] = control_mouse,
+    [CONTROL_MEDIA] = control_media,
+    [CONTROL_INSERT] = control_insert,
+    [CONTROL_EJECT] = control_eject,
     [CONTROL_STATS] = show_statistics,
     [CONTROL_REGISTERS] = control_registers,
     [CONTROL_MEMORY_READ] = control_memory_read,
@@ -121,6 +119,5 @@ static control_fn *const commands[CONTROL_COMMANDS] = {
 
 void control_perform(struct control_call *call)
 {
-    control_fn *command = commands[call->request->command];
-    (command ? command : has_none)(call);
+    commands[call->request->command](call);
 }

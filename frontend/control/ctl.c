@@ -150,8 +150,8 @@ static json_t *mouse_args(const struct ctl *ctl, GError **error)
 static json_t *insert_args(const struct ctl *ctl, GError **error)
 {
     (void)error;
-    return json_pack("{s:s, s:o, s:b}", "drive", ctl->args[0], "file", absolute(ctl->args[1]), "read-only",
-                     ctl->options.read_only);
+    return json_pack("{s:s, s:o, s:b, s:b}", "drive", ctl->args[0], "file", absolute(ctl->args[1]),
+                     "read-only", ctl->options.read_only, "force", ctl->options.force);
 }
 
 static json_t *eject_args(const struct ctl *ctl, GError **error)
@@ -372,7 +372,7 @@ static gboolean parse(struct ctl_options *o, int argc, char **argv, GError **err
         { "linear", 0, 0, G_OPTION_ARG_NONE, &o->linear, "memory-*: the address is linear", NULL },
         { "bits", 0, 0, G_OPTION_ARG_INT, &o->bits, "disassemble: 16 or 32 (as CS says)", "N" },
         { "read-only", 0, 0, G_OPTION_ARG_NONE, &o->read_only, "insert: write-protected", NULL },
-        { "force", 0, 0, G_OPTION_ARG_NONE, &o->force, "eject: although the guest has locked the drive", NULL },
+        { "force", 0, 0, G_OPTION_ARG_NONE, &o->force, "insert, eject: although the guest has locked the drive", NULL },
         { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &o->rest, NULL, NULL },
         { 0 },
     };

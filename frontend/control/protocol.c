@@ -43,7 +43,7 @@ const struct control_command_info control_commands[CONTROL_COMMANDS] = {
     [CONTROL_MEDIA] = { "media", "the drives, and what is in them", { { 0 } } },
     [CONTROL_INSERT] = { "insert", "put an image into a drive",
         { { "drive", CONTROL_TEXT, true, 0, 0, NULL }, { "file", CONTROL_TEXT, true, 0, 0, NULL },
-          { "read-only", CONTROL_FLAG, false, 0, 0, NULL } } },
+          { "read-only", CONTROL_FLAG, false, 0, 0, NULL }, { "force", CONTROL_FLAG, false, 0, 0, NULL } } },
     [CONTROL_EJECT] = { "eject", "take the medium out of a drive",
         { { "drive", CONTROL_TEXT, true, 0, 0, NULL }, { "force", CONTROL_FLAG, false, 0, 0, NULL } } },
     [CONTROL_STATS] = { "stats", "what the processor counted", { { 0 } } },

@@ -11,9 +11,9 @@
 
 /* ---- Holding ---- */
 
-/* Lock the machine, with the guest standing still. Holds are counted before the lock is asked for: a thread
- * that gives the lock up for a moment at a time would otherwise have it again and again. */
-static void hold(struct machine *m)
+/* Holds are counted before the lock is asked for: a thread that gives the lock up for a moment at a time
+ * would otherwise have it again and again. */
+void machine_hold(struct machine *m)
 {
     __atomic_add_fetch(&m->holds, 1, __ATOMIC_SEQ_CST);
     d86_vcpu_kick(m->vcpu);
@@ -22,7 +22,7 @@ static void hold(struct machine *m)
         pthread_cond_wait(&m->still, &m->lock);
 }
 
-static void let_go(struct machine *m)
+void machine_let_go(struct machine *m)
 {
     __atomic_sub_fetch(&m->holds, 1, __ATOMIC_SEQ_CST);
     pthread_cond_signal(&m->wake);
@@ -52,13 +52,13 @@ int machine_end_status(const struct machine *m)
 
 void machine_pause(struct machine *m)
 {
-    hold(m);
+    machine_hold(m);
     if (!m->paused) {
         m->paused = true;
         clock_stop(&m->clock);
         machine_tell(m, MACHINE_PAUSED);
     }
-    let_go(m);
+    machine_let_go(m);
 }
 
 void machine_resume(struct machine *m)
@@ -75,9 +75,9 @@ void machine_resume(struct machine *m)
 
 void machine_reset(struct machine *m)
 {
-    hold(m);
+    machine_hold(m);
     m->reset_wanted = m->reset_pressed = true;
-    let_go(m);
+    machine_let_go(m);
 }
 
 /* There is none without ACPI. */
@@ -116,7 +116,7 @@ bool machine_keys_taken(struct machine *m)
 void machine_status(struct machine *m, struct machine_status *status)
 {
     struct d86_events events;
-    hold(m);
+    machine_hold(m);
     d86_vcpu_get_events(m->vcpu, &events);
     *status = (struct machine_status){
         .paused = m->paused,
@@ -126,36 +126,36 @@ void machine_status(struct machine *m, struct machine_status *status)
         .engine = m->engine,
         .time_ns = m->clock.now(&m->clock) - m->began,
     };
-    let_go(m);
+    machine_let_go(m);
 }
 
 void machine_registers(struct machine *m, struct machine_registers *registers)
 {
-    hold(m);
+    machine_hold(m);
     d86_vcpu_get_regs(m->vcpu, &registers->regs);
     d86_vcpu_get_sregs(m->vcpu, &registers->sregs);
-    let_go(m);
+    machine_let_go(m);
 }
 
 char *machine_statistics(struct machine *m)
 {
-    hold(m);
+    machine_hold(m);
     char *json = statistics_json(m);
-    let_go(m);
+    machine_let_go(m);
     return json;
 }
 
 size_t machine_read(struct machine *m, enum machine_space space, uint64_t address, void *data, size_t size)
 {
     struct d86_sregs sregs;
-    hold(m);
+    machine_hold(m);
     if (space == MACHINE_LINEAR) {
         d86_vcpu_get_sregs(m->vcpu, &sregs);
         size = linear_read(m->vm, &sregs, (uint32_t)address, data, size);
     } else if (d86_vm_read(m->vm, address, data, size) < 0) {
         size = 0;
     }
-    let_go(m);
+    machine_let_go(m);
     return size;
 }
 
@@ -180,13 +180,13 @@ size_t machine_write(struct machine *m, enum machine_space space, uint64_t addre
 {
     struct d86_sregs sregs;
     bool done;
-    hold(m);
+    machine_hold(m);
     d86_vcpu_get_sregs(m->vcpu, &sregs);
     if (space == MACHINE_LINEAR)
         done = write_linear(m, &sregs, (uint32_t)address, data, size, false) &&
                write_linear(m, &sregs, (uint32_t)address, data, size, true);
     else
         done = guest_memory_is_ram(m, address, size) && d86_vm_write(m->vm, address, data, size) == 0;
-    let_go(m);
+    machine_let_go(m);
     return done ? size : 0;
 }

@@ -78,6 +78,23 @@ void machine_mouse(struct machine *machine, int dx, int dy, int dz, unsigned but
 /* All that was typed has left the keyboard, so that a few keys more will not be lost. */
 bool machine_keys_taken(struct machine *machine);
 
+/* ---- Media ---- */
+
+struct machine_drive {
+    const char *name; /* hda to hdd, fda, fdb */
+    bool changeable;  /* of a CD-ROM or floppy drive the medium can be changed */
+    bool read_only;   /* the medium */
+    char *file;       /* to be freed; NULL: there is no medium */
+};
+
+/* The drives there are; returns how many. */
+unsigned machine_drives(struct machine *machine, struct machine_drive drives[PC_DRIVES]);
+/* Put an image into the drive of that name, in place of what is there. A guest can lock its drive: unless
+   `force` that fails. */
+gboolean machine_insert(struct machine *machine, const char *drive, const char *file, bool read_only,
+                        bool force, GError **error);
+gboolean machine_eject(struct machine *machine, const char *drive, bool force, GError **error);
+
 /* ---- Looking inside; the guest stands still meanwhile ---- */
 
 struct machine_status {

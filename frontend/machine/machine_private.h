@@ -106,6 +106,10 @@ static inline bool machine_is_held(const struct machine *m)
 /* What the guest has said comes before what is said about it, which may go to the same terminal. */
 void machine_drain(struct machine *m);
 
+/* console.c: lock the machine with the guest standing still, and unlock it. Not in the vCPU's thread. */
+void machine_hold(struct machine *m);
+void machine_let_go(struct machine *m);
+
 /* power.c: memory, chips and processor as they are when the guest starts; with the lock held. */
 gboolean power_build(struct machine *m, GError **error);
 gboolean power_start(struct machine *m, GError **error);

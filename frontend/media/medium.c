@@ -123,6 +123,11 @@ void medium_unref(struct medium *m)
     g_free(m);
 }
 
+const char *medium_path(const struct medium *medium)
+{
+    return medium->path;
+}
+
 void medium_describe(const struct medium *m, struct device_medium *facts)
 {
     facts->present = m != NULL;

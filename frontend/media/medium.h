@@ -28,6 +28,8 @@ struct medium_choice {
 struct medium *medium_open(const struct medium_choice *choice, GError **error);
 /* The last transfer under way keeps it. NULL is allowed. */
 void medium_unref(struct medium *medium);
+/* The name it was opened by. */
+const char *medium_path(const struct medium *medium);
 /* All but the kind of drive. NULL: there is no medium. */
 void medium_describe(const struct medium *medium, struct device_medium *facts);
 

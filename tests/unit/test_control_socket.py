@@ -305,6 +305,36 @@ def test_a_client_that_leaves_while_it_types(folder):
                 assert file.read().endswith(b"\x30\xb0")
 
 
+def test_media_are_changed(folder):
+    def image(name, size):
+        path = os.path.join(folder, name)
+        with open(path, "wb") as file:
+            file.write(bytes(size))
+        return path
+
+    disk, one, two = image("disk", 1 << 20), image("one.iso", 1 << 20), image("two.iso", 1 << 20)
+    with Machine(folder, COUNT, "--machine", "pc", "--display", "none", "--disk", disk + ",ro", "--cdrom",
+                 one) as machine, machine.client() as client:
+
+        def drives():
+            return {drive["drive"]: drive.get("file") for drive in client.do("media")["drives"] if drive["drive"] != "fda"}
+
+        assert drives() == {"hda": disk, "hdc": one}, drives()
+        client.do("insert", drive="hdc", file=two)
+        assert drives()["hdc"] == two
+        assert client.refusal("insert", drive="hdc", file=two + ".none") == "failed"
+        assert drives()["hdc"] == two
+        client.do("eject", drive="hdc")
+        assert drives()["hdc"] is None
+        client.do("eject", drive="hdc")
+        assert client.refusal("eject", drive="hda") == "failed"  # a disk stays
+        assert client.refusal("eject", drive="hdb") == "failed"
+        assert ctl("insert", "hdc", one, "--read-only", path=machine.path).returncode == 0
+        assert f"hdc      {one} (read-only)" in ctl("media", path=machine.path).stdout
+        assert ctl("eject", "hdc", path=machine.path).returncode == 0
+        assert "hdc      (empty)" in ctl("media", path=machine.path).stdout
+
+
 def test_answers_come_in_order(folder):
     with Machine(folder, COUNT) as machine, machine.client() as client:
         for n in range(200):

@@ -1,0 +1,69 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Media changed by name while the machine runs.
+ */
+#include "machine_private.h"
+
+#include "drives.h"
+#include "error.h"
+#include "medium.h"
+
+#include <string.h>
+
+static const char *const names[PC_DRIVES] = {
+    [PC_DRIVE_HDA] = "hda", [PC_DRIVE_HDB] = "hdb",      [PC_DRIVE_HDC] = "hdc",
+    [PC_DRIVE_HDD] = "hdd", [PC_DRIVE_FLOPPY_A] = "fda", [PC_DRIVE_FLOPPY_B] = "fdb",
+};
+
+unsigned machine_drives(struct machine *m, struct machine_drive drives[PC_DRIVES])
+{
+    unsigned count = 0;
+    pthread_mutex_lock(&m->lock);
+    for (unsigned i = 0; i < PC_DRIVES; i++) {
+        enum device_drive kind = m->config.drives[i];
+        struct device_medium facts;
+        if (kind == DEVICE_DRIVE_NONE)
+            continue;
+        medium_describe(m->medium[i], &facts);
+        drives[count++] = (struct machine_drive){
+            .name = names[i],
+            .changeable = kind != DEVICE_DRIVE_DISK,
+            .read_only = facts.read_only,
+            .file = m->medium[i] ? g_strdup(medium_path(m->medium[i])) : NULL,
+        };
+    }
+    pthread_mutex_unlock(&m->lock);
+    return count;
+}
+
+static gboolean find(const struct machine *m, const char *name, enum pc_drive *drive, GError **error)
+{
+    for (unsigned i = 0; i < PC_DRIVES; i++) {
+        *drive = (enum pc_drive)i;
+        if (!strcmp(names[i], name) && m->config.drives[i] != DEVICE_DRIVE_NONE)
+            return TRUE;
+    }
+    return fail_with(error, FRONTEND_ERROR_USAGE, "there is no drive '%s'", name);
+}
+
+gboolean machine_insert(struct machine *m, const char *name, const char *file, bool read_only, bool force,
+                        GError **error)
+{
+    enum pc_drive drive;
+    char *image = g_strconcat(file, read_only ? ",ro" : "", NULL);
+    machine_hold(m);
+    gboolean ok = find(m, name, &drive, error) && drives_insert(m, drive, image, force, error);
+    machine_let_go(m);
+    g_free(image);
+    return ok;
+}
+
+gboolean machine_eject(struct machine *m, const char *name, bool force, GError **error)
+{
+    enum pc_drive drive;
+    machine_hold(m);
+    gboolean ok = find(m, name, &drive, error) && drives_eject(m, drive, force, error);
+    machine_let_go(m);
+    return ok;
+}
