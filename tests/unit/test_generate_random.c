@@ -23,7 +23,7 @@
 
 enum {
     COUNT = 20000,
-    HOST_INSN_MAX = 96, /* what stretch.c reckons with ... */
+    HOST_INSN_MAX = 128, /* what stretch.c reckons with ... */
     SEGMENTED_HOST_MAX = 160,
 };
 

@@ -11,7 +11,7 @@
 
 enum {
     NEAR = 256,               /* bytes from the end of a line to the next one, at most */
-    INSN_HOST_MAX = 96,       /* host bytes of one instruction, at most ... */
+    INSN_HOST_MAX = 128,      /* host bytes of one instruction, at most ... */
     SEGMENTED_HOST_MAX = 160, /* ... and of segmented code */
     STUB_MAX = 10,            /* of a stub, at most */
     EXITS_MARGIN = 3,         /* of the next instruction, and of what ends the line behind it */
