@@ -15,4 +15,5 @@ target_link_libraries(shadow-rig PRIVATE d86-warnings)
 d86_unit_test(test_shadow SOURCES unit/test_shadow.c unit/shadow_space.c LIBRARIES shadow-rig)
 d86_unit_test(test_shadow_random SOURCES unit/test_shadow_random.c unit/shadow_space.c LIBRARIES shadow-rig
               TIMEOUT 120)
-d86_unit_test(test_system_space SOURCES unit/test_system_space.c LIBRARIES shadow-rig)
+d86_unit_test(test_system_space SOURCES unit/test_system_space.c LIBRARIES shadow-rig
+              TIMEOUT 200)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "news.h"
 #include "shadow_rig.h"
 #include "system_space.h"
 
@@ -518,10 +519,133 @@ START_TEST(another_memory_map_makes_all_windows_doubtful)
 }
 END_TEST
 
+/* ---- Random guests --------------------------------------------------------------------------------------
+ */
+
+enum { STEPS = 5000, TABLES_SIZE = RIG_TABLES_END - RIG_ROOT, OTHER_ROOT = RIG_PAE };
+
+static uint64_t random_state;
+
+/* Xorshift. */
+static uint32_t below(uint32_t limit)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return (uint32_t)(random_state >> 32) % limit;
+}
+
+static guest_la random_la(void)
+{
+    static const guest_la around[] = {
+        0x100000, 0x3f8000, 0x400000, LARGE_LA, LARGE_LA + 0x3f0000, 0xffc00000
+    };
+    return around[below(6)] + (below(16) << 12);
+}
+
+static uint32_t random_entry(uint32_t frame)
+{
+    static const uint32_t rights[] = { KERNEL, KERNEL, KERNEL | U, KERNEL | X86_PTE_G, P | W | A,
+                                       P | A,  P,      P | A | D,  P | U | A | D,      0 };
+    return frame << 12 | rights[below(10)];
+}
+
+static void edit(void)
+{
+    guest_la la = random_la();
+    if (la >= LARGE_LA || below(8) == 0) {
+        uint32_t large = random_entry(below(4) << 10) | PS, table = RIG_TABLES + (la >> 22 & 1) * 4096;
+        uint32_t entry = la >= LARGE_LA || below(4) == 0 ? large : table | P | W | U | A;
+        ((uint32_t *)(v->map.ram + (below(2) ? RIG_ROOT : OTHER_ROOT)))[la >> 22] = entry;
+    } else {
+        rig_set_32(la, random_entry(below(4) ? la >> 12 : 0x200 + below(64)));
+    }
+}
+
+static bool can_be_written(const struct walk *w, uint64_t frame)
+{
+    return w->writable && w->dirty && !frame_has_code(v, frame);
+}
+
+/* A fault is answered as the walk of a supervisor's access says, which also says what becomes of A and D. */
+static void fault(void)
+{
+    static uint8_t before[TABLES_SIZE], walked[TABLES_SIZE];
+    guest_la la = random_la();
+    unsigned access = below(2) ? ACCESS_WRITE : 0;
+    struct walk w;
+    memcpy(before, v->map.ram + RIG_ROOT, TABLES_SIZE);
+    bool allowed = paging_walk(v, la, access, &w);
+    memcpy(walked, v->map.ram + RIG_ROOT, TABLES_SIZE);
+    memcpy(v->map.ram + RIG_ROOT, before, TABLES_SIZE);
+    uint64_t frame = allowed ? w.pa >> 12 : 0;
+    const struct shadow_page *p = &v->shadow_system->page[la >> 12];
+    rig.yield = false;
+    bool writable = allowed && can_be_written(&w, frame);
+    bool there = p->frame_plus_one == frame + 1 && (p->writable || !writable);
+    bool expected = allowed && !(access && frame_has_code(v, frame)) && !(allowed && there);
+    enum shadow_answer answer = shadow_fault(v, v->shadow_system, la | below(4096), access);
+    ck_assert_int_eq(answer, expected ? SHADOW_MAPPED : SHADOW_EMULATE);
+    ck_assert(!memcmp(v->map.ram + RIG_ROOT, walked, TABLES_SIZE));
+    if (expected)
+        expect(la, frame, writable ? BOTH : READ);
+}
+
+static void code_comes_or_goes(void)
+{
+    uint64_t frame = below(2) ? random_la() >> 12 & 0x7ff : 0x200 + below(64);
+    v->code_frame[frame].granules = below(2);
+    for (unsigned i = 0; i < SYSTEM_SPACES && v->code_frame[frame].granules; i++)
+        shadow_protect_frame(v, &spaces->shadow[i], frame);
+}
+
+/* True: the window in use is as the tables are. */
+static bool step(bool synced)
+{
+    uint32_t what = below(100);
+    if (what < 50) {
+        fault();
+    } else if (what < 70) {
+        edit();
+        return false;
+    } else if (what < 80) {
+        code_comes_or_goes();
+    } else if (what < 85) {
+        shadow_region_changed(v->shadow_system, random_la());
+        shadow_sync(v, v->shadow_system);
+    } else {
+        if (what < 90)
+            v->cr0 ^= X86_CR0_WP;
+        else if (what < 94)
+            v->cr3 = v->cr3 == RIG_ROOT ? OTHER_ROOT : RIG_ROOT;
+        system_space_choose(v);
+        sync();
+        return true;
+    }
+    return synced;
+}
+
+START_TEST(survives_a_random_kernel)
+{
+    random_state = 0x9e3779b97f4a7c15ull * (uint64_t)(_i + 1);
+    memcpy(v->map.ram + OTHER_ROOT, v->map.ram + RIG_ROOT, 4096);
+    bool synced = true;
+    for (unsigned n = 0; n < STEPS; n++) {
+        synced = step(synced);
+        if (synced && n % 64 == 0)
+            audit();
+    }
+    ck_assert_uint_gt(v->counts.system_fills, STEPS / 100);
+    ck_assert_uint_gt(v->counts.shadow_drops, STEPS / 100);
+    ck_assert_uint_gt(v->counts.shadow_upgrades, STEPS / 1000);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("system_space");
     TCase *tc = tcase_create("system_space");
+    tcase_set_timeout(tc, 50);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_page_without_u_is_the_supervisors_alone);
     tcase_add_test(tc, cr0_wp_decides_about_a_read_only_page);
@@ -543,6 +667,7 @@ int main(void)
     tcase_add_test(tc, what_changed_meanwhile_is_seen_on_return);
     tcase_add_test(tc, a_frame_is_protected_in_every_window);
     tcase_add_test(tc, another_memory_map_makes_all_windows_doubtful);
+    tcase_add_loop_test(tc, survives_a_random_kernel, 0, 4);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
