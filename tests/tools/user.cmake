@@ -33,6 +33,12 @@ d86_user_test(user_686_sbe_sparse vmlinuz-686 sbe --no-shell --large --only spar
     --expect-counter shadow_evictions)
 d86_user_test_properties(user_686_sbe_sparse long)
 
+# For an hour or so, with checks.
+d86_user_test(user_686_pae_sbe_soak vmlinuz-686-pae sbe --no-shell --large --only soaklong --timeout 7200
+    --program-arg=--audit=20000 --expect-counter translation_audits)
+d86_user_test_properties(user_686_pae_sbe_soak long)
+set_tests_properties(user_686_pae_sbe_soak PROPERTIES TIMEOUT 7300)
+
 # The engine checks its mappings while it runs.
 d86_user_test(user_686_pae_sbe_audit vmlinuz-686-pae sbe --no-shell --short --timeout 120 --program-arg=--audit=500
     --expect-counter shadow_audits)

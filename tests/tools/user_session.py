@@ -29,8 +29,9 @@ from make_initramfs import NewcArchive
 PROMPT = r"duplex86:/root# "
 SKIPPED = 77  # tests/tools/user.cmake tells ctest
 PROGRAMS = ("selfread", "jit", "middle", "faults", "storm", "threads", "processes", "fpstate", "segments",
-            "hostile", "cpuidtest", "places", "doors")
-LARGE_PROGRAMS = ("sparse", "codepages")  # these need memory, and are only run by name
+            "hostile", "cpuidtest", "places", "doors",
+            "soak")
+LARGE_PROGRAMS = ("sparse", "codepages", "soaklong")  # these need memory or time, and are only run by name
 MAPPINGS_MAX = 65530  # Linux, vm.max_map_count
 
 
