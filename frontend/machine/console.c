@@ -80,11 +80,12 @@ void machine_reset(struct machine *m)
     machine_let_go(m);
 }
 
-/* There is none without ACPI. */
 bool machine_power_button(struct machine *m)
 {
-    (void)m;
-    return false;
+    pthread_mutex_lock(&m->lock);
+    bool noticed = pc_power_button(m->pc);
+    pthread_mutex_unlock(&m->lock);
+    return noticed;
 }
 
 /* ---- Keyboard and mouse ---- */

@@ -263,14 +263,6 @@ void machine_stop(struct machine *m, int status)
     pthread_mutex_unlock(&m->lock);
 }
 
-bool machine_power_button(struct machine *m)
-{
-    pthread_mutex_lock(&m->lock);
-    bool noticed = pc_power_button(m->pc);
-    pthread_mutex_unlock(&m->lock);
-    return noticed;
-}
-
 void machine_free(struct machine *m)
 {
     if (!m)

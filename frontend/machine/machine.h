@@ -34,9 +34,6 @@ gboolean machine_screen(struct machine *machine, struct display_source *source);
 /* End the run. */
 void machine_stop(struct machine *machine, int status);
 
-/* Press the power button; from the main loop's thread. False: the guest takes no notice of it. */
-bool machine_power_button(struct machine *machine);
-
 void machine_free(struct machine *machine);
 
 /* ---- News ---- */
