@@ -3,7 +3,8 @@
 if(NOT D86_SANITIZE)
     find_package(Threads REQUIRED)
     d86_unit_test(test_sbe SOURCES unit/test_sbe.c LIBRARIES d86-library SEES d86-executor-engine)
-    d86_unit_test(test_sbe_kick SOURCES unit/test_sbe_kick.c LIBRARIES d86-library Threads::Threads)
+    d86_unit_test(test_sbe_kick SOURCES unit/test_sbe_kick.c LIBRARIES d86-library Threads::Threads
+                  TIMEOUT 240)
     d86_unit_test(test_kernel_random SOURCES unit/test_kernel_random.c unit/random_machines.c unit/kernel_gen.c
                   LIBRARIES d86-library Threads::Threads TIMEOUT 120)
     set_tests_properties(test_kernel_random PROPERTIES SKIP_RETURN_CODE 77)

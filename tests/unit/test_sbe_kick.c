@@ -213,7 +213,7 @@ END_TEST
 /* ---- More kicks than can be taken ------------------------------------------------------------------------
  */
 
-enum { STORMERS = 3, STORM_SIGNALS = 20000 };
+enum { STORMERS = 2, STORM_SIGNALS = 2000 };
 
 static atomic_bool over;
 
