@@ -56,9 +56,10 @@ def choose_cd(machine, timeout):
 
 
 def command_of(program, kind, image):
+    program = [program, "--serial", "stdio"]
     if kind == "cd":
-        return [program, image]
-    disk = [program, "--disk", image + ",snapshot"]
+        return program + [image]
+    disk = program + ["--disk", image + ",snapshot"]
     return disk + (["--cdrom", image, "--boot", "order=c,menu=on"] if kind == "menu" else [])
 
 

@@ -272,12 +272,12 @@ def bad_rows(files):
         ([*k, "--display", "mirror"], "--display 'mirror' is unknown"),
         ([*k, "--display", "terminal"], "the machine isa has no display adapter: give --machine pc for --display"),
         ([*k, "--screendump", "x.png"], "give --machine pc for --screendump"),
-        ([*k, "--machine", "pc", "--display", "terminal"], "--display terminal needs a terminal"),
+        ([*k, "--engine", "interp", "--machine", "pc", "--display", "terminal"], "--display terminal needs a terminal"),
         ([*k, "--machine", "pc", "--display", "terminal", "--serial", "stdio"], "--serial stdio both want the terminal"),
         ([*k, "--machine", "pc", "--display", "terminal", "--debugcon", "stdio"], "--debugcon stdio both want"),
-        ([*k, "--machine", "pc", "--exit-port", "0xf4", "--screendump", "/nonexistent/x.png"],
+        ([*k, "--engine", "interp", "--machine", "pc", "--exit-port", "0xf4", "--screendump", "/nonexistent/x.png"],
          "cannot write the picture '/nonexistent/x.png'"),
-        ([*k, "--machine", "pc", "--exit-port", "0xf4", "--screendump", files.path("x.txt")], "shows no text"),
+        ([*k, "--engine", "interp", "--machine", "pc", "--exit-port", "0xf4", "--screendump", files.path("x.txt")], "shows no text"),
     ]
 
 
