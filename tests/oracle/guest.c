@@ -72,16 +72,22 @@ struct guest {
     struct machine machine[2]; /* [1]: PAE */
 };
 
-/* The watchdog: a tick that finds the same case as the last one kicks the processor. */
+/*
+ * The watchdog: so many ticks, of a second each, that find the same case kick the processor. A case takes
+ * microseconds, a stepped one with a long REP a tenth of a second; the rest is for the scheduler.
+ */
+enum { HANG_TICKS = 30 };
+
 static struct d86_vcpu *volatile running;
 static volatile uint32_t serial;
 
 static void tick(int sig)
 {
-    static uint32_t seen;
+    static uint32_t seen, ticks;
 
     (void)sig;
-    if (running && seen == serial)
+    ticks = running && seen == serial ? ticks + 1 : 0;
+    if (ticks >= HANG_TICKS)
         d86_vcpu_kick(running);
     seen = serial;
 }

@@ -50,6 +50,15 @@ PAGING = (b"\xc7\x05" + struct.pack("<II", 0x9000, 0x83) + b"\xc7\x05" + struct.
           + COUNT)
 
 
+def listens(path):
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(path)
+            return True
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+
+
 class Machine:
     """A running machine with a control socket."""
 
@@ -62,7 +71,7 @@ class Machine:
                                          "unix:" + self.path, *options],
                                         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         deadline = time.monotonic() + TIMEOUT
-        while not os.path.exists(self.path):
+        while not listens(self.path):  # that the file is there says less
             assert self.process.poll() is None, self.process.stderr.read()
             assert time.monotonic() < deadline, "the socket never came"
             time.sleep(0.01)
