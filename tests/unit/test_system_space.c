@@ -469,6 +469,33 @@ START_TEST(the_one_used_longest_ago_gives_way)
 }
 END_TEST
 
+/* The tables are as they were: the rights of who looks are not. */
+START_TEST(who_takes_a_window_over_sees_by_their_own_rights)
+{
+    for (unsigned i = 0; i < SYSTEM_SPACES; i++) {
+        choose(directory(i));
+        touch(LA, 0);
+        sync();
+    }
+    v->cpl = 3;
+    struct shadow *taken = choose(directory(0));
+    ck_assert(taken->user);
+    shadow_sync(v, taken);
+    audit();
+    expect_unmapped(LA);
+    expect_emulated(LA, 0);
+
+    /* The other way round nothing is too much, and what was not there is found again. */
+    v->cpl = 0;
+    for (unsigned i = 1; i < SYSTEM_SPACES + 1; i++) {
+        choose(directory(i % SYSTEM_SPACES));
+        sync();
+    }
+    ck_assert(!taken->user);
+    touch(LA, 0);
+}
+END_TEST
+
 START_TEST(what_changed_meanwhile_is_seen_on_return)
 {
     choose(RIG_ROOT);
@@ -567,7 +594,7 @@ static bool can_be_written(const struct walk *w, uint64_t frame)
     return w->writable && w->dirty && !frame_has_code(v, frame);
 }
 
-/* A fault is answered as the walk of a supervisor's access says, which also says what becomes of A and D. */
+/* A fault is answered as the walk of such an access says, which also says what becomes of A and D. */
 static void fault(void)
 {
     static uint8_t before[TABLES_SIZE], walked[TABLES_SIZE];
@@ -575,7 +602,7 @@ static void fault(void)
     unsigned access = below(2) ? ACCESS_WRITE : 0;
     struct walk w;
     memcpy(before, v->map.ram + RIG_ROOT, TABLES_SIZE);
-    bool allowed = paging_walk(v, la, access, &w);
+    bool allowed = paging_walk(v, la, access | (v->cpl == 3 ? ACCESS_USER : 0), &w);
     memcpy(walked, v->map.ram + RIG_ROOT, TABLES_SIZE);
     memcpy(v->map.ram + RIG_ROOT, before, TABLES_SIZE);
     uint64_t frame = allowed ? w.pa >> 12 : 0;
@@ -614,10 +641,14 @@ static bool step(bool synced)
         shadow_region_changed(v->shadow_system, random_la());
         shadow_sync(v, v->shadow_system);
     } else {
-        if (what < 90)
+        if (what < 88)
             v->cr0 ^= X86_CR0_WP;
-        else if (what < 94)
+        else if (what < 91)
             v->cr3 = v->cr3 == RIG_ROOT ? OTHER_ROOT : RIG_ROOT;
+        else if (what < 94)
+            v->cr3 = directory(below(6));
+        else if (what < 97)
+            v->cpl ^= 3;
         system_space_choose(v);
         sync();
         return true;
@@ -664,6 +695,7 @@ int main(void)
     tcase_add_test(tc, an_address_space_finds_its_window_again);
     tcase_add_test(tc, no_paging_has_a_window_of_its_own);
     tcase_add_test(tc, the_one_used_longest_ago_gives_way);
+    tcase_add_test(tc, who_takes_a_window_over_sees_by_their_own_rights);
     tcase_add_test(tc, what_changed_meanwhile_is_seen_on_return);
     tcase_add_test(tc, a_frame_is_protected_in_every_window);
     tcase_add_test(tc, another_memory_map_makes_all_windows_doubtful);

@@ -38,6 +38,16 @@ static unsigned find(const struct system_spaces *s, uint64_t key)
     return oldest;
 }
 
+/* Tables that are as they were do not make a page right for somebody else: none is taken to be. */
+static void set_rights(struct shadow *s, bool user)
+{
+    if (s->user == user)
+        return;
+    s->user = user;
+    s->stale = true;
+    paging_seen_forget_all(&s->seen);
+}
+
 void system_space_choose(struct vcpu *v)
 {
     struct system_spaces *s = v->spaces;
@@ -50,7 +60,7 @@ void system_space_choose(struct vcpu *v)
     if (s->owner[i].key != key && s->owner[i].key)
         v->counts.system_evictions++;
     s->owner[i].key = key;
-    chosen->user = key & USER;
+    set_rights(chosen, key & USER);
     if (chosen == v->shadow_system)
         return;
     v->counts.system_moves++;
