@@ -577,6 +577,27 @@ START_TEST(a_page_fetched_by_an_old_translation_goes_with_the_flush)
 }
 END_TEST
 
+/* A page that is made in another space, by tables that changed, says nothing of those made before. */
+START_TEST(a_page_of_another_space_does_not_hide_that_one_moved)
+{
+    PUT(LA, 0x40, 0xc3);
+    found(LA);
+    flush_all();
+    *pte(0) = (CODE + 9) << 12 | KERNEL | X86_PTE_A;
+    forget_fetches();
+    guest_la base = enter_space(2);
+    ck_assert_uint_gt(find(LA - base), TRANSLATION_INTERPRET);
+    ck_assert_uint_eq(translation_page_at(t, LA)->frame, CODE + 9);
+    flush_all();
+    audit();
+    (void)enter_space(0);
+    ck_assert_ptr_null(translation_page_at(t, LA));
+    found(LA);
+    ck_assert_uint_eq(translation_page_at(t, LA)->frame, CODE + 9);
+    audit();
+}
+END_TEST
+
 START_TEST(nx_takes_a_page_away)
 {
     uint64_t *directory = (uint64_t *)(v->map.ram + (3 << 12)), *table = (uint64_t *)(v->map.ram + (4 << 12));
@@ -810,6 +831,7 @@ int main(int argc, char **argv)
     tcase_add_loop_test(tc, a_page_stays_while_it_leads_there, 0, sizeof(table_rows) / sizeof(table_rows[0]));
     tcase_add_test(tc, another_region_is_not_looked_at);
     tcase_add_test(tc, a_page_fetched_by_an_old_translation_goes_with_the_flush);
+    tcase_add_test(tc, a_page_of_another_space_does_not_hide_that_one_moved);
     tcase_add_test(tc, nx_takes_a_page_away);
     tcase_add_test(tc, the_same_bytes_are_kept_in_each_space);
     tcase_add_test(tc, nothing_is_found_beyond_a_segment);

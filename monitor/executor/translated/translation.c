@@ -96,6 +96,23 @@ static bool still_leads(const struct vcpu *v, const struct translation_page *p, 
            paging_span_executable(span, p->address);
 }
 
+/*
+ * A page was made as the tables are now. That is noted if others of its address, made in other spaces, lead
+ * there as well; one that does not has yet to be found out.
+ */
+static void note_tables(struct vcpu *v, uint32_t address)
+{
+    struct translation *t = v->translation;
+    struct paging_span span = { .first = 1, .last = 0 };
+    bool all = true;
+    for (uint32_t i = t->page_at[address >> 12]; i && all; i = t->page[i - 1].next_of_address)
+        all = still_leads(v, &t->page[i - 1], &span);
+    if (all)
+        paging_seen_note_pages(v, &t->seen, address >> 12, 1);
+    else
+        paging_seen_forget(&t->seen, address >> 12);
+}
+
 static struct translation_page *make_page(struct vcpu *v, uint32_t address, uint64_t frame)
 {
     struct translation *t = v->translation;
@@ -115,11 +132,7 @@ static struct translation_page *make_page(struct vcpu *v, uint32_t address, uint
     t->some_pages[address >> 28] |= 1ull << (address >> 22 & 63);
     t->page_at[address >> 12] = number + 1;
     t->has_page[address >> 18] |= 1ull << (address >> 12 & 63);
-    struct paging_span span = { .first = 1, .last = 0 };
-    if (still_leads(v, p, &span))
-        paging_seen_note_pages(v, &t->seen, address >> 12, 1);
-    else
-        paging_seen_forget(&t->seen, address >> 12);
+    note_tables(v, address);
     v->counts.translated_pages++;
     return p;
 }
@@ -154,7 +167,7 @@ static void drop_stretch(struct vcpu *v, uint32_t number)
     v->counts.translation_drops++;
 }
 
-/* Take the page out of a list of its kind; `link` is where its number stands, `next` the list's member. */
+/* With its stretches, and those that end in it. */
 static void drop_page(struct vcpu *v, struct translation_page *p)
 {
     struct translation *t = v->translation;
