@@ -29,7 +29,7 @@ static const char DESCRIPTION[] =
     "  unix:PATH   listen on a Unix socket; one client at a time, which may come back\n"
     "  none        nothing there\n"
     "The first --serial is COM1, the second COM2, up to COM4. Without --serial, COM1 is\n"
-    "stdio. --debugcon takes stdio, file:FILE and none.\n"
+    "stdio, or nothing if the screen is shown. --debugcon takes stdio, file:FILE and none.\n"
     "\n"
     "Keys in a window:\n"
     "  Ctrl+Alt+G  grab or release mouse and keyboard; a click grabs them, too\n"

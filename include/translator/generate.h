@@ -51,10 +51,15 @@ enum {
 /*
  * Displacements from R15. fs_base: a dword, the linear base of FS. The others are pointers to code, which
  * translated code reaches by CALL or JMP through them:
- *   exit_direct   CALL. The return address says which exit it is, and so where to go on (gen_exit.after,
- * .target); it does not belong to the guest's calls exit_indirect JMP, with R8D the linear address to go on
- * at call_out      CALL, with R8D the number that was put at gen_call_out.number. Returns with the guest's
+ *
+ *   exit_direct   CALL. The return address says which exit it is, and so where to go on: gen_exit.after and
+ *                 .target. It does not belong to the guest's calls
+ *
+ *   exit_indirect JMP, with R8D the EIP to go on at
+ *
+ *   call_out      CALL, with R8D the number that was put at gen_call_out.number. Returns with the guest's
  *                 registers as the instruction left them, if execution goes on behind it; else not at all
+ *
  * The guest's state is in the registers at all of them.
  */
 struct gen_layout {
