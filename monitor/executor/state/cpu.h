@@ -275,7 +275,7 @@ struct translated {
     uint64_t nothing;  /* fs_window for an FS by which not all can be accessed */
     uint64_t load_segment[X86_SREG_COUNT], pop_segment[X86_SREG_COUNT]; /* struct gen_layout */
     /*
-     * For segmented code, by translated_segments.c: where segments are in the window, and pointers by which
+     * For segmented code, by translated_segmented.c: where segments are in the window, and pointers by which
      * their limits are checked (struct gen_layout). space_key: what to add to an EIP to find it in the table
      * of indirect branches; code_base: of CS. Both are 0 for flat code.
      */

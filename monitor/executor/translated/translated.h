@@ -30,12 +30,12 @@ int translated_init(struct vcpu *v);
 /* ---- for translation.c ------------------------------------------------------------------------------- */
 
 struct gen_layout translated_layout(bool segmented);
-/* translated_segments.c: the space of the code at CS:EIP is the present one, and what it needs is right. */
-void translated_prepare_segments(struct vcpu *v);
+/* translated_segmented.c: the space of the code at CS:EIP is the present one, and what it needs is right. */
+void translated_segmented_prepare(struct vcpu *v);
 /* ... may code there be translated as segmented code? */
-bool translated_segments_possible(const struct vcpu *v);
+bool translated_segmented_possible(const struct vcpu *v);
 /* ... before the executor confines itself. 0 or -errno. */
-int translated_segments_init(void);
+int translated_segmented_init(void);
 /* Where an entry without a target leads: translated_entry.S. */
 uint64_t translated_no_target(void);
 /* Prepare a site for the instruction at EIP in the present space, whose page has `size` more bytes there. */

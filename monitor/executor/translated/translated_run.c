@@ -132,7 +132,7 @@ int translated_init(struct vcpu *v)
     t->nothing = NOTHING_BASE;
     translated_segment_init(v);
     t->stack = t->stack_floor = translated_stack_init(address_of(translated_underflow));
-    if (!t->stack || translated_segments_init() < 0)
+    if (!t->stack || translated_segmented_init() < 0)
         return -1;
     translated_signal_init(v);
     translation_forget_targets(v->translation);
@@ -151,7 +151,7 @@ bool translated_possible(const struct vcpu *v)
 {
     if (v->eflags & X86_DF)
         return false;
-    return is_flat(v) || translated_segments_possible(v);
+    return is_flat(v) || translated_segmented_possible(v);
 }
 
 /* May code access memory by FS, whatever the offset? Otherwise it is to fault. */
@@ -166,7 +166,7 @@ static void prepare(struct vcpu *v)
 {
     v->translated.attention = exec_would_interrupt(v);
     if (!is_flat(v)) {
-        translated_prepare_segments(v);
+        translated_segmented_prepare(v);
         return;
     }
     translated_segment_prepare(v);

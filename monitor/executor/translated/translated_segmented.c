@@ -21,7 +21,7 @@
 #define TABLE     (NOTHING_BASE + (UINT64_C(2) << 32))
 #define TABLE_END (TABLE + GEN_LIMIT_MAX)
 
-int translated_segments_init(void)
+int translated_segmented_init(void)
 {
     long at = host_call(__NR_mmap, (long)TABLE, GEN_LIMIT_MAX, PROT_READ,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
@@ -87,7 +87,7 @@ static bool is_for_user(const struct vcpu *v)
     return v->cpl == 3 && !(v->mode & MODE_CODE32) && !aligned;
 }
 
-bool translated_segments_possible(const struct vcpu *v)
+bool translated_segmented_possible(const struct vcpu *v)
 {
     if (v->cpl != 0 && !is_for_user(v))
         return false;
@@ -134,7 +134,7 @@ static void prepare_limits(struct translated *t, const struct segment *s, unsign
     t->limit_write[i] = known && s->readable && s->writable ? limit_pointer(s->max) : NOTHING_BASE;
 }
 
-void translated_prepare_segments(struct vcpu *v)
+void translated_segmented_prepare(struct vcpu *v)
 {
     struct translated *t = &v->translated;
     struct translation_space space;
