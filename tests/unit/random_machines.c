@@ -110,7 +110,11 @@ static const char *run(struct machine *m)
     return "too many exits";
 }
 
-/* Kicks the machine that is to be kicked at random moments, and others when it is too late. */
+/*
+ * Kicks the machine that is to be kicked at random moments, and others when it is too late. The moments are
+ * some hundred nanoseconds to some hundred microseconds apart: with nothing but the former a run is over
+ * before it has begun, and how long a program takes is a matter of luck.
+ */
 static void *kick(void *data)
 {
     uint32_t state = 1;
@@ -118,7 +122,7 @@ static void *kick(void *data)
     while (!ended) {
         struct machine *m = watched;
         state = state * 1664525 + 1013904223;
-        for (uint32_t i = 0; i < state >> 24; i++)
+        for (uint32_t i = 0; i < state >> 24 << (state >> 21 & 7); i++)
             __asm__ volatile("pause");
         if (m && (m->kicked || now_ms() > too_late))
             d86_vcpu_kick(m->cpu);
