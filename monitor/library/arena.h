@@ -102,7 +102,8 @@ struct handover {
     uint64_t look;           /* how long to look at the turn before sleeping */
     uint64_t window;         /* when the present window began */
     uint32_t exits, in_vain; /* in it: runs, and looks without success */
-    uint32_t wait_ms;        /* how long the last failure kept us from trying again */
+    uint64_t since;          /* when they were set apart */
+    uint32_t wait_ms;        /* how long the last stay apart keeps us from another; 0: it was long enough */
     uint64_t not_before;
 };
 

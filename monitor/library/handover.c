@@ -17,8 +17,9 @@
 
 /*
  * Exits are counted in windows. With many in one, half the time goes into switches at least; with few of them
- * there is not enough to save, and what the other CPU does meanwhile is to look. Who looked in vain too often
- * is kept from its CPU by somebody: then the next try has to wait, each time longer.
+ * there is not enough to save, and what the other CPU does meanwhile is to look. Few they are, too, or
+ * looking is in vain too often, if somebody else wants the CPU: then each hand-over waits for the scheduler.
+ * So a stay that was short was not worth it, whatever ended it, and the next has to wait, each time longer.
  */
 enum {
     WINDOW_US = 1000,
@@ -26,6 +27,7 @@ enum {
     FEW = 24,
     LOOK_US = 20,
     IN_VAIN_MAX = 8, /* in a window */
+    SHORT_US = 100000,
     WAIT_MIN_MS = 20,
     WAIT_MAX_MS = 2000,
 };
@@ -46,11 +48,15 @@ static void set_apart(struct d86_vm *vm, bool apart)
     vm->arena->channel.look = h->look;
 }
 
-static void give_up(struct d86_vm *vm, uint64_t now)
+static uint32_t next_wait_ms(uint32_t last)
+{
+    return last < WAIT_MIN_MS ? WAIT_MIN_MS : last >= WAIT_MAX_MS / 2 ? WAIT_MAX_MS : last * 2;
+}
+
+static void end_stay(struct d86_vm *vm, uint64_t now)
 {
     struct handover *h = &vm->handover;
-    uint32_t wait = h->wait_ms * 2;
-    h->wait_ms = wait < WAIT_MIN_MS ? WAIT_MIN_MS : wait > WAIT_MAX_MS ? WAIT_MAX_MS : wait;
+    h->wait_ms = now - h->since < us_to_ticks(SHORT_US) ? next_wait_ms(h->wait_ms) : 0;
     h->not_before = now + us_to_ticks(h->wait_ms * UINT64_C(1000));
     set_apart(vm, false);
 }
@@ -61,14 +67,12 @@ static void judge(struct d86_vm *vm, uint64_t now)
     struct handover *h = &vm->handover;
     uint64_t windows = (now - h->window) / us_to_ticks(WINDOW_US);
     uint64_t exits = h->exits / windows;
-    if (h->apart && h->in_vain > IN_VAIN_MAX)
-        give_up(vm, now);
-    else if (h->apart && exits < FEW)
-        set_apart(vm, false);
-    else if (!h->apart && exits >= MANY && now >= h->not_before)
+    if (h->apart && (exits < FEW || h->in_vain > IN_VAIN_MAX)) {
+        end_stay(vm, now);
+    } else if (!h->apart && exits >= MANY && now >= h->not_before) {
+        h->since = now;
         set_apart(vm, true);
-    else if (h->apart)
-        h->wait_ms /= 2;
+    }
     h->window = now;
     h->exits = h->in_vain = 0;
 }
