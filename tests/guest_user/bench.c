@@ -7,9 +7,10 @@
  * be held against another clock. tests/tools/native_bench.py does that, and runs this same file on the host
  * and in guests. With "h" behind MS the large blocks of memory are of huge pages if the kernel has some.
  */
-#include "user.h"
+#include "bench.h"
 
-/* GCC's own vectors: its <emmintrin.h> includes a header of libc, and there is none for i386 on most hosts. */
+/* GCC's own vectors: its <emmintrin.h> includes a header of libc, and there is none for i386 on most hosts.
+ */
 typedef double double2 __attribute__((vector_size(16)));
 typedef int32_t int4 __attribute__((vector_size(16)));
 
@@ -361,95 +362,6 @@ static uint32_t jit_run(uint32_t count)
     return sum;
 }
 
-/* ---- The kernel ---- */
-
-static uint32_t syscall_interrupt(uint32_t count)
-{
-    uint32_t sum = 0;
-    while (count--)
-        sum += (uint32_t)linux_call(NR_GETPPID);
-    return sum;
-}
-
-static uint32_t syscall_vdso(uint32_t count)
-{
-    uint32_t sum = 0;
-    while (count--)
-        sum += (uint32_t)linux_call_vdso(NR_GETPPID);
-    return sum;
-}
-
-/* Map 64 pages, touch each for the first time, unmap. */
-static uint32_t page_faults(uint32_t count)
-{
-    while (count--) {
-        uint8_t *pages = map_memory(NULL, 64 * PAGE, PROT_RW);
-        linux_call(NR_MADVISE, pages, 64 * PAGE, 15);
-        for (unsigned i = 0; i < 64; i++)
-            pages[i * PAGE] = 1;
-        linux_call(NR_MUNMAP, pages, 64 * PAGE);
-    }
-    return 0;
-}
-
-static int echo(void *argument)
-{
-    const int *ends = argument;
-    uint8_t byte;
-    linux_call(NR_CLOSE, ends[1]); /* so that the end of the parent is the end of the file */
-    linux_call(NR_CLOSE, ends[2]);
-    while (linux_call(NR_READ, ends[0], &byte, 1) == 1 && byte)
-        linux_call(NR_WRITE, ends[3], &byte, 1);
-    return 0;
-}
-
-static uint32_t ping_pong(uint32_t count)
-{
-    static int ends[4];
-    static bool started;
-    uint8_t byte = 1;
-    if (!started) {
-        started = true;
-        linux_call(NR_PIPE, ends);
-        linux_call(NR_PIPE, ends + 2);
-        start_child(echo, ends);
-    }
-    while (count--) {
-        linux_call(NR_WRITE, ends[1], &byte, 1);
-        linux_call(NR_READ, ends[2], &byte, 1);
-    }
-    return byte;
-}
-
-static int nothing(void *argument)
-{
-    (void)argument;
-    return 0;
-}
-
-static uint32_t forks(uint32_t count)
-{
-    uint32_t wrong = 0;
-    while (count--)
-        wrong += (uint32_t)wait_child(start_child(nothing, NULL));
-    return wrong;
-}
-
-static void on_signal(int sig, struct signal_info *info, struct signal_context *c)
-{
-    (void)sig;
-    (void)info;
-    c->eip += 2;
-}
-
-static uint32_t faults(uint32_t count)
-{
-    set_handler(SIG_ILL, on_signal, SA_THIS_STACK);
-    while (count--)
-        __asm__ volatile("ud2");
-    return 0;
-}
-
 static const struct test tests[] = {
     { "sha256", "MB/s", sha256, 16384, false },
     { "bytecode", "Mop/s", byte_code, 1050, false },
@@ -465,12 +377,19 @@ static const struct test tests[] = {
     { "chase-16M", "ns", chase, 100, true, true },
     { "jit-run", "ns", jit_run, 100, true },
     { "jit-write-run", "ns", jit, 1, true },
-    { "getppid-int80", "ns", syscall_interrupt, 1, true },
-    { "getppid-vdso", "ns", syscall_vdso, 1, true },
-    { "ud2-signal", "ns", faults, 1, true },
-    { "page-fault", "ns", page_faults, 64, true },
-    { "pipe-ping-pong", "ns", ping_pong, 1, true },
-    { "fork-wait", "ns", forks, 1, true },
+    { "getppid-int80", "ns", bench_null_interrupt, 1, true },
+    { "getppid-vdso", "ns", bench_null_vdso, 1, true },
+    { "clock-gettime", "ns", bench_clock, 1, true },
+    { "ud2-signal", "ns", bench_undefined, 1, true },
+    { "signal", "ns", bench_signal, 1, true },
+    { "sigsegv", "ns", bench_segv, 1, true },
+    { "page-fault", "ns", bench_page_faults, 64, true },
+    { "mmap-touch", "ns", bench_map_touch, 1, true },
+    { "copy-on-write", "ns", bench_copy_on_write, 64, true },
+    { "file-512", "ns", bench_file, 1, true },
+    { "pipe-ping-pong", "ns", bench_ping_pong, 1, true },
+    { "fork-wait", "ns", bench_fork, 1, true },
+    { "fork-exec", "ns", bench_exec, 1, true },
 };
 
 static void print_value(const struct test *test, uint64_t nanoseconds, uint64_t operations)
@@ -545,6 +464,8 @@ int program(void)
     char **argument = program_arguments + 1;
     if (argument[0] && same_text(argument[0], "clock"))
         return run_clock();
+    if (argument[0] && same_text(argument[0], BENCH_NOTHING))
+        return 0;
     if (!argument[0] || !argument[1] || !parse_number(argument[1])) {
         print("usage: bench clock | bench MS KHZ name...\n");
         return 2;

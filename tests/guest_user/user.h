@@ -44,6 +44,8 @@ enum linux_number {
     NR_SIGRETURN = 173,
     NR_SIGACTION = 174,
     NR_SIGPROCMASK = 175,
+    NR_PREAD64 = 180,
+    NR_PWRITE64 = 181,
     NR_SIGALTSTACK = 186,
     NR_MMAP2 = 192,
     NR_MUNMAP = 91,

@@ -38,10 +38,12 @@ CLASSES = {
     "FP and SSE2": ("sse2-double", "sse2-integer", "scalar-double", "x87"),
     "memory": ("memcpy-16M", "memcpy-16M-rep", "memcpy-8K", "chase-16M"),
     "JIT": ("jit-run", "jit-write-run"),
-    "with the kernel": ("getppid-int80", "getppid-vdso", "ud2-signal", "page-fault", "pipe-ping-pong", "fork-wait"),
+    "null system calls": ("getppid-int80", "getppid-vdso", "clock-gettime"),
+    "with the kernel": ("pipe-ping-pong", "signal", "ud2-signal", "sigsegv", "fork-wait", "fork-exec", "mmap-touch",
+                        "page-fault", "copy-on-write", "file-512"),
 }
 TESTS = ("sha256", "bytecode", "calls", "sort", *CLASSES["FP and SSE2"], *CLASSES["memory"], *CLASSES["JIT"],
-         *CLASSES["with the kernel"])
+         *CLASSES["null system calls"], *CLASSES["with the kernel"])
 LARGE_MEMORY = ("memcpy-16M", "memcpy-16M-rep", "chase-16M")
 CATCH_UP_S = 0.05  # for a guest that was stopped, to get over it
 SAME_COUNTER = 0.03  # a guest's counter whose rate is that close to the host's is the host's
