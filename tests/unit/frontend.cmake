@@ -16,6 +16,15 @@ add_test(NAME test_cli
     COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/unit/test_cli.py" $<TARGET_FILE:duplex86>)
 set_tests_properties(test_cli PROPERTIES LABELS unit TIMEOUT 300)
 
+set(sanitized no)
+if(D86_SANITIZE)
+    set(sanitized yes)
+endif()
+add_test(NAME test_probe
+    COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/unit/test_probe.py" $<TARGET_FILE:duplex86-probe>
+        $<TARGET_FILE:duplex86> ${sanitized})
+set_tests_properties(test_probe PROPERTIES LABELS unit TIMEOUT 600)
+
 # Pictures; the file is read back with libpng.
 d86_unit_test(test_display SOURCES unit/test_display.c LIBRARIES d86-display PkgConfig::PNG)
 d86_unit_test(test_terminal_display SOURCES unit/test_terminal_display.c LIBRARIES d86-display)
