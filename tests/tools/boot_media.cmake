@@ -29,3 +29,21 @@ foreach(how IN ITEMS cd disk menu)
                  --initrd "${D86_GUESTS}/initramfs.gz" --as ${how})
     d86_boot_test_properties(boot_grub_${how})
 endforeach()
+
+# Debian on a disk (./setup disk), to systemd's logins, and switched off by the power button.
+# d86_debian_test(<name> <labels;...> options...)
+function(d86_debian_test name labels)
+    add_test(NAME ${name}
+             COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/debian_session.py"
+                 --program $<TARGET_FILE:duplex86> --disk "${D86_GUESTS}/debian.img" ${ARGN})
+    d86_boot_test_properties(${name} ${labels})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 1500)
+endfunction()
+
+d86_debian_test(boot_debian "" --engine sbe)
+d86_debian_test(boot_debian_apic long --engine sbe --program-arg=--apic=on
+                "--says=Using IOAPIC for interrupt routing" --reboot --program-arg=--reboot)
+d86_debian_test(boot_debian_reboot long --engine sbe --reboot --program-arg=--reboot
+                "--says=ACPI: Interpreter enabled" "--says=PCI: Using configuration type 1")
+d86_debian_test(boot_debian_interp long --engine interp)
+d86_debian_test(boot_debian_audit long --engine sbe --program-arg=--audit=50000)
