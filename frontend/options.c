@@ -60,7 +60,7 @@ static const char DESCRIPTION[] =
 struct raw_options {
     char *machine, *ram, *kernel, *append, *bios, *debugcon, *control, *engine, *split, *translate, *cpu,
         *exit_port, *rtc, *stats, *audit, *screendump, *display, *translated_memory, *apic, *config;
-    char **initrds, **serial, **trace;
+    char **initrds, **serial, **trace, **net;
     struct raw_media media;
     gboolean reboot, no_reboot, keep_halted, in_process, eager, simulate_keys, version;
 };
@@ -163,7 +163,7 @@ const char *options_machine_name(enum pc_chipset chipset)
 static gboolean take_chipset(struct options *options, const struct raw_options *raw, GError **error)
 {
     bool media = options_media_given(&raw->media);
-    int chipset = raw->bios || media ? PC_CHIPSET_I440FX : PC_CHIPSET_ISA;
+    int chipset = raw->bios || media || options_net_needs_pci(raw->net) ? PC_CHIPSET_I440FX : PC_CHIPSET_ISA;
     if (raw->machine)
         chipset = name_index(raw->machine, machine_names, G_N_ELEMENTS(machine_names));
     if (chipset < 0)
@@ -171,7 +171,7 @@ static gboolean take_chipset(struct options *options, const struct raw_options *
     if (media && chipset == PC_CHIPSET_ISA)
         return fail_usage(error, "disks, CDs and floppies need --machine pc");
     options->chipset = (enum pc_chipset)chipset;
-    return TRUE;
+    return options_net_take(&options->net, raw->net, chipset == PC_CHIPSET_ISA, error);
 }
 
 static bool names_stdio(char **specs)
@@ -502,6 +502,9 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, struct opt
         { "bios", 'b', 0, G_OPTION_ARG_FILENAME, &raw->bios,
           "Start this ROM (2 MiB at most) instead of a kernel (with --machine pc SeaBIOS)", "FILE" },
         OPTIONS_MEDIA_ENTRIES(&raw->media),
+        { "net", 'n', 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->net,
+          "Put in a network adapter: user (NAT); the manual page has the keys (none); repeatable",
+          "KIND[,KEY=VALUE]..." },
         { "apic", 0, 0, G_OPTION_ARG_FILENAME, &raw->apic,
           "With --machine pc: on for a local APIC and an I/O APIC besides the 8259s (off)", "on|off" },
         { "serial", 's', 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->serial,
@@ -583,6 +586,7 @@ static void raw_clear(struct raw_options *raw)
     g_strfreev(raw->initrds);
     g_strfreev(raw->serial);
     g_strfreev(raw->trace);
+    g_strfreev(raw->net);
     raw_media_clear(&raw->media);
 }
 
@@ -609,6 +613,7 @@ void options_clear(struct options *options)
     g_strfreev(options->initrds);
     g_free(options->append);
     options_media_clear(&options->media);
+    options_net_clear(&options->net);
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++)
         g_free(options->serial[i]);
     g_free(options->debugcon);

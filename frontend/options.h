@@ -8,6 +8,7 @@
 
 #include "devices/pc.h"
 #include "options_media.h"
+#include "options_net.h"
 #include <duplex86/duplex86.h>
 
 #include <glib.h>
@@ -31,10 +32,11 @@ struct options {
     enum pc_chipset chipset;
     bool apic;
     uint64_t ram_size;
-    char *kernel, *bios;              /* without either the distribution's SeaBIOS is meant */
-    char **initrds;                   /* NULL-terminated, never NULL */
-    char *append;                     /* never NULL */
+    char *kernel, *bios; /* without either the distribution's SeaBIOS is meant */
+    char **initrds;      /* NULL-terminated, never NULL */
+    char *append;        /* never NULL */
     struct media_options media;
+    struct net_options net;
     char *serial[OPTIONS_SERIAL_MAX]; /* back-end of COM1.., "none" where there is none */
     char *debugcon;                   /* or "none" */
     char *control;                    /* "unix:PATH", or NULL */

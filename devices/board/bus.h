@@ -13,7 +13,7 @@ enum {
     BUS_PORTS = 65536,
     BUS_MAX_PORT_RANGES = 48,
     BUS_MAX_MMIO_RANGES = 8,
-    BUS_MAX_MOVED = 16,
+    BUS_MAX_MOVED = 64,
     BUS_NOT_NEWS = 0xff,
 };
 

@@ -12,9 +12,14 @@
 
 /* ---- Power-on and reset ---------------------------------------------------------------------- */
 
-static size_t aligned_state_size(const struct device_type *type)
+static size_t aligned(size_t size)
 {
-    return (type->state_size + 15) & ~(size_t)15;
+    return (size + 15) & ~(size_t)15;
+}
+
+static bool is_nic(unsigned slot)
+{
+    return slot >= NIC0 && slot <= NIC_LAST;
 }
 
 size_t pc_size(void)
@@ -22,8 +27,23 @@ size_t pc_size(void)
     size_t size = sizeof(struct pc);
 
     for (unsigned i = 0; i < SLOT_COUNT; i++)
-        size += aligned_state_size(pc_rows[i].type);
+        size += aligned(is_nic(i) ? pc_nic_state_size() : pc_rows[i].type->state_size);
     return size;
+}
+
+/* The chip in the slot, or NULL. */
+static const struct device_type *type_in(const struct pc_config *config, unsigned slot)
+{
+    const struct device_type *type = is_nic(slot) ? pc_nic_type(config, slot - NIC0) : pc_rows[slot].type;
+
+    return type && type->pci && config->chipset != PC_CHIPSET_I440FX ? NULL : type;
+}
+
+static uint16_t port_of(const struct pc *pc, unsigned slot, unsigned run)
+{
+    if (slot == EXIT_PORT)
+        return pc->config.exit_port;
+    return is_nic(slot) ? pc_nic_isa_ports[run] : pc_rows[slot].port[run];
 }
 
 static bool is_present(const struct pc_config *config, unsigned slot)
@@ -61,9 +81,7 @@ static bool attach(struct pc *pc, unsigned slot)
     struct device *dev = &pc->devices[slot];
 
     for (unsigned i = 0; i < DEVICE_MAX_PORT_RANGES && dev->type->ports[i].count; i++) {
-        uint32_t base = slot == EXIT_PORT ? pc->config.exit_port : pc_rows[slot].port[i];
-
-        if (!bus_attach_ports(&pc->bus, dev, &dev->type->ports[i], base))
+        if (!bus_attach_ports(&pc->bus, dev, &dev->type->ports[i], port_of(pc, slot, i)))
             return false;
     }
     for (unsigned i = 0; i < DEVICE_MAX_MMIO_RANGES && dev->type->mmio[i].size; i++) {
@@ -81,11 +99,13 @@ static bool assemble(struct pc *pc)
     if (!attach_near(pc))
         return false;
     for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+        const struct device_type *type = type_in(&pc->config, slot);
+
         pc->deadlines[slot] = DEVICE_NEVER;
-        if (!is_present(&pc->config, slot))
+        if (!type || !is_present(&pc->config, slot))
             continue;
         pc->devices[slot] = (struct device){
-            .type = pc_rows[slot].type,
+            .type = type,
             .ops = &pc_board_ops,
             .board = pc,
             .state = state,
@@ -93,7 +113,7 @@ static bool assemble(struct pc *pc)
             .straps = pc_rows[slot].straps,
             .memory = slot == VGA ? pc->config.video_memory : NULL,
         };
-        state += aligned_state_size(pc_rows[slot].type);
+        state += aligned(type->state_size);
         if (!attach(pc, slot))
             return false;
     }
@@ -123,12 +143,21 @@ static bool has_drives(const struct pc_config *config)
     return false;
 }
 
+static bool has_nics(const struct pc_config *config)
+{
+    for (unsigned i = 0; i < PC_NICS; i++) {
+        if (config->nics[i].model)
+            return true;
+    }
+    return false;
+}
+
 static bool is_complete(const struct pc_config *config, const struct pc_callbacks *callbacks)
 {
     bool dma = callbacks->memory_read && callbacks->memory_write;
     bool media = callbacks->medium && callbacks->transfer_data && callbacks->transfer;
 
-    if (has_drives(config) && !media)
+    if ((has_drives(config) && !media) || (has_nics(config) && !callbacks->send_frame))
         return false;
     return callbacks->now_ns && callbacks->wall_clock_ns &&
            (callbacks->video_write || !config->video_memory) && (dma || config->chipset != PC_CHIPSET_I440FX);

@@ -39,6 +39,8 @@ enum pc_slot {
     PIIX4_PM,
     DMA,
     FLOPPY,
+    NIC0, /* PC_NICS of them, whose chips are what the configuration says */
+    NIC_LAST = NIC0 + PC_NICS - 1,
     SLOT_COUNT,
 };
 
@@ -94,7 +96,7 @@ struct pc {
     uint64_t deadlines[SLOT_COUNT];
     uint64_t next_deadline;   /* the earliest of them */
     bool running_timers;      /* changes of next_deadline are told once, at the end */
-    uint32_t irq_sources[16]; /* by IRQ: bit n is set while the chip in slot n asserts it */
+    uint64_t irq_sources[16]; /* by IRQ: bit n is set while the chip in slot n asserts it */
     bool lent;                /* the near chips are: what happens to their inputs waits */
     uint16_t risen;           /* bit n: IRQ n rose meanwhile */
     uint8_t serial_outputs[PC_SERIAL_MAX];
@@ -143,6 +145,22 @@ void pc_board_transfer(void *board, struct device *dev, unsigned unit, enum devi
 void pc_fill_cmos_drives(struct pc *pc);
 /* Have the IDE function answer, as firmware does. */
 void pc_open_ide(struct pc *pc);
+
+/* ---- pc_nics.c: network adapters ------------------------------------------------------------------------
+ */
+
+/* The chip that is adapter `nic`, or NULL: there is none. */
+const struct device_type *pc_nic_type(const struct pc_config *config, unsigned nic);
+/* The most that the state of one takes. */
+size_t pc_nic_state_size(void);
+/* Where the first run of ports of one at the ISA bus begins, and of the second. */
+extern const uint16_t pc_nic_isa_ports[2];
+
+/* What chips ask of the board (device.h). */
+void pc_board_mac(void *board, struct device *dev, uint8_t *mac);
+void pc_board_send_frame(void *board, struct device *dev, const struct device_frame *frame);
+void pc_board_frame_room(void *board, struct device *dev);
+void pc_board_take_segments(void *board, struct device *dev, bool ipv4, bool ipv6);
 
 /* ---- pc_access.c: the guest's accesses ----------------------------------------------------------------- */
 

@@ -11,6 +11,8 @@
 /* clang-format off */
 #define IRQ(n) { TO_IRQ, n, 0 }
 #define CHANNEL(n) { TO_CHANNEL, n, 0 }
+/* Which chip it is, the configuration says; those at the ISA bus have their interrupt on line 1. */
+#define NIC_ROW(slot) { .devfn = PCI_DEVFN(slot, 0), .line = { { TO_INTX, 0, 0 }, IRQ(3) } }
 #define COM_ROW(com, base, irq) { &uart16550_device, .port = { base },                              \
     .line = { { TO_IRQ, irq, 0 }, { TO_MODEM, 0, 0 }, { TO_MODEM, 1, 0 } },                         \
     .link = { { TO_SERIAL, com, 0 } } }
@@ -59,5 +61,9 @@ const struct row pc_rows[SLOT_COUNT] = {
                         .drive = PC_DRIVE_FLOPPY_A, .drive_count = I82077_UNITS },
     [PIIX4_PM]      = { &piix4_pm_device, .port = { 0xb2 }, .devfn = PCI_DEVFN(1, 3),
                         .line = { IRQ(9), { TO_POWER, 0, 0 } } },
+    [NIC0]          = NIC_ROW(3),
+    [NIC0 + 1]      = NIC_ROW(4),
+    [NIC0 + 2]      = NIC_ROW(5),
+    [NIC0 + 3]      = NIC_ROW(6),
 };
 /* clang-format on */

@@ -60,8 +60,8 @@ static void tell_intr(struct pc *pc, bool level)
 
 static void set_irq(struct pc *pc, unsigned irq, unsigned slot, bool level)
 {
-    uint32_t before = pc->irq_sources[irq];
-    uint32_t after = level ? before | 1u << slot : before & ~(1u << slot);
+    uint64_t bit = UINT64_C(1) << slot, before = pc->irq_sources[irq];
+    uint64_t after = level ? before | bit : before & ~bit;
 
     pc->irq_sources[irq] = after;
     if (!before == !after)
@@ -371,9 +371,12 @@ static size_t board_channel(void *board, struct device *dev, uint8_t *data, size
 static const uint8_t *board_contents(void *board, struct device *dev, unsigned key, uint32_t *size)
 {
     const struct pc *pc = board;
+    const struct pc_nic *nic = &pc->config.nics[(dev->slot - NIC0) % PC_NICS];
 
-    (void)dev;
-    return fw_item(&pc->fw_items, key, size);
+    if (dev->slot < NIC0 || dev->slot > NIC_LAST)
+        return fw_item(&pc->fw_items, key, size);
+    *size = nic->rom_size;
+    return nic->rom;
 }
 
 static void board_memory_write(void *board, struct device *dev, uint32_t offset, const void *data,
@@ -406,6 +409,10 @@ const struct device_board pc_board_ops = {
     .medium = pc_board_medium,
     .transfer_data = pc_board_transfer_data,
     .transfer = pc_board_transfer,
+    .mac = pc_board_mac,
+    .send_frame = pc_board_send_frame,
+    .frame_room = pc_board_frame_room,
+    .take_segments = pc_board_take_segments,
 };
 
 /* ---- What the chips next to the processor ask of it ------------------------------------------- */

@@ -9,7 +9,7 @@
 #include "bus.h"
 #include "devices/device.h"
 
-enum { PCI_MAX_FUNCTIONS = 16, PCI_LINES = 4 };
+enum { PCI_MAX_FUNCTIONS = 32, PCI_LINES = 4 };
 
 #define PCI_DEVFN(device, function) ((device) << 3 | (function))
 

@@ -161,7 +161,7 @@ static void init_locks(struct machine *m)
 /* The guest's memory is complete before a terminal changes: what fails, fails on a sane terminal. */
 static gboolean build(struct machine *m, GError **error)
 {
-    if (!drives_open(m, error) || !read_files(m, error))
+    if (!drives_open(m, error) || !nets_open(m, error) || !read_files(m, error))
         return FALSE;
     configure(m);
     return power_build(m, error) && power_start(m, error) && open_backends(m, error);
@@ -272,6 +272,7 @@ void machine_free(struct machine *m)
         backend_close(m->serial[i]);
     backend_close(m->debugcon);
     drives_close(m);
+    nets_close(m);
     g_free(m->pc);
     d86_vm_destroy(m->vm);
     firmware_clear(&m->rom);

@@ -15,6 +15,7 @@
 #include "image.h"
 #include "machine.h"
 #include "memory_map.h"
+#include "nets.h"
 #include "status.h"
 #include "trace.h"
 #include "watch.h"
@@ -26,6 +27,14 @@
 
 /* What the vCPU's thread spends its time on; measured for --stats only. */
 enum spent { SPENT_RUNNING, SPENT_WAITING, SPENT_DEVICES, SPENT_KINDS };
+
+struct net;
+
+/* An adapter's cable. */
+struct nic {
+    struct net *net;
+    bool full; /* the adapter has refused a frame, and has not said yet that it has room */
+};
 
 struct machine {
     const struct options *options;
@@ -67,6 +76,9 @@ struct machine {
     struct medium *medium[PC_DRIVES];
     struct transfer *prepared[PC_DRIVES]; /* writes whose data the board is putting together */
     GQueue finished;                      /* struct transfer: not told to the board yet */
+
+    struct nic nics[PC_NICS];
+    unsigned nic_count;
 
     bool in_guest; /* the vCPU's thread is in d86_vcpu_run(), or about to be */
     bool waiting;  /* it waits for news, with the lock given up */

@@ -187,6 +187,13 @@ enum {
  */
 extern const struct device_type i8237_device;
 
+/* Intel 82540EM, a gigabit Ethernet adapter: PCI function. Its expansion ROM is its contents. */
+extern const struct device_type e1000_device;
+
+enum {
+    E1000_LINE_INTA = 0,
+};
+
 /* Floppy controller, with drives A and B. Ports: 6 registers, and that at 3F7h. */
 extern const struct device_type i82077_device;
 

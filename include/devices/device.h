@@ -160,6 +160,25 @@ struct device_transferred {
     const uint8_t *data; /* of a READ: `done` bytes, during the call */
 };
 
+/* ---- Networks -------------------------------------------------------------------------------- */
+
+enum {
+    DEVICE_MAC = 6,
+    DEVICE_NIC_ROM = 1 << 18, /* bytes of an adapter's expansion ROM */
+    DEVICE_FRAME_MAX = 65550, /* bytes: 64 KiB of IP behind an Ethernet header */
+};
+
+/*
+ * An Ethernet frame, from the destination's address on and without FCS. TCP over IP may come as one frame
+ * that stands for several: `segment` bytes of payload in each, and checksums that nobody has made.
+ */
+struct device_frame {
+    const uint8_t *data;
+    uint32_t size;
+    uint16_t segment; /* 0: it is an ordinary frame */
+    bool checked;     /* to an adapter: its checksums are right, or nobody has to look at them */
+};
+
 /* ---- Chips ----------------------------------------------------------------------------------- */
 
 /*
@@ -211,6 +230,9 @@ struct device_type {
     void (*medium_changed)(struct device *dev, unsigned unit);
     /* ... Has the guest locked the drive, so that nobody takes the medium out? */
     bool (*holds_medium)(const struct device *dev, unsigned unit);
+    /* Network adapters: a frame has come. False: there is no buffer for it; it is offered again, before all
+       others, after device_frame_room(). An adapter that is off takes frames and drops them. */
+    bool (*frame_arrives)(struct device *dev, const struct device_frame *frame);
     /* Host bridges: who answers in part `segment` (chips.h) of memory: a sum of enum device_decode. */
     unsigned (*decodes)(const struct device *dev, unsigned segment);
     /* Display adapters: what of the chip's memory the processor sees at A0000h-BFFFFh as plain memory. */
@@ -228,8 +250,8 @@ struct device_type {
 
 /*
  * What the board does for a chip. All functions are required, but for those that only chips use which the
- * board has not: the last nine. `board` is the board's own pointer; the board tells chips apart by
- * dev->slot.
+ * board has not: those from `config_read` on. `board` is the board's own pointer; the board tells chips apart
+ * by dev->slot.
  */
 struct device_board {
     uint64_t (*now)(void *board);       /* machine time in ns; starts anywhere, never goes back */
@@ -254,6 +276,10 @@ struct device_board {
     uint8_t *(*transfer_data)(void *board, struct device *dev, unsigned unit, uint32_t size);
     void (*transfer)(void *board, struct device *dev, unsigned unit, enum device_transfer what,
                      uint64_t offset, uint32_t size, uint32_t tag);
+    void (*mac)(void *board, struct device *dev, uint8_t *mac);
+    void (*send_frame)(void *board, struct device *dev, const struct device_frame *frame);
+    void (*frame_room)(void *board, struct device *dev);
+    void (*take_segments)(void *board, struct device *dev, bool ipv4, bool ipv6);
 };
 
 /* One chip on one board. The board fills it in; a chip reads it through the functions below. */
@@ -408,4 +434,29 @@ static inline size_t device_channel(struct device *dev, uint8_t *data, size_t si
                                     bool *terminal)
 {
     return dev->ops->channel(dev->board, dev, data, size, to_memory, terminal);
+}
+
+/* Network adapters: the address that the maker has given it, DEVICE_MAC bytes. */
+static inline void device_mac(struct device *dev, uint8_t *mac)
+{
+    dev->ops->mac(dev->board, dev, mac);
+}
+
+/* Put a frame of DEVICE_FRAME_MAX bytes at most on the cable. It is the chip's again when this returns. */
+static inline void device_send_frame(struct device *dev, const struct device_frame *frame)
+{
+    dev->ops->send_frame(dev->board, dev, frame);
+}
+
+/* There may be a buffer for the frame that was refused last. The board offers it later, not in this call. */
+static inline void device_frame_room(struct device *dev)
+{
+    dev->ops->frame_room(dev->board, dev);
+}
+
+/* From now on the adapter takes frames that stand for several segments of TCP, over IP of these versions, or
+ * it does not any more. Until it says so none come. */
+static inline void device_take_segments(struct device *dev, bool ipv4, bool ipv6)
+{
+    dev->ops->take_segments(dev->board, dev, ipv4, ipv6);
 }

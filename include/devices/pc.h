@@ -45,6 +45,24 @@ enum pc_drive {
     PC_DRIVES,
 };
 
+/* Network adapters. Those with PCI are in slots 3 to 6, in their order; there can be one at the ISA bus. */
+enum pc_nic_model {
+    PC_NIC_NONE,
+    PC_NIC_E1000,      /* Intel 82540EM */
+    PC_NIC_NE2000_PCI, /* RTL8029 */
+    PC_NIC_NE2000_ISA, /* at 300h, IRQ 3 */
+    PC_NIC_MODELS,
+};
+
+enum { PC_NICS = 4 };
+
+struct pc_nic {
+    enum pc_nic_model model;
+    uint8_t mac[DEVICE_MAC];
+    const uint8_t *rom; /* expansion ROM of an adapter with PCI, the caller's; NULL: it has none */
+    uint32_t rom_size;  /* bytes, DEVICE_NIC_ROM at most */
+};
+
 /* What can be chosen about the machine. Zero is a sensible default for all but ram_size. */
 struct pc_config {
     uint64_t ram_size;  /* bytes; a multiple of 4 KiB, at least 1 MiB, at most PC_RAM_MAX */
@@ -55,6 +73,7 @@ struct pc_config {
     const uint8_t *video_memory; /* of the display adapter, VIDEO_MEMORY_ALL bytes of the caller's; NULL:
                                     there is no adapter. With a PCI bus only */
     enum device_drive drives[PC_DRIVES];
+    struct pc_nic nics[PC_NICS];
     /* What firmware starts from, tried in this order: a floppy, c disk, d CD, n network; "": cda. */
     char boot_order[4];
     bool apic;          /* local APIC and I/O APIC; the processor must have the former's MSR and CPUID bit */
@@ -159,6 +178,13 @@ struct pc_callbacks {
     void (*transfer)(void *ctx, enum pc_drive drive, enum device_transfer what, uint64_t offset,
                      uint32_t size, uint32_t tag);
 
+    /* Adapter `nic` sends a frame, which is the caller's during the call. Required if there is one. */
+    void (*send_frame)(void *ctx, unsigned nic, const struct device_frame *frame);
+    /* pc_frame_arrives() may be true again, for the frame that was refused. */
+    void (*frame_room)(void *ctx, unsigned nic);
+    /* The adapter takes frames that stand for several segments, over IP of these versions. */
+    void (*take_segments)(void *ctx, unsigned nic, bool ipv4, bool ipv6);
+
     /* Bytes the guest sent on COM(com+1). They must be taken (queued, or dropped). */
     void (*serial_transmit)(void *ctx, unsigned com, const uint8_t *bytes, size_t count);
     /* pc_serial_receive() took less than offered before; now it would take at least one byte. May call
@@ -228,7 +254,7 @@ struct pc_ports {
     uint16_t first, last;
 };
 
-enum { PC_PORTS_MAX = 64, PC_KNOWN_MAX = 32 };
+enum { PC_PORTS_MAX = 112, PC_KNOWN_MAX = 32 };
 
 /* Which ports anybody answers; returns how many runs. Only ports_changed changes it. All other reads give all
    ones, and all other writes do nothing. */
@@ -363,6 +389,12 @@ void pc_transferred(struct pc *pc, enum pc_drive drive, const struct device_tran
 void pc_medium_changed(struct pc *pc, enum pc_drive drive);
 /* The guest has locked the drive: its medium should stay, unless somebody insists. */
 bool pc_holds_medium(const struct pc *pc, enum pc_drive drive);
+
+/* ---- Networks -------------------------------------------------------------------------------- */
+
+/* A frame for adapter `nic`. False: it has no buffer now; offer the same again when frame_room has been
+   called. Not while the processor has the chips next to it, nor while the guest runs. */
+bool pc_frame_arrives(struct pc *pc, unsigned nic, const struct device_frame *frame);
 
 /* ---- CMOS RAM, as a set-up program would change it ------------------------------------------- */
 

@@ -263,7 +263,7 @@ enum d86_exit_reason {
 enum {
     D86_IO_DATA_MAX = 4096,
     D86_KNOWN_MAX = 32,
-    D86_PORTS_MAX = 64,
+    D86_PORTS_MAX = 112,
     D86_LENT_WORDS = 96,
     D86_LENT_VIDEO_WORDS = 16,
 };

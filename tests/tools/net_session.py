@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Linux with a network adapter, behind the NAT: DHCP, DNS, ping, files in both directions, and what must not work.
+
+The web server is one of this script's own on the host's loopback, which the guest reaches at the gateway's address.
+With --cable two machines are connected to each other instead.
+"""
+
+import argparse
+import hashlib
+import http.server
+import os
+import random
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from boot_session import PROMPT, Session
+from disk_session import make_initrd
+from machine import Failure, Machine
+
+SKIPPED = 77  # tests/tools/net.cmake tells ctest
+MIB = 1 << 20
+BOOT_TIMEOUT = 180
+GATEWAY, NAMESERVER, ADDRESS = "10.0.2.2", "10.0.2.3", "10.0.2.15"
+# Each after those it needs.
+MODULES = {
+    "e1000": "e1000",
+    "ne2k_pci": "8390 ne2k-pci",
+    "ne2k_isa": "8390 ne",
+    "virtio": "failover net_failover virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci "
+              "virtio_net",
+}
+OPTIONS = {"ne": " io=0x300 irq=3"}
+DHCP_SCRIPT = ("#!/bin/sh\\n[ $1 = bound ] || exit 0\\nifconfig $interface $ip netmask $subnet\\n"
+               "route add default gw $router\\necho nameserver $dns >/etc/resolv.conf\\n"
+               "echo lease $ip $subnet $router $dns\\n")
+
+
+class NetSession(Session):
+    """A shell in the guest, and the adapter's driver loaded."""
+
+    def __init__(self, machine, model):
+        super().__init__(machine, argparse.Namespace())
+        machine.expect(r"BOOT-OK ", BOOT_TIMEOUT)
+        machine.expect(PROMPT, 60)
+        self.run("dmesg -n 1; mkdir -p /etc; ifconfig lo 127.0.0.1 up")
+        for module in MODULES[model].split():
+            self.run(f"insmod /modules/{module}.ko{OPTIONS.get(module, '')}")
+        self.run("ifconfig eth0 up")
+
+    def lease(self, restricted=False):
+        self.run(f"printf '{DHCP_SCRIPT}' >/tmp/dhcp; chmod +x /tmp/dhcp")
+        said = self.run("udhcpc -i eth0 -n -q -t 5 -s /tmp/dhcp 2>&1", timeout=90)
+        # A network that leads nowhere has no router.
+        expected = f"lease {ADDRESS} 255.255.255.0" + ("" if restricted else f" {GATEWAY} {NAMESERVER}")
+        if expected not in said:
+            raise Failure(f"udhcpc said {said!r}, not {expected!r}")
+
+    def interrupts(self):
+        return sum(map(int, re.findall(r"^ *\d+: +(\d+).*eth0", self.run("cat /proc/interrupts"), re.MULTILINE)))
+
+
+class Files(http.server.BaseHTTPRequestHandler):
+    """Gives the server's one file, whatever is asked for."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.server.content)))
+        self.end_headers()
+        self.wfile.write(self.server.content)
+
+    def log_message(self, *_):
+        pass
+
+
+def serve(content):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files)
+    server.content = content
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def sha1(data):
+    return hashlib.sha1(data).hexdigest()
+
+
+# ---- Behind the NAT ------------------------------------------------------------------------------
+
+
+def check_download(session, server):
+    started = time.monotonic()
+    got = session.run(f"wget -q -O - http://{GATEWAY}:{server.server_port}/ | sha1sum", timeout=1800)
+    if got != sha1(server.content) + "  -":
+        raise Failure(f"the file that came has the sum {got}")
+    return f"{len(server.content) / MIB / (time.monotonic() - started):.1f} MiB/s"
+
+
+def check_upload(session, port, content):
+    """Into the guest by the forwarded port, and out again."""
+    session.machine.send("nc -l -p 80 | sha1sum >/tmp/sum & sleep 1; echo up'-'now\r")
+    session.machine.expect("up-now", 60)
+    with socket.create_connection(("127.0.0.1", port), 60) as s:
+        s.settimeout(1800)
+        s.sendall(content)
+        s.shutdown(socket.SHUT_WR)
+        s.recv(1)
+    session.run("wait", timeout=1800)
+    session.run_expecting("cat /tmp/sum", sha1(content) + "  -")
+
+
+def check_first_connection(port):
+    """A connection that is made while the guest's adapter has no driver: its SYN is not lost for good."""
+    s = socket.create_connection(("127.0.0.1", port), 60)
+    s.close()
+
+
+def check_pings(session):
+    session.run(f"ping -c 3 -W 5 {GATEWAY}")
+    # There is nobody; with the gateway's address by hand it could get out.
+    mac = session.run(f"arp -n {GATEWAY} | sed 's/.* at \\([^ ]*\\) .*/\\1/'")
+    session.run(f"arp -s 10.0.2.77 {mac}")
+    session.run("ping -c 1 -W 2 10.0.2.77", status=1)
+
+
+def check_unreachable(session):
+    """A closed UDP port of the gateway: the error comes from the gateway, so the guest believes it."""
+    count = "awk '/^Icmp: [0-9]/ { print $5 }' /proc/net/snmp"  # InDestUnreachs
+    before = int(session.run(count))
+    session.run(f"timeout 5 tftp -g -r x -l /tmp/x {GATEWAY} {free_port()}; true", timeout=90)
+    if int(session.run(count)) == before:
+        raise Failure("the guest took no ICMP error for a closed UDP port")
+
+
+def host_resolves():
+    """Does the host's own name server answer? Any answer will do."""
+    try:
+        with open("/etc/resolv.conf", encoding="ascii", errors="replace") as file:
+            server = re.search(r"^nameserver\s+(\d+\.\d+\.\d+\.\d+)", file.read(), re.MULTILINE)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(3)
+            s.sendto(struct.pack(">6H", 7, 0x100, 1, 0, 0, 0) + b"\7example\3com\0\0\1\0\1", (server[1], 53))
+            return len(s.recv(512)) >= 12
+    except (OSError, TypeError):
+        return False
+
+
+def check_dns(session):
+    """The answer may be that there is no such name, where the host is told so."""
+    if not host_resolves():
+        return "not asked: the host's own name server does not answer"
+    said = session.run(f"nslookup example.com {NAMESERVER} 2>&1; true", timeout=90)
+    if "no servers could be reached" in said or "timed out" in said:
+        raise Failure(f"nslookup said {said!r}")
+    return "answered"
+
+
+def check_tftp(session, content):
+    session.run(f"tftp -g -r file.bin -l /tmp/file {GATEWAY}", timeout=120)
+    session.run_expecting("sha1sum </tmp/file", sha1(content) + "  -")
+    session.run(f"tftp -g -r ../outside -l /tmp/outside {GATEWAY} 2>/dev/null", status=1, timeout=120)
+
+
+def check_dump(path):
+    """Frames of the file by tshark, if it is there, and by a reader of our own: both find the same."""
+    with open(path, "rb") as file:
+        data = file.read()
+    if struct.unpack_from("<IHH", data) != (0xA1B23C4D, 2, 4) or struct.unpack_from("<I", data, 20)[0] != 1:
+        raise Failure("the dump does not begin as a pcap file does")
+    sizes, at = [], 24
+    while at < len(data):
+        size, length = struct.unpack_from("<II", data, at + 8)
+        if size != length or at + 16 + size > len(data):
+            raise Failure(f"the dump is no pcap file at {at}")
+        sizes.append(size)
+        at += 16 + size
+    if shutil.which("tshark"):
+        said = subprocess.run(["tshark", "-r", path, "-T", "fields", "-e", "frame.len", "-e", "_ws.malformed"],
+                              capture_output=True, check=True, timeout=300).stdout.decode()
+        if [int(line.split("\t")[0]) for line in said.splitlines()] != sizes:
+            raise Failure("tshark finds other frames in the dump")
+        dhcp = subprocess.run(["tshark", "-r", path, "-Y", "dhcp.option.dhcp == 5", "-T", "fields", "-e",
+                               "dhcp.ip.your"], capture_output=True, check=True, timeout=300).stdout.decode()
+        if ADDRESS not in dhcp:
+            raise Failure(f"tshark finds no DHCP lease in the dump: {dhcp!r}")
+    return f"{len(sizes)} frames"
+
+
+def command_of(args, initrd, net):
+    command = [args.program, "--machine", "pc", "--ram", "128M", "--kernel", args.kernel, "--initrd", initrd,
+               "--append", "console=ttyS0 quiet", "--serial", "stdio"]
+    for text in net:
+        command += ["--net", text]
+    return command + (["--engine", args.engine] if args.engine else [])
+
+
+def said(what, text=None):
+    print(f"ok    {what}" + (f": {text}" if text else ""), flush=True)
+
+
+def run_nat(args, folder, initrd):
+    content = random.Random(1).randbytes(args.size * MIB)
+    port, dump, tftp = free_port(), os.path.join(folder, "dump"), os.path.join(folder, "tftp")
+    os.mkdir(tftp)
+    for name in ("tftp/file.bin", "outside"):
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(content[:300000])
+    server = serve(content)
+    net = f"user,model={args.model},hostfwd=tcp:127.0.0.1:{port}-:80,tftp={tftp}" + (
+        "" if args.size > 16 else f",dump={dump}")
+    machine = Machine(command_of(args, initrd, [net]))
+    try:
+        session = NetSession(machine, args.model)
+        session.lease()
+        said("lease", f"after {machine.elapsed():.1f} s")
+        check_pings(session)
+        said("pings")
+        said("download", check_download(session, server))
+        check_upload(session, port, content)
+        said("upload by a forwarded port")
+        check_unreachable(session)
+        said("an unreachable port")
+        said("DNS", check_dns(session))
+        check_tftp(session, content[:300000])
+        said("TFTP")
+        session.run("ifconfig eth0 down; ifconfig eth0 up")
+        session.run(f"route add default gw {GATEWAY}; ping -c 2 -W 5 {GATEWAY}")
+        said("down and up again")
+        machine.send("poweroff -f\r")
+        status = machine.wait_exit(60)
+        if status != 0:
+            raise Failure(f"the program ended with status {status}")
+    finally:
+        args.console = machine.tail()
+        machine.close()
+        server.shutdown()
+    if os.path.exists(dump):
+        said("dump", check_dump(dump))
+
+
+def run_restricted(args, folder, initrd):
+    """restrict=on: DHCP and the gateway's ping work, nothing else does; a forwarded port still does."""
+    del folder
+    server, port = serve(b"secret"), free_port()
+    machine = Machine(command_of(args, initrd, [f"user,model={args.model},restrict=on,ipv6=off,"
+                                                f"hostfwd=tcp:127.0.0.1:{port}-:80"]))
+    try:
+        session = NetSession(machine, args.model)
+        session.lease(restricted=True)
+        session.run(f"ping -c 1 -W 5 {GATEWAY}")
+        session.run(f"wget -q -O - http://{GATEWAY}:{server.server_port}/ 2>/dev/null", status=1, timeout=120)
+        check_upload(session, port, b"in by the port")
+        said("restricted")
+    finally:
+        args.console = machine.tail()
+        machine.close()
+        server.shutdown()
+
+
+# ---- Main ----------------------------------------------------------------------------------------
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--kernel", required=True)
+    parser.add_argument("--initrd", required=True, help="of the boot tests")
+    parser.add_argument("--modules", required=True, help="modules of that kernel, in a tar archive")
+    parser.add_argument("--engine")
+    parser.add_argument("--model", default="e1000", choices=sorted(MODULES))
+    parser.add_argument("--size", type=int, default=4, metavar="MIB", help="of the files")
+    parser.add_argument("--restricted", action="store_true")
+    args = parser.parse_args()
+    args.console = ""
+    with tempfile.TemporaryDirectory(prefix="duplex86-net.") as folder:
+        initrd = os.path.join(folder, "initrd")
+        make_initrd(args.initrd, args.modules, initrd)
+        try:
+            (run_restricted if args.restricted else run_nat)(args, folder, initrd)
+        except Failure as failure:
+            print(f"FAIL  {failure}\n----- console:\n{args.console}\n-----")
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
