@@ -9,26 +9,49 @@
 
 #include <string.h>
 
-static bool take_word(char *text, const char *word)
+static bool take_flag(const char *word, const char *name, bool *flag)
 {
-    size_t length = strlen(text), n = strlen(word);
-    if (length <= n || strcmp(text + length - n, word))
+    if (strcmp(word, name))
         return false;
-    text[length - n] = '\0';
+    *flag = true;
     return true;
+}
+
+static bool take_value(const char *word, const char *name, char **value)
+{
+    if (!g_str_has_prefix(word, name))
+        return false;
+    g_free(*value);
+    *value = g_strdup(word + strlen(name));
+    return true;
+}
+
+/* The last word, if it is none of the name's. */
+static bool take_word(struct image_spec *spec)
+{
+    char *comma = strrchr(spec->path, ',');
+    if (!comma || comma == spec->path)
+        return false;
+    const char *word = comma + 1;
+    bool known = take_flag(word, "ro", &spec->read_only) || take_flag(word, "snapshot", &spec->snapshot) ||
+                 take_value(word, "overlay=", &spec->overlay) || take_value(word, "format=", &spec->format);
+    if (known)
+        *comma = '\0';
+    return known;
 }
 
 void options_parse_image(const char *text, struct image_spec *spec)
 {
-    bool more = true;
     *spec = (struct image_spec){ .path = g_strdup(text) };
-    while (more) {
-        bool read_only = take_word(spec->path, ",ro");
-        bool snapshot = !read_only && take_word(spec->path, ",snapshot");
-        spec->read_only = spec->read_only || read_only;
-        spec->snapshot = spec->snapshot || snapshot;
-        more = read_only || snapshot;
-    }
+    while (take_word(spec))
+        ;
+}
+
+void image_spec_clear(struct image_spec *spec)
+{
+    g_free(spec->path);
+    g_free(spec->overlay);
+    g_free(spec->format);
 }
 
 static gboolean fail_boot(const char *text, GError **error)

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 struct media_options {
-    char **disks, **cdroms, **floppies; /* "FILE[,ro][,snapshot]"; or NULL */
+    char **disks, **cdroms, **floppies; /* "IMAGE[,ro][,snapshot]..." (struct image_spec); or NULL */
     char *image;                        /* the one that belongs to no option, or NULL */
     bool snapshot;                      /* all of them */
     char boot_order[4];                 /* letters as in struct pc_config, "": not said */
@@ -27,10 +27,11 @@ struct raw_media {
 /* clang-format off */
 #define OPTIONS_MEDIA_ENTRIES(raw)                                                                            \
     { "disk", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &(raw)->disks,                                               \
-      "The next disk; ro: never write to it; snapshot: forget what is written", "FILE[,ro][,snapshot]" },     \
-    { "cdrom", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &(raw)->cdroms, "What is in the CD-ROM drive", "FILE" },    \
+      "The next disk, a file or an NBD server's; ro: never write to it; snapshot: forget what is written; "    \
+      "overlay=: write it to that file", "IMAGE[,ro][,snapshot][,overlay=FILE][,format=NAME]" },              \
+    { "cdrom", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &(raw)->cdroms, "What is in the CD-ROM drive", "IMAGE" },   \
     { "floppy", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &(raw)->floppies,                                          \
-      "What is in the next floppy drive", "FILE[,ro][,snapshot]" },                                           \
+      "What is in the next floppy drive", "IMAGE[,ro][,snapshot]" },                                          \
     { "snapshot", 0, 0, G_OPTION_ARG_NONE, &(raw)->snapshot,                                                  \
       "Forget at the end what the guest has written to any image", NULL },                                    \
     { "boot", 0, 0, G_OPTION_ARG_FILENAME, &(raw)->boot,                                                      \
@@ -42,10 +43,13 @@ gboolean options_media_take(struct media_options *media, const struct raw_media 
 void options_media_clear(struct media_options *media);
 void raw_media_clear(struct raw_media *raw);
 
+/* "IMAGE[,ro][,snapshot][,overlay=FILE][,format=NAME]"; commas that begin none of these belong to the name.
+ */
 struct image_spec {
-    char *path; /* to be freed */
+    char *path;
     bool read_only, snapshot;
+    char *overlay, *format; /* or NULL */
 };
 
-/* Commas that begin none of the words belong to the name. */
 void options_parse_image(const char *text, struct image_spec *spec);
+void image_spec_clear(struct image_spec *spec);

@@ -93,7 +93,7 @@ static json_t *no_args(const struct ctl *ctl, GError **error)
 /* The machine may have another current directory. */
 static json_t *absolute(const char *path)
 {
-    char *name = g_canonicalize_filename(path, NULL);
+    char *name = strstr(path, "://") ? g_strdup(path) : g_canonicalize_filename(path, NULL);
     json_t *text = json_string(name);
     g_free(name);
     return text;

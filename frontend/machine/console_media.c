@@ -47,23 +47,31 @@ static gboolean find(const struct machine *m, const char *name, enum pc_drive *d
     return fail_with(error, FRONTEND_ERROR_USAGE, "there is no drive '%s'", name);
 }
 
+/* Opening and closing are done while the guest goes on: servers may take their time. */
+static gboolean change(struct machine *m, enum pc_drive drive, struct medium *medium, bool force,
+                       GError **error)
+{
+    machine_hold(m);
+    gboolean ok = drives_change(m, drive, &medium, force, error);
+    machine_let_go(m);
+    medium_unref(medium);
+    return ok;
+}
+
 gboolean machine_insert(struct machine *m, const char *name, const char *file, bool read_only, bool force,
                         GError **error)
 {
     enum pc_drive drive;
+    struct medium *medium = NULL;
     char *image = g_strconcat(file, read_only ? ",ro" : "", NULL);
-    machine_hold(m);
-    gboolean ok = find(m, name, &drive, error) && drives_insert(m, drive, image, force, error);
-    machine_let_go(m);
+    if (find(m, name, &drive, error))
+        medium = drives_open_medium(m, drive, image, error);
     g_free(image);
-    return ok;
+    return medium && change(m, drive, medium, force, error);
 }
 
 gboolean machine_eject(struct machine *m, const char *name, bool force, GError **error)
 {
     enum pc_drive drive;
-    machine_hold(m);
-    gboolean ok = find(m, name, &drive, error) && drives_eject(m, drive, force, error);
-    machine_let_go(m);
-    return ok;
+    return find(m, name, &drive, error) && change(m, drive, NULL, force, error);
 }

@@ -41,10 +41,15 @@ void drives_transfer(void *ctx, enum pc_drive drive, enum device_transfer what, 
                      uint32_t size, uint32_t tag)
 {
     struct machine *m = ctx;
-    struct transfer *t = what == DEVICE_TRANSFER_WRITE ? m->prepared[drive] : transfer_new(size);
-    if (what == DEVICE_TRANSFER_WRITE)
+    struct transfer *t;
+    if (what == DEVICE_TRANSFER_WRITE) {
+        t = m->prepared[drive];
         m->prepared[drive] = NULL;
+    } else {
+        t = transfer_new(what == DEVICE_TRANSFER_READ ? size : 0);
+    }
     t->what = what;
+    t->size = size;
     t->offset = offset;
     t->result.tag = tag;
     t->done = on_done;
@@ -74,56 +79,57 @@ void drives_serve(struct machine *m)
 
 /* ---- Media ---- */
 
-static struct medium *open_spec(struct machine *m, enum device_drive drive, const char *text, GError **error)
+static void choose(const struct machine *m, const struct image_spec *spec, enum device_drive drive,
+                   struct medium_choice *choice)
+{
+    *choice = (struct medium_choice){
+        .path = spec->path,
+        .drive = drive,
+        .read_only = spec->read_only,
+        .snapshot = spec->snapshot || m->options->media.snapshot,
+        .format = spec->format,
+        .overlay = spec->overlay,
+    };
+}
+
+static struct medium *open_spec(const struct machine *m, enum device_drive drive, const char *text,
+                                GError **error)
 {
     struct image_spec spec;
+    struct medium_choice choice;
     options_parse_image(text, &spec);
-    const struct medium_choice choice = {
-        .path = spec.path,
-        .drive = drive,
-        .read_only = spec.read_only,
-        .snapshot = spec.snapshot || m->options->media.snapshot,
-    };
+    choose(m, &spec, drive, &choice);
     struct medium *medium = medium_open(&choice, error);
-    g_free(spec.path);
+    image_spec_clear(&spec);
     return medium;
 }
 
-static gboolean is_changeable(const struct machine *m, enum pc_drive drive, bool force, GError **error)
+static bool is_changeable(const struct machine *m, enum pc_drive drive, GError **error)
 {
     enum device_drive kind = m->config.drives[drive];
-    if (kind != DEVICE_DRIVE_CDROM && kind != DEVICE_DRIVE_FLOPPY)
-        return fail_with(error, FRONTEND_ERROR_USAGE,
-                         "there is no drive whose medium could be changed there");
+    return kind == DEVICE_DRIVE_CDROM || kind == DEVICE_DRIVE_FLOPPY ||
+           fail_with(error, FRONTEND_ERROR_USAGE, "there is no drive whose medium could be changed there");
+}
+
+struct medium *drives_open_medium(const struct machine *m, enum pc_drive drive, const char *image,
+                                  GError **error)
+{
+    return is_changeable(m, drive, error) ? open_spec(m, m->config.drives[drive], image, error) : NULL;
+}
+
+gboolean drives_change(struct machine *m, enum pc_drive drive, struct medium **medium, bool force,
+                       GError **error)
+{
+    if (!is_changeable(m, drive, error))
+        return FALSE;
     if (!force && pc_holds_medium(m->pc, drive))
         return fail_with(error, FRONTEND_ERROR_USAGE,
                          "the guest has locked the drive: have it eject the medium");
-    return TRUE;
-}
-
-static void change(struct machine *m, enum pc_drive drive, struct medium *medium)
-{
-    medium_unref(m->medium[drive]);
-    m->medium[drive] = medium;
+    struct medium *old = m->medium[drive];
+    m->medium[drive] = *medium;
+    *medium = old;
     pc_medium_changed(m->pc, drive);
-}
-
-gboolean drives_eject(struct machine *m, enum pc_drive drive, bool force, GError **error)
-{
-    if (!is_changeable(m, drive, force, error))
-        return FALSE;
-    change(m, drive, NULL);
     return TRUE;
-}
-
-gboolean drives_insert(struct machine *m, enum pc_drive drive, const char *image, bool force, GError **error)
-{
-    if (!is_changeable(m, drive, force, error))
-        return FALSE;
-    struct medium *medium = open_spec(m, m->config.drives[drive], image, error);
-    if (medium)
-        change(m, drive, medium);
-    return medium != NULL;
 }
 
 /* ---- The start ---- */
@@ -169,12 +175,14 @@ static gboolean connect_image(struct machine *m, GError **error)
     };
     const char *text = m->options->media.image;
     struct image_spec spec;
+    struct medium_choice choice;
     enum device_drive kind;
     if (!text)
         return TRUE;
     options_parse_image(text, &spec);
-    gboolean ok = medium_find_drive(spec.path, &kind, error);
-    g_free(spec.path);
+    choose(m, &spec, DEVICE_DRIVE_DISK, &choice);
+    gboolean ok = medium_find_drive(&choice, &kind, error);
+    image_spec_clear(&spec);
     if (!ok)
         return FALSE;
     if (!*m->config.boot_order)
@@ -213,6 +221,8 @@ gboolean drives_open(struct machine *m, GError **error)
 void drives_close(struct machine *m)
 {
     struct transfer *t;
+    for (unsigned i = 0; i < PC_DRIVES; i++)
+        medium_hurry(m->medium[i]);
     transfers_finish();
     while ((t = g_queue_pop_head(&m->finished)))
         g_free(t);

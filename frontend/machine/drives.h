@@ -11,6 +11,7 @@
 #include <glib.h>
 
 struct machine;
+struct medium;
 
 /* Open all that the options name, and say in m->config what drives there are and what to start from. */
 gboolean drives_open(struct machine *m, GError **error);
@@ -21,13 +22,16 @@ void drives_close(struct machine *m);
 bool drives_have_news(const struct machine *m);
 void drives_serve(struct machine *m);
 
+/* Open an image, as struct image_spec has it, for a CD-ROM or floppy drive; that can take some time. */
+struct medium *drives_open_medium(const struct machine *m, enum pc_drive drive, const char *image,
+                                  GError **error);
 /*
- * Put an image, "FILE[,ro][,snapshot]", into a CD-ROM or floppy drive, in place of what is there; or take
- * that out. With m->lock held and the guest not in a run: m->in_guest is false. A guest can lock the drive;
- * then it fails unless `force`.
+ * Put it into the drive; `medium` is what was there before, which is the caller's. NULL: none. With m->lock
+ * held and the guest not in a run: m->in_guest is false. A guest can lock the drive; then it fails unless
+ * `force`.
  */
-gboolean drives_insert(struct machine *m, enum pc_drive drive, const char *image, bool force, GError **error);
-gboolean drives_eject(struct machine *m, enum pc_drive drive, bool force, GError **error);
+gboolean drives_change(struct machine *m, enum pc_drive drive, struct medium **medium, bool force,
+                       GError **error);
 
 /* For struct pc_callbacks. */
 void drives_medium(void *ctx, enum pc_drive drive, struct device_medium *medium);

@@ -1,21 +1,20 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Opening and locking images, and finding out what they are. ECMA-119 (ISO 9660), 8.1 "Format of a Volume
+ * Opening images, and finding out what they are. ECMA-119 (ISO 9660), 8.1 "Format of a Volume
  * Descriptor"; sizes of floppies are those that PC drives write.
  */
 #include "medium_private.h"
 
 #include "error.h"
+#include "image_chain.h"
+#include "image_file.h"
 #include "loader.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- Files ---- */
+/* ---- Opening ---- */
 
 static unsigned sector_size(enum device_drive drive)
 {
@@ -23,71 +22,74 @@ static unsigned sector_size(enum device_drive drive)
 }
 
 /* A medium that cannot be written has a tab for that if it is a floppy; a disk's owner has to say so. */
-static int open_file(const struct medium_choice *choice, bool *read_only)
+static bool is_read_only(const struct medium_choice *choice)
 {
-    int fd = -1;
-    *read_only = choice->read_only || choice->drive == DEVICE_DRIVE_CDROM;
-    if (!*read_only && !choice->snapshot) {
-        fd = open(choice->path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-        bool protected = fd < 0 && (errno == EACCES || errno == EROFS);
-        if (!protected || choice->drive != DEVICE_DRIVE_FLOPPY)
-            return fd;
-        *read_only = true;
+    return choice->read_only || choice->drive == DEVICE_DRIVE_CDROM ||
+           (choice->drive == DEVICE_DRIVE_FLOPPY && !choice->snapshot && image_is_protected(choice->path));
+}
+
+static gboolean find_format(const struct medium_choice *choice, int fd, enum image_format *format,
+                            GError **error)
+{
+    *format = choice->format ? image_format_by_name(choice->format) : image_format_of(fd);
+    return *format != IMAGE_FORMATS ||
+           fail_with(error, FRONTEND_ERROR_USAGE,
+                     "'%s' is no format of images: there are raw, qcow2, vmdk, vdi, vhd and vhdx",
+                     choice->format);
+}
+
+static struct source *open_path(const struct medium_choice *choice, bool read_only, enum image_format *format,
+                                GError **error)
+{
+    int fd = image_open(choice->path, read_only, read_only, error);
+    if (fd < 0)
+        return NULL;
+    if (!find_format(choice, fd, format, error)) {
+        close(fd);
+        return NULL;
     }
-    return open(choice->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    return *format == IMAGE_RAW ? source_of_file(fd, choice->path, read_only, error)
+                                : image_chain_open(fd, choice->path, *format, read_only, error);
 }
 
-static gboolean cannot_open(const struct medium_choice *choice, int err, GError **error)
+/* The image below is looked at and left to those who open the one above. */
+static struct source *open_overlay(const struct medium_choice *choice, bool read_only, GError **error)
 {
-    if ((err == EACCES || err == EROFS) && !choice->read_only && !access(choice->path, R_OK))
-        return fail_with(error, FRONTEND_ERROR_IMAGE,
-                         "the image '%s' cannot be written: add ',ro' to its name, or ',snapshot' to forget "
-                         "what is written",
-                         choice->path);
-    return fail_errno(error, err, NULL, "cannot open the image '%s'", choice->path);
+    const struct medium_choice above = { .path = choice->overlay, .format = "qcow2" };
+    enum image_format format;
+    int fd = image_open(choice->path, true, true, error);
+    gboolean ok = fd >= 0 && find_format(choice, fd, &format, error);
+    if (fd >= 0)
+        close(fd);
+    ok = ok && image_chain_prepare_overlay(choice->overlay, choice->path, format, error);
+    return ok ? open_path(&above, read_only, &format, error) : NULL;
 }
 
-/*
- * QEMU, which writes an image, has no more than read locks on single bytes of it: that on byte 101 means that
- * it may write. (QEMU documentation, "Disk image file locking"; block/file-posix.c)
- */
-static bool is_written_by_qemu(const struct medium *m)
+/* What is forgotten at the end leaves the image as it is. */
+static struct source *open_source(struct medium *m, const struct medium_choice *choice, GError **error)
 {
-    struct flock byte = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 101, .l_len = 1 };
-    return !fcntl(m->fd, F_OFD_GETLK, &byte) && byte.l_type == F_RDLCK && byte.l_len;
+    enum image_format format = IMAGE_RAW;
+    bool read_only = m->read_only || choice->snapshot;
+    if (source_is_uri(choice->path) && (choice->overlay || choice->format)) {
+        fail_with(error, FRONTEND_ERROR_USAGE,
+                  "'%s' is what a server has: there can be no overlay= and no format= with it", choice->path);
+        return NULL;
+    }
+    if (source_is_uri(choice->path))
+        return source_of_uri(choice->path, read_only, error);
+    if (choice->overlay)
+        return open_overlay(choice, read_only, error);
+    struct source *source = open_path(choice, read_only, &format, error);
+    m->guarded = source && format == IMAGE_RAW && !choice->format;
+    return source;
 }
 
-/* Another program's lock is respected; that there are file systems without locks is no reason to stop. */
-static gboolean lock_image(const struct medium *m, bool exclusive, GError **error)
+static gboolean take_size(struct medium *m, unsigned sector, GError **error)
 {
-    struct flock whole = { .l_type = exclusive ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET };
-    bool written = is_written_by_qemu(m);
-    if (!written && !fcntl(m->fd, F_OFD_SETLK, &whole))
-        return TRUE;
-    if (written || errno == EAGAIN || errno == EACCES)
-        return fail_with(error, FRONTEND_ERROR_IMAGE,
-                         "the image '%s' is in use by another program: end that first, or use a copy",
-                         m->path);
-    g_printerr("duplex86: cannot lock the image '%s': %s; nobody else should use it\n", m->path,
-               g_strerror(errno));
-    return TRUE;
-}
-
-static gboolean find_size(struct medium *m, unsigned sector, GError **error)
-{
-    struct stat st;
-    if (fstat(m->fd, &st) < 0)
-        return fail_errno(error, errno, NULL, "cannot open the image '%s'", m->path);
-    if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-        return fail_with(error, FRONTEND_ERROR_IMAGE, "the image '%s' is no file and no block device",
-                         m->path);
-    off_t end = lseek(m->fd, 0, SEEK_END);
-    if (end < 0)
-        return fail_errno(error, errno, NULL, "cannot find the size of the image '%s'", m->path);
-    m->size = (uint64_t)end / sector * sector;
+    m->size = m->source->size / sector * sector;
     if (!m->size)
         return fail_with(error, FRONTEND_ERROR_IMAGE, "the image '%s' is %s: nothing fits on it", m->path,
-                         end ? "smaller than a sector" : "empty");
+                         m->source->size ? "smaller than a sector" : "empty");
     return TRUE;
 }
 
@@ -97,10 +99,9 @@ struct medium *medium_open(const struct medium_choice *choice, GError **error)
     g_atomic_ref_count_init(&m->references);
     g_mutex_init(&m->lock);
     m->path = g_strdup(choice->path);
-    m->fd = open_file(choice, &m->read_only);
-    gboolean ok = m->fd >= 0 || cannot_open(choice, errno, error);
-    ok = ok && find_size(m, sector_size(choice->drive), error);
-    ok = ok && lock_image(m, !m->read_only && !choice->snapshot, error);
+    m->read_only = is_read_only(choice);
+    m->source = open_source(m, choice, error);
+    gboolean ok = m->source && take_size(m, sector_size(choice->drive), error);
     if (ok && choice->snapshot && !m->read_only) {
         m->overlay = overlay_new(m->size, error);
         ok = m->overlay != NULL;
@@ -111,16 +112,25 @@ struct medium *medium_open(const struct medium_choice *choice, GError **error)
     return NULL;
 }
 
+/* The last reference may be a thread's of the pool: nobody waits for it. */
 void medium_unref(struct medium *m)
 {
     if (!m || !g_atomic_ref_count_dec(&m->references))
         return;
+    if (m->pool)
+        g_thread_pool_free(m->pool, FALSE, FALSE);
     overlay_free(m->overlay);
-    if (m->fd >= 0)
-        close(m->fd);
+    if (m->source)
+        m->source->type->close(m->source);
     g_mutex_clear(&m->lock);
     g_free(m->path);
     g_free(m);
+}
+
+void medium_hurry(struct medium *m)
+{
+    if (m && m->source->type->hurry)
+        m->source->type->hurry(m->source);
 }
 
 const char *medium_path(const struct medium *medium)
@@ -137,47 +147,53 @@ void medium_describe(const struct medium *m, struct device_medium *facts)
 
 /* ---- Kinds ---- */
 
-static bool is_cd(int fd)
+static bool is_cd(struct medium *m)
 {
     enum { DESCRIPTOR = 16 * 2048 };
-    char id[5];
-    return pread(fd, id, sizeof id, DESCRIPTOR + 1) == sizeof id && !memcmp(id, "CD001", sizeof id);
+    uint8_t sector[512];
+    uint32_t done;
+    return m->size > DESCRIPTOR + sizeof sector &&
+           !medium_read(m, DESCRIPTOR, sector, sizeof sector, &done) && !memcmp(sector + 1, "CD001", 5);
 }
 
-static bool is_floppy_size(off_t size)
+static bool is_floppy_size(uint64_t size)
 {
     static const unsigned kib[] = { 160, 360, 720, 1200, 1440 };
     for (size_t i = 0; i < G_N_ELEMENTS(kib); i++) {
-        if (size == (off_t)kib[i] * 1024)
+        if (size == (uint64_t)kib[i] * 1024)
             return true;
     }
     return false;
 }
 
 /* Not Multiboot's: boot loaders on disks have such headers too. */
-static bool is_kernel(int fd)
+static bool is_kernel(struct medium *m)
 {
     uint8_t head[4096];
-    ssize_t n = pread(fd, head, sizeof head, 0);
-    enum kernel_format format = n > 0 ? loader_detect(head, (size_t)n) : KERNEL_UNKNOWN;
+    uint32_t done = 0;
+    medium_read(m, 0, head, (uint32_t)MIN(m->size, sizeof head), &done);
+    enum kernel_format format = done ? loader_detect(head, done) : KERNEL_UNKNOWN;
     return format == KERNEL_LINUX || format == KERNEL_ELF;
 }
 
-gboolean medium_find_drive(const char *path, enum device_drive *drive, GError **error)
+/* Old kernels are floppies: written to one they start by themselves. */
+static gboolean find_drive(struct medium *m, enum device_drive *drive, GError **error)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return fail_errno(error, errno, NULL, "cannot open the image '%s'", path);
-    if (is_cd(fd))
+    if (is_cd(m))
         *drive = DEVICE_DRIVE_CDROM;
     else
-        *drive = is_floppy_size(st.st_size) ? DEVICE_DRIVE_FLOPPY : DEVICE_DRIVE_DISK;
-    /* Old kernels are floppies: written to one they start by themselves. */
-    bool kernel = *drive == DEVICE_DRIVE_DISK && S_ISREG(st.st_mode) && is_kernel(fd);
-    close(fd);
-    if (kernel)
-        return fail_with(error, FRONTEND_ERROR_IMAGE, "'%s' is a kernel, not a disk: give --kernel '%s'",
-                         path, path);
-    return TRUE;
+        *drive = is_floppy_size(m->source->size) ? DEVICE_DRIVE_FLOPPY : DEVICE_DRIVE_DISK;
+    if (*drive != DEVICE_DRIVE_DISK || !m->guarded || !is_kernel(m))
+        return TRUE;
+    return fail_with(error, FRONTEND_ERROR_IMAGE, "'%s' is a kernel, not a disk: give --kernel '%s'", m->path,
+                     m->path);
+}
+
+gboolean medium_find_drive(const struct medium_choice *choice, enum device_drive *drive, GError **error)
+{
+    const struct medium_choice look = { .path = choice->path, .read_only = true, .format = choice->format };
+    struct medium *m = medium_open(&look, error);
+    gboolean ok = m && find_drive(m, drive, error);
+    medium_unref(m);
+    return ok;
 }

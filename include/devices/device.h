@@ -147,10 +147,18 @@ struct device_medium {
 
 /*
  * Something to be done with a medium. The board does it while the machine goes on, those of one unit in the
- * order they were asked for, and tells the chip by `transferred`, never before the call that asks returns.
- * FLUSH is done when all that was written before will survive the host's sudden end.
+ * order they were asked for where one writes what the other moves, and tells the chip by `transferred`, never
+ * before the call that asks returns. FLUSH is done when all that was written before will survive the host's
+ * sudden end. DISCARD: what is there is not needed any more, and may read as anything; ZERO: it is to read as
+ * zeros.
  */
-enum device_transfer { DEVICE_TRANSFER_READ, DEVICE_TRANSFER_WRITE, DEVICE_TRANSFER_FLUSH };
+enum device_transfer {
+    DEVICE_TRANSFER_READ,
+    DEVICE_TRANSFER_WRITE,
+    DEVICE_TRANSFER_FLUSH,
+    DEVICE_TRANSFER_DISCARD,
+    DEVICE_TRANSFER_ZERO,
+};
 
 /* How it went. */
 struct device_transferred {
@@ -416,8 +424,8 @@ static inline uint8_t *device_transfer_data(struct device *dev, unsigned unit, u
 }
 
 /*
- * Ask for `size` bytes, DEVICE_TRANSFER_MAX at most, at `offset` of the medium, all of them on it. A FLUSH
- * has neither.
+ * Ask for `size` bytes at `offset` of the medium, all of them on it: of a READ or a WRITE DEVICE_TRANSFER_MAX
+ * at most. A FLUSH has neither.
  */
 static inline void device_transfer(struct device *dev, unsigned unit, enum device_transfer what,
                                    uint64_t offset, uint32_t size, uint32_t tag)

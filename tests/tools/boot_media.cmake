@@ -20,6 +20,12 @@ d86_disk_test(boot_disk_pio "" --pio)
 d86_disk_test(boot_disk_dma_interp long --engine interp)
 d86_disk_test(boot_disk_kill "" --kill 2)
 d86_disk_test(boot_disk_kill_long long --kill 30)
+d86_disk_test(boot_disk_qcow2 "" --format qcow2)
+foreach(format IN ITEMS vmdk vdi vpc vhdx)
+    d86_disk_test(boot_disk_${format} long --format ${format})
+endforeach()
+d86_disk_test(boot_disk_qcow2_kill "" --format qcow2 --kill 2 --seed 1)
+d86_disk_test(boot_disk_qcow2_kill_long long --format qcow2 --kill 30)
 
 # A GRUB rescue CD, as a CD, as a disk, and chosen in SeaBIOS's menu.
 foreach(how IN ITEMS cd disk menu)

@@ -49,8 +49,15 @@ static void teardown(void)
 
 static struct medium *try_open(enum device_drive drive, bool read_only, bool snapshot, GError **error)
 {
-    const struct medium_choice choice = { image, drive, read_only, snapshot };
+    const struct medium_choice choice = {
+        .path = image, .drive = drive, .read_only = read_only, .snapshot = snapshot
+    };
     return medium_open(&choice, error);
+}
+
+static gboolean find_drive(enum device_drive *drive, GError **error)
+{
+    return medium_find_drive(&(struct medium_choice){ .path = image }, drive, error);
 }
 
 static struct medium *open_image(bool read_only, bool snapshot)
@@ -357,7 +364,7 @@ START_TEST(kind_is_found_by_size)
 {
     enum device_drive drive;
     write_image(image, kinds[_i].size);
-    ck_assert(medium_find_drive(image, &drive, NULL));
+    ck_assert(find_drive(&drive, NULL));
     ck_assert_msg(drive == kinds[_i].drive, "%s", kinds[_i].name);
 }
 END_TEST
@@ -368,12 +375,12 @@ START_TEST(kind_is_found_by_contents)
     enum device_drive drive;
     memcpy(contents + 32769, "CD001", 5);
     write_image(image, 1440 * 1024);
-    ck_assert(medium_find_drive(image, &drive, NULL));
+    ck_assert(find_drive(&drive, NULL));
     ck_assert_int_eq(drive, DEVICE_DRIVE_CDROM);
     memset(contents + 32769, 0, 5);
     memcpy(contents, "\177ELF", 4);
     write_image(image, 100000);
-    ck_assert(!medium_find_drive(image, &drive, &error));
+    ck_assert(!find_drive(&drive, &error));
     ck_assert_ptr_nonnull(strstr(error->message, "--kernel"));
     g_error_free(error);
 }
