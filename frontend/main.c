@@ -5,6 +5,7 @@
  * and nowhere else, as one sentence.
  */
 #include "ctl.h"
+#include "image_command.h"
 #include "machine.h"
 #include "options.h"
 #include "server.h"
@@ -75,6 +76,8 @@ int main(int argc, char **argv)
     setlocale(LC_ALL, "");
     if (argc > 1 && !strcmp(argv[1], "ctl"))
         return ctl_main(argc, argv);
+    if (argc > 1 && !strcmp(argv[1], "image"))
+        return image_command_main(argc, argv);
     if (!options_parse(&options, argc, argv, &error))
         return report(error);
     switch (options.action) {

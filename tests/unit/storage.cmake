@@ -8,3 +8,6 @@ target_compile_definitions(test_medium PRIVATE _GNU_SOURCE)
 # With nbdkit and qemu-utils; what needs one of these that is not there passes without it.
 d86_unit_test(test_nbd SOURCES unit/test_nbd.c LIBRARIES d86-media TIMEOUT 300)
 target_compile_definitions(test_nbd PRIVATE _GNU_SOURCE)
+add_test(NAME test_images
+    COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/unit/test_images.py" $<TARGET_FILE:duplex86>)
+set_tests_properties(test_images PROPERTIES LABELS unit TIMEOUT 300 SKIP_RETURN_CODE 77)
