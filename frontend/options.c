@@ -293,6 +293,7 @@ static const char *const split_names[] = {
 static const char *const translate_names[] = {
     [D86_TRANSLATE_ON] = "on",
     [D86_TRANSLATE_OFF] = "off",
+    [D86_TRANSLATE_ONLY] = "only",
 };
 
 const char *options_engine_name(enum d86_engine engine)
@@ -334,7 +335,7 @@ static gboolean take_translate(struct options *options, const char *text, GError
     if (text)
         translate = name_index(text, translate_names, G_N_ELEMENTS(translate_names));
     if (translate < 0)
-        return fail_usage(error, "--translate '%s' is unknown: give on or off", text);
+        return fail_usage(error, "--translate '%s' is unknown: give on, off or only", text);
     if (text && options->engine != D86_ENGINE_SBE)
         return fail_usage(error, "--translate goes with the engine sbe only");
     options->translate = (enum d86_translate)translate;
@@ -351,8 +352,9 @@ static gboolean take_translated_memory(struct options *options, const char *text
                           text);
     if (options->translation_size < MIN || options->translation_size > MAX)
         return fail_usage(error, "--translated-memory '%s' is out of range: give 8M to 64M", text);
-    if (options->engine != D86_ENGINE_SBE || options->translate != D86_TRANSLATE_ON)
-        return fail_usage(error, "--translated-memory goes with the engine sbe and --translate on only");
+    if (options->engine != D86_ENGINE_SBE || options->translate == D86_TRANSLATE_OFF)
+        return fail_usage(error,
+                          "--translated-memory goes with the engine sbe only, and not with --translate off");
     return TRUE;
 }
 
@@ -520,7 +522,7 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, struct opt
         { "split", 0, 0, G_OPTION_ARG_FILENAME, &raw->split,
           "How sbe hides its changes from the guest: segment, pku, none or auto (auto)", "NAME" },
         { "translate", 0, 0, G_OPTION_ARG_FILENAME, &raw->translate,
-          "With sbe: on to translate the guest's kernel, off to interpret it (on)", "on|off" },
+          "With sbe: on to translate the guest's kernel, off to interpret it, only for programs, too (on)", "on|off|only" },
         { "translated-memory", 0, 0, G_OPTION_ARG_FILENAME, &raw->translated_memory,
           "With sbe: the most that the guest's translated kernel may take, 8M to 64M (64M)", "SIZE" },
         { "eager", 0, 0, G_OPTION_ARG_NONE, &raw->eager,

@@ -125,9 +125,10 @@ enum d86_split {
 
 /* What the engine sbe does with code that it does not run in place (docs/translated-code.md). */
 enum d86_translate {
-    D86_TRANSLATE_ON,  /* translate it to host code, where that can be done: flat 32-bit protected mode, not
-                          CPL 3 */
-    D86_TRANSLATE_OFF, /* interpret it */
+    D86_TRANSLATE_ON,   /* translate it to host code, where that can be done: flat 32-bit protected mode, not
+                           CPL 3 */
+    D86_TRANSLATE_OFF,  /* interpret it */
+    D86_TRANSLATE_ONLY, /* translate it, and run nothing in place, so programs are translated, too */
 };
 
 struct d86_vcpu_config {

@@ -99,6 +99,8 @@ enum gen_segment {
     GEN_SEGMENT_LIMITED, /* the context has what can be accessed */
     GEN_SEGMENT_64K,     /* offsets 0 to FFFFh can be read and written; others are to fault */
     GEN_SEGMENT_4G,      /* all can, as far as the window reaches */
+    GEN_SEGMENT_FLAT,    /* all can, and offsets are linear addresses */
+    GEN_SEGMENT_WRAPS,   /* all can, and base and offset go round at 4 GiB, as thread-local storage wants */
 };
 
 /* Code whose segments are not all flat and of 32 bits. */

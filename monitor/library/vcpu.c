@@ -74,7 +74,7 @@ static int check_config(const struct d86_vcpu_config *config)
     if (config->simulate_keys && (config->engine != D86_ENGINE_LOCKSTEP || config->split == D86_SPLIT_NONE))
         return error_set(-EINVAL,
                          "only the engine lockstep can simulate protection keys, if its split uses some");
-    if (config->translate > D86_TRANSLATE_OFF)
+    if (config->translate > D86_TRANSLATE_ONLY)
         return error_set(-EINVAL, "there is no way to translate number %d", (int)config->translate);
     if (config->translation_size && config->translation_size < TRANSLATION_CODE_MIN)
         return error_set(-EINVAL, "translated code needs 8 MiB at least, not %llu bytes",
@@ -93,7 +93,8 @@ static int start_engine(struct d86_vm *vm, const struct d86_vcpu_config *config)
     v->sbe.audit = config->audit;
     if (config->translation_size)
         translation_limit(v->translation, config->translation_size);
-    v->translated.enabled = config->engine == D86_ENGINE_SBE && config->translate == D86_TRANSLATE_ON;
+    v->translated.enabled = config->engine == D86_ENGINE_SBE && config->translate != D86_TRANSLATE_OFF;
+    v->sbe.translate_only = config->translate == D86_TRANSLATE_ONLY;
     v->split = (struct split){ .provider = D86_SPLIT_NONE };
     vm->vcpu.split = D86_SPLIT_NONE;
     if (config->engine != D86_ENGINE_INTERP)

@@ -5,7 +5,7 @@
  * and the ports below. The guest prints on port E9 and ends the run with its status on port F4.
  *
  *     run_guest [--cpu MODEL] [--engine NAME] [--split NAME] [--expect shutdown] [--stats yes]
- *               [--audit N] [--keys simulated] GUEST.bin
+ *               [--audit N] [--keys simulated] [--translate only] GUEST.bin
  *
  * --stats: tell the split in use and all counters afterwards. --audit: check all mappings before every Nth
  * entry into native code. --keys simulated: as on a host with protection keys, by lockstep.
@@ -314,6 +314,9 @@ static const struct name splits[] = { { "auto", D86_SPLIT_AUTO },
                                       { NULL, 0 } };
 
 static const struct name keys[] = { { "real", false }, { "simulated", true }, { NULL, 0 } };
+static const struct name translations[] = {
+    { "on", D86_TRANSLATE_ON }, { "off", D86_TRANSLATE_OFF }, { "only", D86_TRANSLATE_ONLY }, { NULL, 0 }
+};
 static const struct name answers[] = { { "no", false }, { "yes", true }, { NULL, 0 } };
 
 static _Noreturn void usage(void)
@@ -321,7 +324,7 @@ static _Noreturn void usage(void)
     fprintf(stderr,
             "usage: run_guest [--cpu MODEL] [--engine interp|sbe|lockstep] [--split auto|segment|pku|none]\n"
             "                 [--expect shutdown] [--stats yes|no] [--audit N] [--keys real|simulated]\n"
-            "                 GUEST.bin\n");
+            "                 [--translate on|off|only] GUEST.bin\n");
     exit(1);
 }
 
@@ -376,6 +379,8 @@ int main(int argc, char **argv)
             stats = by_name(answers, argv[i + 1]);
         else if (!strcmp(argv[i], "--keys"))
             config.simulate_keys = by_name(keys, argv[i + 1]);
+        else if (!strcmp(argv[i], "--translate"))
+            config.translate = by_name(translations, argv[i + 1]);
         else if (!strcmp(argv[i], "--audit"))
             config.audit = number(argv[i + 1]);
         else

@@ -47,6 +47,11 @@ d86_user_test(user_686_pae_sbe_audit vmlinuz-686-pae sbe --no-shell --short --ti
 d86_user_test(user_686_sbe_doors vmlinuz-686 sbe --no-shell --only "^doors$" --program-arg=--audit=500
     --expect-counter native_doors --expect-counter forms_jump)
 
+# Nothing in place: programs are translated as their kernel is. And with checks of what is kept.
+d86_user_test(user_686_translated vmlinuz-686 sbe --no-shell --program-arg=--translate=only)
+d86_user_test(user_686_pae_translated_audit vmlinuz-686-pae sbe --no-shell --short --timeout 120
+    --program-arg=--translate=only --program-arg=--audit=2000 --expect-counter translation_audits)
+
 # Both engines at once, checking each other, at 10 us an instruction: what is quick, and everything.
 d86_user_test(user_686_lockstep vmlinuz-686 lockstep --no-shell --short --timeout 120
     --only "^(jit|segments|cpuidtest|places|doors)$")

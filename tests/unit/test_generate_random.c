@@ -174,12 +174,13 @@ static void make_segmented(void)
         .limit = far ? 0xffff : limits[below(ARRAY_SIZE(limits))],
     };
     for (unsigned i = 0; i < X86_SREG_COUNT; i++)
-        segmented.segment[i] = (uint8_t)below(GEN_SEGMENT_4G + 1);
+        segmented.segment[i] = (uint8_t)below(GEN_SEGMENT_WRAPS + 1);
     request.segmented = &segmented;
     request.cpl0 = cpl0;
     request.loose_returns = false;
     for (unsigned i = 0; i < X86_SREG_COUNT; i++)
-        request.layout.place[i] = request.layout.limit_read[i] = request.layout.limit_write[i] = 0x40;
+        request.layout.place[i] = request.layout.limit_read[i] = request.layout.limit_write[i] =
+            request.layout.base[i] = 0x40;
 }
 
 static void make_request(void)
@@ -254,7 +255,8 @@ static bool reaches_allowed_segmented(const cs_insn *i, const x86_op_mem *m)
         return m->index == X86_REG_R9 ? small
                                       : m->index == X86_REG_INVALID && m->disp >= 0 && m->disp <= 0xffff;
     case X86_REG_R12:
-        return loads_byte(i, X86_REG_R11D) && ((m->index == X86_REG_R9 && small) || m->index == X86_REG_R8);
+        return loads_byte(i, X86_REG_R11D) && ((m->index == X86_REG_R9 && small) || m->index == X86_REG_R8 ||
+                                               (m->index == X86_REG_R11 && m->disp > -32 && m->disp <= 0));
     case X86_REG_R11:
         return (loads_byte(i, X86_REG_R11D) && m->index == X86_REG_R9 && small) ||
                (loads_byte(i, X86_REG_R10D) && m->index == X86_REG_R10);
@@ -264,6 +266,8 @@ static bool reaches_allowed_segmented(const cs_insn *i, const x86_op_mem *m)
         return m->disp == -8 && m->index == X86_REG_INVALID &&
                i->detail->x86.operands[0].size == 1 + 3 * loads_byte(i, X86_REG_R8D);
     case X86_REG_R13:
+        if (m->index == X86_REG_R9 || m->index == X86_REG_R10)
+            return small;
         return i->id == X86_INS_MOV && i->detail->x86.operands[0].reg == X86_REG_R8D && m->disp <= 0x3fc;
     default:
         return m->base == X86_REG_R15 && m->index == X86_REG_INVALID;

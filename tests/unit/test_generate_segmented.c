@@ -26,7 +26,14 @@ static const struct gen_layout layout = {
     .code_pointer = 0x178,
 };
 
-enum { R = GEN_SEGMENT_64K, L = GEN_SEGMENT_LIMITED, G = GEN_SEGMENT_4G, C = GEN_SEGMENT_CLOSED };
+enum {
+    R = GEN_SEGMENT_64K,
+    L = GEN_SEGMENT_LIMITED,
+    G = GEN_SEGMENT_4G,
+    C = GEN_SEGMENT_CLOSED,
+    F = GEN_SEGMENT_FLAT,
+    W = GEN_SEGMENT_WRAPS
+};
 
 /* The page is at 100000h: offset 1230h of a segment. */
 static const struct gen_segmented real = { .real = true,
@@ -44,6 +51,10 @@ static const struct gen_segmented protected16 = { .base = 0xfedd0,
                                                   .segment = { L, L, L, L, L, L } };
 static const struct gen_segmented protected32 = {
     .code32 = true, .stack32 = true, .base = 0xfedd0, .limit = UINT32_MAX, .segment = { G, G, G, G, G, G }
+};
+/* A program's: thread-local storage by GS. */
+static const struct gen_segmented program = {
+    .code32 = true, .stack32 = true, .limit = UINT32_MAX, .segment = { F, F, F, F, C, W }
 };
 
 static bool generate_as(const struct gen_segmented *segmented, unsigned start, bool cpl0)

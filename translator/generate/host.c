@@ -239,6 +239,15 @@ void host_lea_r64_m(struct host_code *c, unsigned reg, const struct host_memory 
 }
 
 /* 81 /7 id */
+void host_not_r64(struct host_code *c, unsigned reg)
+{
+    const struct host_op op = {
+        .wide = true, .opcode_count = 1, .opcode = { 0xf7 }, .kind = HOST_RM_REG, .reg = 2, .rm = (uint8_t)reg
+    };
+
+    host_op(c, &op);
+}
+
 void host_cmp_r32_imm32(struct host_code *c, unsigned reg, uint32_t value)
 {
     op_reg(c, 0x81, 7, reg);

@@ -75,6 +75,7 @@ void host_mov_m32_r32(struct host_code *c, const struct host_memory *memory, uns
 void host_mov_m32_imm32(struct host_code *c, const struct host_memory *memory, uint32_t value);
 void host_lea_r32_m(struct host_code *c, unsigned reg, const struct host_memory *memory);
 void host_lea_r64_m(struct host_code *c, unsigned reg, const struct host_memory *memory);
+void host_not_r64(struct host_code *c, unsigned reg); /* changes no flag */
 void host_cmp_r32_imm32(struct host_code *c, unsigned reg, uint32_t value);
 void host_string(struct host_code *c, uint8_t opcode, bool word, uint8_t repeat);
 

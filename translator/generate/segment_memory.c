@@ -12,7 +12,17 @@
  * The check of the limit is a load, since a comparison would cost the guest's flags: behind the 64 KiB at R12
  * nothing is mapped. A byte at a 16-bit address needs none. A base and an offset that go beyond 4 GiB lead to
  * where nothing is mapped either. Who faults is the interpreter's, so a check may be too strict, never too
- * lax.
+ * lax. A segment through which all can be accessed needs no check. Is its base 0, or does somebody use
+ * negative offsets from its base, the linear address is made:
+ *
+ *     lea r11d, [r9 + size - 1]        but for bytes, and not with GEN_SEGMENT_FLAT:
+ *     not r9                           does the operand begin at its lowest byte?
+ *     lea r11, [r11 + r9]              size - 2, or as much less 4 GiB
+ *     not r9
+ *     movzx r11d, byte [r12 + r11 - (size - 2)]
+ *     mov r10d, [r15 + base]
+ *     lea r10d, [r9 + r10]
+ *     op  ..., [r13 + r10]
  */
 #include "segmented.h"
 
@@ -43,6 +53,32 @@ static void load_place(struct gen *g, unsigned sreg)
     host_mov_r64_m64(&g->code, R10, &place);
 }
 
+/* Have an operand fault that goes round at the segment's end, as the interpreter says it does. */
+static void check_end(struct gen *g, unsigned size)
+{
+    struct host_memory last = { .base = R9, .index = HOST_NO_REG, .disp = size - 1 };
+    struct host_memory difference = { .base = R11, .index = R9 };
+    struct host_memory none = { .base = R12, .index = R11, .disp = 2 - size };
+
+    if (size == 1)
+        return;
+    host_lea_r32_m(&g->code, R11, &last);
+    host_not_r64(&g->code, R9);
+    host_lea_r64_m(&g->code, R11, &difference);
+    host_not_r64(&g->code, R9);
+    host_movzx_r32_m8(&g->code, R11, &none);
+}
+
+/* R10D = linear address of offset R9D */
+static void add_base(struct gen *g, unsigned sreg)
+{
+    struct host_memory base = gen_context(g->request->layout.base[sreg]);
+    struct host_memory sum = { .base = R9, .index = R10 };
+
+    host_mov_r32_m32(&g->code, R10, &base);
+    host_lea_r32_m(&g->code, R10, &sum);
+}
+
 bool segment_access(struct gen *g, unsigned sreg, unsigned size, bool write, bool narrow,
                     struct host_memory *memory)
 {
@@ -56,6 +92,14 @@ bool segment_access(struct gen *g, unsigned sreg, unsigned size, bool write, boo
         break;
     case GEN_SEGMENT_4G:
         break;
+    case GEN_SEGMENT_FLAT:
+        *memory = (struct host_memory){ .base = R13, .index = R9 };
+        return true;
+    case GEN_SEGMENT_WRAPS:
+        check_end(g, size);
+        add_base(g, sreg);
+        *memory = (struct host_memory){ .base = R13, .index = R10 };
+        return true;
     default:
         return false;
     }

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Segmented code: what its forms share. The rules are those of gen.h, with R9D the offset of a memory operand
- * in its segment, R10 the segment's place in the window, R11 whatever the check of the limit read, and R8
- * free for values.
+ * in its segment, R10 the segment's place in the window or what stands for it, R11 whatever the check of the
+ * limit read, and R8 free for values.
  */
 #pragma once
 

@@ -12,7 +12,7 @@
 enum {
     NEAR = 256,               /* bytes from the end of a line to the next one, at most */
     INSN_HOST_MAX = 128,      /* host bytes of one instruction, at most ... */
-    SEGMENTED_HOST_MAX = 160, /* ... and of segmented code */
+    SEGMENTED_HOST_MAX = 512, /* ... and of segmented code: PUSHA with a check for each */
     STUB_MAX = 10,            /* of a stub, at most */
     EXITS_MARGIN = 3,         /* of the next instruction, and of what ends the line behind it */
 };

@@ -28,6 +28,7 @@
 #include "system_space.h"
 #include "translated.h"
 #include "translation.h"
+#include "visit.h"
 
 /* ---- Leaving
  * ------------------------------------------------------------------------------------------------ */
@@ -149,10 +150,16 @@ bool exec_would_interrupt(const struct vcpu *v)
     return v->interrupt >= 0 || chips_intr(v) || v->exit->request_interrupt_window;
 }
 
+/* Beside what others want of us. */
+static bool must_look(const struct vcpu *v)
+{
+    return must_step(v) || v->halted || v->shutdown || v->event.kind != EVENT_NONE ||
+           (v->nmi_pending && !v->nmi_blocked) || ((v->eflags & X86_IF) && exec_would_interrupt(v));
+}
+
 bool exec_must_look(const struct vcpu *v)
 {
-    return v->pending || must_step(v) || v->halted || v->shutdown || v->event.kind != EVENT_NONE ||
-           (v->nmi_pending && !v->nmi_blocked) || ((v->eflags & X86_IF) && exec_would_interrupt(v));
+    return v->pending || must_look(v);
 }
 
 static void set_pending(struct vcpu *v, uint32_t bit, bool on)
@@ -250,25 +257,6 @@ static void run_one_block(struct vcpu *v)
     set_pending(v, PENDING_SBE, false);
 }
 
-/* CPL 3 under the engine sbe. */
-static void run_sbe(struct vcpu *v)
-{
-    uint64_t before;
-    switch (sbe_run(v)) {
-    case SBE_LOOP:
-        break;
-    case SBE_STEP:
-        v->counts.steps++;
-        exec_step(v);
-        break;
-    case SBE_INTERPRET:
-        before = v->icount;
-        run_one_block(v);
-        sbe_interpreted(v, v->icount - before);
-        break;
-    }
-}
-
 /* Ring 0 under the engine sbe, in flat protected mode. */
 static void run_translated(struct vcpu *v)
 {
@@ -280,6 +268,37 @@ static void run_translated(struct vcpu *v)
         break;
     case TRANSLATED_INTERPRET:
         run_one_block(v);
+        break;
+    }
+}
+
+/* Blocks of a program that the engine sbe leaves to the interpreter, with a look after each of them. */
+static void interpret_user(struct vcpu *v)
+{
+    set_pending(v, PENDING_SBE, true);
+    do {
+        uint64_t before = v->icount;
+        run_block(v);
+        visit_interpreted(v, v->icount - before);
+    } while (v->pending == PENDING_SBE && sbe_possible(v) && !must_look(v) && sbe_still_interprets(v));
+    set_pending(v, PENDING_SBE, false);
+}
+
+/* CPL 3 under the engine sbe. */
+static void run_sbe(struct vcpu *v)
+{
+    switch (sbe_run(v)) {
+    case SBE_LOOP:
+        break;
+    case SBE_STEP:
+        v->counts.steps++;
+        exec_step(v);
+        break;
+    case SBE_INTERPRET:
+        interpret_user(v);
+        break;
+    case SBE_TRANSLATE:
+        run_translated(v);
         break;
     }
 }

@@ -24,7 +24,9 @@
 #include "paging.h"
 #include "shadow.h"
 #include "system_space.h"
+#include "translated.h"
 #include "translation.h"
+#include "visit.h"
 
 /* ---- When ------------------------------------------------------------------------------------------ */
 
@@ -396,43 +398,16 @@ static enum next run_lockstep(struct vcpu *v)
     }
 }
 
-/*
- * There is one set of mappings, and to change them for another address space costs some 300 us: dropping and
- * filling a hundred pages. A program that comes only for a short time (one end of a pipe, a command of a
- * shell script) is better interpreted, and the mappings stay for the one that was there. So whoever is new is
- * interpreted for about as long as moving would take; then it moves in. At worst that doubles the cost of a
- * move.
- */
-enum { VISIT_INSTRUCTIONS = 150000 };
-
-static bool at_home(struct vcpu *v)
+bool sbe_still_interprets(struct vcpu *v)
 {
-    if (likely(v->cr3 == v->sbe.home) || !v->sbe.settled || v->sbe.eager) {
-        v->sbe.visitor = 0;
-        v->sbe.home = v->cr3;
-        v->sbe.settled = true;
-        return true;
-    }
-    if (v->cr3 != v->sbe.visitor) {
-        v->sbe.visitor = v->cr3;
-        v->sbe.visit = 0;
-    }
-    if (v->sbe.visit < VISIT_INSTRUCTIONS)
-        return false;
-    v->sbe.home = v->cr3;
-    v->counts.moves++;
-    return true;
-}
-
-void sbe_interpreted(struct vcpu *v, uint64_t count)
-{
-    v->sbe.visit += count;
+    return v->icount < v->sbe.interpret_until || (v->engine == D86_ENGINE_SBE && visit(v) == VISIT_INTERPRET);
 }
 
 enum sbe_answer sbe_run(struct vcpu *v)
 {
-    if (v->engine == D86_ENGINE_SBE && !at_home(v))
-        return SBE_INTERPRET;
+    enum visit_answer how = v->engine == D86_ENGINE_SBE ? visit(v) : VISIT_HOME;
+    if (how != VISIT_HOME)
+        return how == VISIT_TRANSLATE && translated_possible(v) ? SBE_TRANSLATE : SBE_INTERPRET;
     if (v->icount < v->sbe.interpret_until)
         return SBE_INTERPRET;
     settle(v);

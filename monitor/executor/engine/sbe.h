@@ -17,12 +17,13 @@ enum sbe_answer {
     SBE_LOOP,      /* something is pending */
     SBE_STEP,      /* the interpreter must execute the instruction at CS:EIP */
     SBE_INTERPRET, /* ... should run a block: native code does not pay here at the moment */
+    SBE_TRANSLATE, /* translated code is what pays */
 };
 
 /* Run natively until something needs the run loop. May unwind, as instructions may. */
 enum sbe_answer sbe_run(struct vcpu *v);
-/* After SBE_INTERPRET, so many instructions were interpreted. */
-void sbe_interpreted(struct vcpu *v, uint64_t count);
+/* Would that be SBE_INTERPRET, as it was for the block before? */
+bool sbe_still_interprets(struct vcpu *v);
 /* EFLAGS to run natively with, and taking over what native code left in them. */
 uint32_t sbe_flags_out(const struct vcpu *v);
 void sbe_flags_in(struct vcpu *v, uint32_t native);

@@ -248,6 +248,19 @@ struct cached_descriptor {
 
 enum { CACHED_DESCRIPTORS = 16 };
 
+/*
+ * A program of an address space that is not mapped in place, whose 32-bit code may be translated:
+ * engine/visit.c decides.
+ */
+struct visitor {
+    uint32_t cr3;
+    int32_t credit;  /* while it is more than 0 the program is translated; what costs much takes it away */
+    uint32_t earned; /* otherwise: instructions that were interpreted, less what its faults are worth */
+    uint32_t kicks;  /* ticks and the like that met it in translated code */
+};
+
+enum { SBE_VISITORS = 8 };
+
 /* What translated code and the border to it use; translated_offsets.h has where it lies. */
 struct translated {
     /* By translated_run.c, for translated code. */
@@ -269,10 +282,10 @@ struct translated {
         uint64_t address; /* #PF: host linear address */
         uint64_t resume;  /* host code of the guest's instruction */
     } fault;
-    bool begun;        /* a signal met the instruction behind its first host instruction */
-    uint32_t drops;    /* of struct translation, when the stack of return addresses was last emptied */
-    bool enabled;      /* by the library */
-    uint64_t nothing;  /* fs_window for an FS by which not all can be accessed */
+    bool begun;       /* a signal met the instruction behind its first host instruction */
+    uint32_t drops;   /* of struct translation, when the stack of return addresses was last emptied */
+    bool enabled;     /* by the library */
+    uint64_t nothing; /* fs_window for an FS by which not all can be accessed */
     uint64_t load_segment[X86_SREG_COUNT], pop_segment[X86_SREG_COUNT]; /* struct gen_layout */
     /*
      * For segmented code, by translated_segmented.c: where segments are in the window, and pointers by which
@@ -430,11 +443,15 @@ struct vcpu {
         uint32_t audit;           /* before every so many native entries; 0: never ... */
         uint64_t audit_at;        /* ... next before this one */
         bool eager;               /* never mind whether native code pays */
+        bool translate_only;      /* nothing runs in place */
         bool settled;             /* `home` is valid */
         uint32_t home;            /* CR3 of the address space that is mapped */
-        uint32_t visitor;         /* CR3 of another one being interpreted ... */
-        uint64_t visit;           /* ... and for how many instructions */
-        struct {                  /* a data access that was left to the interpreter, for a #PF most likely */
+        struct visitor visitor;   /* who is there beside `home` */
+        struct visitor seat[SBE_VISITORS]; /* who was lately */
+        unsigned next_seat;
+        uint64_t visit;      /* instructions of the visitor's that were interpreted since it came */
+        uint64_t exceptions; /* stats.exceptions when it was last looked at */
+        struct {             /* a data access that was left to the interpreter, for a #PF most likely */
             bool any;
             uint8_t access; /* of enum access */
             guest_la la;

@@ -54,6 +54,7 @@
     X(bursts, "stretches left to the interpreter because traps came too often")                              \
     X(repeats, "instructions interpreted because native code trapped at them twice")                         \
     X(moves, "times another address space was mapped")                                                       \
+    X(visits_translated, "times a program of another one began to be translated")                            \
     X(code_pages, "private pages made")                                                                      \
     X(code_scans, "scans, each from one entry point")                                                        \
     X(code_instructions, "instructions scanned")                                                             \

@@ -249,12 +249,23 @@ void translated_bind_site(struct vcpu *v, struct translation_site *site, const u
     site->uop[1] = (struct uop){ .run = site_done, .eip_off = in.length, .n = 2 };
 }
 
+/* What is dear takes a visitor's credit away: in interpreted instructions, which some steps and no fault
+ * would cost less than. */
+enum { FAULT_CREDIT = 2000, STEP_CREDIT = 10 };
+
+static void charge_visitor(struct vcpu *v, int32_t credit)
+{
+    if (v->cpl == 3)
+        v->sbe.visitor.credit -= credit;
+}
+
 static void run_site(struct vcpu *v, const struct translation_site *site)
 {
     const struct uop *u = site->uop;
     v->counts.call_outs[site->op]++;
     if (!u->run) {
         v->counts.translated_steps++;
+        charge_visitor(v, STEP_CREDIT);
         exec_step(v);
         return;
     }
@@ -383,6 +394,7 @@ static uint64_t fault(struct vcpu *v)
     uint64_t la = t->fault.address - t->window, resume = t->fault.resume;
     uint32_t drops = v->translation->drops;
     v->counts.translated_faults++;
+    charge_visitor(v, FAULT_CREDIT);
     bool mapped = t->fault.vector == X86_VEC_PF && la <= UINT32_MAX && map_data(v, (guest_la)la);
     if (v->translation->drops != drops)
         return translation_find(v, v->eip);
@@ -417,6 +429,7 @@ static uint64_t follow(struct vcpu *v, unsigned reason)
         return fault(v);
     case REASON_KICK:
         v->counts.translated_kicks++;
+        v->sbe.visitor.kicks += v->cpl == 3;
         return TRANSLATION_NOTHING;
     case REASON_LEFT:
         return go_on(v);

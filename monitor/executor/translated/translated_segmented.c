@@ -44,7 +44,7 @@ static bool is_open(const struct segment *s)
 /* Can everything up to the window's end be accessed? What lies behind that faults by itself. */
 static bool reaches_the_end(const struct segment *s)
 {
-    return is_open(s) && (s->max == UINT32_MAX || s->base + s->max == UINT32_MAX);
+    return is_open(s) && s->base + s->max == UINT32_MAX;
 }
 
 /* In real mode and virtual-8086 mode all segments are alike, and loads do not change how. */
@@ -58,6 +58,8 @@ static enum gen_segment kind_real(const struct segment *s)
 /* In protected mode another descriptor should not make another space, so limits are the context's. */
 static enum gen_segment kind_protected(const struct segment *s)
 {
+    if (is_open(s) && s->max == UINT32_MAX)
+        return s->base ? GEN_SEGMENT_WRAPS : GEN_SEGMENT_FLAT;
     if (reaches_the_end(s))
         return GEN_SEGMENT_4G;
     if (!s->readable && !s->writable)
@@ -80,11 +82,18 @@ static bool segments_known(const struct vcpu *v)
     return true;
 }
 
-/* At CPL 3, what cannot be executed in place: 16-bit code. */
+/* 32-bit code of a program that is not mapped in place, and comes often enough. */
+static bool is_visitor(const struct vcpu *v)
+{
+    const struct visitor *visitor = &v->sbe.visitor;
+    return visitor->credit > 0 && visitor->cr3 == v->cr3 && !cpu_v86(v);
+}
+
+/* At CPL 3, what cannot be executed in place: 16-bit code; and what is not at the moment. */
 static bool is_for_user(const struct vcpu *v)
 {
     bool aligned = (v->cr0 & X86_CR0_AM) && (v->eflags & X86_AC);
-    return v->cpl == 3 && !(v->mode & MODE_CODE32) && !aligned;
+    return v->cpl == 3 && (!(v->mode & MODE_CODE32) || is_visitor(v)) && !aligned;
 }
 
 bool translated_segmented_possible(const struct vcpu *v)
@@ -112,6 +121,8 @@ static void describe(const struct vcpu *v, struct translation_space *space)
     const struct segment *cs = &v->seg[X86_CS];
     struct gen_segmented *s = &space->segmented;
     bool real = cpu_real_segments(v);
+    *space = (struct translation_space){ .own = v->cpl == 3 && (v->mode & MODE_CODE32) };
+    space->cr3 = space->own ? v->cr3 : 0;
     space->user = v->cpl == 3;
     space->flags = v->cpl == 0 || (v->eflags & X86_IOPL) == X86_IOPL;
     s->code32 = v->mode & MODE_CODE32;

@@ -106,7 +106,7 @@ static void note_tables(struct vcpu *v, uint32_t address)
     struct paging_span span = { .first = 1, .last = 0 };
     bool all = true;
     for (uint32_t i = t->page_at[address >> 12]; i && all; i = t->page[i - 1].next_of_address)
-        all = still_leads(v, &t->page[i - 1], &span);
+        all = translation_is_elsewhere(v, &t->page[i - 1]) || still_leads(v, &t->page[i - 1], &span);
     if (all)
         paging_seen_note_pages(v, &t->seen, address >> 12, 1);
     else
@@ -128,6 +128,10 @@ static struct translation_page *make_page(struct vcpu *v, uint32_t address, uint
                                     .next_of_frame = v->code_frame[frame].translated_head,
                                     .next_of_region = *region_of(t, address) };
     v->code_frame[frame].translated_head = number + 1;
+    if (t->space[p->space].own) {
+        p->next_of_space = t->space[p->space].pages;
+        t->space[p->space].pages = number + 1;
+    }
     *region_of(t, address) = number + 1;
     t->some_pages[address >> 28] |= 1ull << (address >> 22 & 63);
     t->page_at[address >> 12] = number + 1;
@@ -185,6 +189,11 @@ static void drop_page(struct vcpu *v, struct translation_page *p)
     for (link = &t->page_at[p->address >> 12]; *link != number + 1;)
         link = &t->page[*link - 1].next_of_address;
     *link = p->next_of_address;
+    if (t->space[p->space].own) {
+        for (link = &t->space[p->space].pages; *link != number + 1;)
+            link = &t->page[*link - 1].next_of_space;
+        *link = p->next_of_space;
+    }
     if (!t->page_at[p->address >> 12])
         t->has_page[p->address >> 18] &= ~(1ull << (p->address >> 12 & 63));
     p->frame = FRAME_NONE;
@@ -267,9 +276,40 @@ static void sync_pages(struct vcpu *v, uint32_t first, uint64_t pages, struct pa
         while (next) {
             struct translation_page *p = &t->page[next - 1];
             next = p->next_of_address;
-            if (!still_leads(v, p, span))
+            if (!translation_is_elsewhere(v, p) && !still_leads(v, p, span))
                 drop_page(v, p);
         }
+    }
+}
+
+void translation_drop_space(struct vcpu *v, uint32_t space)
+{
+    struct translation *t = v->translation;
+    while (t->space[space].pages)
+        drop_page(v, &t->page[t->space[space].pages - 1]);
+}
+
+void translation_compare_space(struct vcpu *v, uint32_t space)
+{
+    struct translation *t = v->translation;
+    struct paging_span span = { .first = 1, .last = 0 };
+    uint32_t next = t->space[space].pages;
+    t->space[space].doubtful = false;
+    while (next) {
+        struct translation_page *p = &t->page[next - 1];
+        next = p->next_of_space;
+        if (!still_leads(v, p, &span))
+            drop_page(v, p);
+    }
+}
+
+/* What is noted of the tables is another address space's from now on. */
+static void doubt_own_spaces(struct vcpu *v)
+{
+    struct translation *t = v->translation;
+    for (unsigned i = 0; i < TRANSLATION_OWN_SPACES; i++) {
+        struct translation_space *s = &t->space[t->own_space[i]];
+        s->doubtful |= s->own && s->cr3 != v->cr3;
     }
 }
 
@@ -309,6 +349,7 @@ void translation_sync(struct vcpu *v)
     struct translation *t = v->translation;
     if (!t->stale && !t->some_stale)
         return;
+    doubt_own_spaces(v);
     for (uint32_t word = 0; word < TRANSLATION_REGIONS / 64; word++) {
         for (uint64_t left = t->some_pages[word]; left; left &= left - 1)
             sync_region(v, word * 64 + (uint32_t)__builtin_ctzll(left));

@@ -25,7 +25,8 @@ enum {
     TRANSLATION_REGIONS = 1024,    /* of 4 MiB of linear addresses each */
     TRANSLATION_SPACES = 1024,     /* kinds of code */
     TRANSLATION_SPACE_HASH = 256,
-    TRANSLATION_PARTS = 16, /* of stretches and all that belongs to them: struct translation_part */
+    TRANSLATION_OWN_SPACES = 4, /* of them, at most, those of one address space each */
+    TRANSLATION_PARTS = 16,     /* of stretches and all that belongs to them: struct translation_part */
     TRANSLATION_PARTS_MIN = 2,
     TRANSLATION_CODE_MIN = TRANSLATION_CODE / TRANSLATION_PARTS * TRANSLATION_PARTS_MIN,
 };
@@ -55,8 +56,15 @@ struct translation_part {
  */
 struct translation_space {
     struct gen_segmented segmented;
-    bool user;  /* CPL 3: fetches need the U bit */
+    bool user; /* CPL 3: fetches need the U bit */
+    bool own;  /* of one address space, `cr3`: its pages mean nothing in others, and wait there unlooked at */
     bool flags; /* struct gen_request, cpl0 */
+    uint32_t cr3;
+    /* Of an own one: the first page's number + 1; others' tables have been looked at since; when it was
+     * chosen. */
+    uint32_t pages;
+    bool doubtful;
+    uint32_t chosen;
     uint16_t
         group; /* the first space that differs by the base of CS at most: filled in by whoever keeps it */
 };
@@ -68,6 +76,7 @@ struct translation_page {
     uint32_t address;
     uint32_t next_of_frame, next_of_region; /* page number + 1 */
     uint32_t next_of_address;               /* the same page in another space, page number + 1 */
+    uint32_t next_of_space;                 /* in an own space, page number + 1 */
     uint32_t space;
     uint32_t stretches;                 /* newest one + 1 */
     uint32_t tails;                     /* newest one + 1 whose last instruction ends here */
@@ -148,7 +157,9 @@ struct translation {
     struct paging_seen seen;           /* what the pages were last compared with */
     struct translation_space space[TRANSLATION_SPACES];
     uint32_t space_count;
-    uint32_t space_now; /* of the code that is executed */
+    uint32_t space_now;                         /* of the code that is executed */
+    uint32_t choices;                           /* of own spaces, so far */
+    uint32_t own_space[TRANSLATION_OWN_SPACES]; /* their numbers; 0: none yet */
     uint32_t space_hash[TRANSLATION_SPACE_HASH];
     struct translation_target target[TRANSLATION_TARGETS];
     struct translation_page page[TRANSLATION_PAGES];

@@ -121,7 +121,8 @@ static const char *audit_page(struct vcpu *v, uint32_t number)
     const struct translation_page *p = &t->page[number];
     if (!is_found(t, number))
         return "a page is not found by its address";
-    const char *what = audit_mapping(v, p);
+    bool waits = translation_is_elsewhere(v, p) || t->space[p->space].doubtful;
+    const char *what = waits ? NULL : audit_mapping(v, p);
     if (!what)
         what = audit_writers(v, p);
     return what ? what : audit_known(t, p);
@@ -293,10 +294,11 @@ static const char *audit_target(const struct translation *t, uint32_t index)
 static const char *audit_page_lists(const struct vcpu *v)
 {
     const struct translation *t = v->translation;
-    uint32_t used = 0, by_address = 0, by_region = 0, by_frame = 0;
+    uint32_t used = 0, by_address = 0, by_region = 0, by_frame = 0, own = 0, by_space = 0;
     for (uint32_t i = 0; i < t->page_count; i++) {
         uint64_t frame = t->page[i].frame;
         used += frame != FRAME_NONE;
+        own += frame != FRAME_NONE && t->space[t->page[i].space].own;
         if (frame != FRAME_NONE && v->code_frame[frame].translated_head == i + 1)
             by_frame += LIST_LENGTH(i + 1, t->page, t->page_count, next_of_frame, p, p->frame == frame);
     }
@@ -306,6 +308,11 @@ static const char *audit_page_lists(const struct vcpu *v)
     for (uint32_t region = 0; region < TRANSLATION_REGIONS; region++)
         by_region += LIST_LENGTH(t->region[region], t->page, t->page_count, next_of_region, p,
                                  p->frame != FRAME_NONE && p->address >> 22 == region);
+    for (uint32_t space = 1; space < t->space_count; space++)
+        by_space += LIST_LENGTH(t->space[space].pages, t->page, t->page_count, next_of_space, p,
+                                p->frame != FRAME_NONE && p->space == space);
+    if (by_space != own)
+        return "the lists of own spaces do not hold every page once";
     if (by_address != used)
         return "not every page is found by its address";
     return by_region == used && by_frame == used

@@ -20,3 +20,9 @@ bool translation_may_fetch(const struct translation *t, uint32_t space, uint32_t
  */
 bool translation_generate_joined(struct vcpu *v, const struct translation_page *p, unsigned offset,
                                  const struct translation_page *tail);
+/* Is the page another address space's, of which the present tables say nothing? */
+bool translation_is_elsewhere(const struct vcpu *v, const struct translation_page *p);
+/* Drop all pages of an own space ... */
+void translation_drop_space(struct vcpu *v, uint32_t space);
+/* ... those which the present tables, being its, do not lead to. */
+void translation_compare_space(struct vcpu *v, uint32_t space);

@@ -9,7 +9,8 @@
 static uint32_t *space_guess(struct translation *t, const struct translation_space *space)
 {
     const struct gen_segmented *s = &space->segmented;
-    return &t->space_hash[(s->base >> 4 ^ s->base >> 12 ^ s->limit ^ (uint32_t)s->code32 << 3) %
+    return &t->space_hash[(s->base >> 4 ^ s->base >> 12 ^ s->limit ^ (uint32_t)s->code32 << 3 ^
+                           space->cr3 >> 12) %
                           TRANSLATION_SPACE_HASH];
 }
 
@@ -19,7 +20,8 @@ static bool same_space(const struct translation_space *a, const struct translati
     return (!base || s->base == t->base) && s->limit == t->limit && s->code32 == t->code32 &&
            s->stack32 == t->stack32 && s->real == t->real && s->far == t->far &&
            s->interrupts == t->interrupts && s->returns == t->returns && a->user == b->user &&
-           a->flags == b->flags && !__builtin_memcmp(s->segment, t->segment, sizeof(s->segment));
+           a->own == b->own && a->cr3 == b->cr3 && a->flags == b->flags &&
+           !__builtin_memcmp(s->segment, t->segment, sizeof(s->segment));
 }
 
 static uint32_t find_space(const struct translation *t, const struct translation_space *space, bool base)
@@ -27,6 +29,61 @@ static uint32_t find_space(const struct translation *t, const struct translation
     uint32_t i = 1;
     while (i < t->space_count && !same_space(space, &t->space[i], base))
         i++;
+    return i;
+}
+
+/* Own spaces come and go with programs: a place for one more, or of the one that was not chosen for longest.
+ */
+static uint32_t *own_place(struct translation *t)
+{
+    uint32_t *place = &t->own_space[0];
+    for (unsigned i = 0; i < TRANSLATION_OWN_SPACES; i++) {
+        uint32_t number = t->own_space[i];
+        if (!number)
+            return &t->own_space[i];
+        if (t->choices - t->space[number].chosen > t->choices - t->space[*place].chosen)
+            place = &t->own_space[i];
+    }
+    return place;
+}
+
+static void forget_own_spaces(struct translation *t)
+{
+    for (unsigned i = 0; i < TRANSLATION_OWN_SPACES; i++)
+        t->own_space[i] = 0;
+}
+
+static uint32_t next_number(struct vcpu *v)
+{
+    struct translation *t = v->translation;
+    if (t->space_count == TRANSLATION_SPACES) {
+        translation_flush(v);
+        forget_own_spaces(t);
+        t->space_count = 1;
+    }
+    return t->space_count++;
+}
+
+static uint32_t new_own_space(struct vcpu *v)
+{
+    struct translation *t = v->translation;
+    uint32_t *place = own_place(t), number = *place;
+    if (number) {
+        translation_drop_space(v, number);
+        return number;
+    }
+    number = next_number(v);
+    *own_place(t) = number;
+    return number;
+}
+
+/* Have a number for a space that is new. */
+static uint32_t new_space(struct vcpu *v, const struct translation_space *space)
+{
+    struct translation *t = v->translation;
+    uint32_t i = space->own ? new_own_space(v) : next_number(v);
+    t->space[i] = *space;
+    t->space[i].group = (uint16_t)find_space(t, space, false); /* itself, if there is none */
     return i;
 }
 
@@ -38,21 +95,25 @@ void translation_choose_space(struct vcpu *v, const struct translation_space *sp
     if (!space)
         return;
     guess = space_guess(t, space);
-    if (*guess && same_space(space, &t->space[*guess], true)) {
-        t->space_now = *guess;
+    i = *guess;
+    if (!i || !same_space(space, &t->space[i], true)) {
+        i = find_space(t, space, true);
+        if (i == t->space_count)
+            i = new_space(v, space);
+        *guess = i;
+    }
+    t->space_now = i;
+    if (!space->own)
         return;
-    }
-    i = find_space(t, space, true);
-    if (i == TRANSLATION_SPACES) {
-        translation_flush(v);
-        t->space_count = i = 1;
-    }
-    if (i == t->space_count) {
-        t->space[i] = *space;
-        t->space[i].group = (uint16_t)find_space(t, space, false); /* itself, if there is none */
-        t->space_count++;
-    }
-    t->space_now = *guess = i;
+    t->space[i].chosen = ++t->choices;
+    if (t->space[i].doubtful)
+        translation_compare_space(v, i);
+}
+
+bool translation_is_elsewhere(const struct vcpu *v, const struct translation_page *p)
+{
+    const struct translation_space *s = &v->translation->space[p->space];
+    return s->own && s->cr3 != v->cr3;
 }
 
 bool translation_may_fetch(const struct translation *t, uint32_t space, uint32_t bits)

@@ -1,0 +1,19 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Which program is mapped in place, and how the others are run meanwhile. Executor side.
+ */
+#pragma once
+
+#include "cpu.h"
+
+enum visit_answer {
+    VISIT_HOME,      /* its mappings are, or are to be, those below 4 GiB */
+    VISIT_INTERPRET, /* not worth any: a block at a time */
+    VISIT_TRANSLATE, /* it has a window of its own, as far as v->sbe.visitor says */
+};
+
+/* CPL 3, 32-bit code, the engine sbe: how is the program of this address space to go on? */
+enum visit_answer visit(struct vcpu *v);
+/* So many instructions of it were interpreted after that. */
+void visit_interpreted(struct vcpu *v, uint64_t count);
