@@ -51,7 +51,7 @@ static bool is_present(const struct pc_config *config, unsigned slot)
     if (slot >= COM1 && slot <= COM4)
         return config->serial_ports >> (slot - COM1) & 1;
     if (slot == I440FX || slot == PIIX3 || slot == PIIX3_IDE || slot == FW_CFG || slot == PIIX4_PM ||
-        slot == DMA || slot == FLOPPY)
+        slot == DMA || slot == FLOPPY || slot == SB16)
         return config->chipset == PC_CHIPSET_I440FX;
     if (slot == VGA)
         return config->chipset == PC_CHIPSET_I440FX && config->video_memory;
@@ -173,6 +173,7 @@ int pc_init(struct pc *pc, const struct pc_config *config, const struct pc_callb
     pc->ctx = ctx;
     pc->a20 = true;
     pc->next_deadline = DEVICE_NEVER;
+    pc->sound_frame = device_sound_frame(callbacks->now_ns(ctx));
     if (!assemble(pc))
         return -EINVAL;
     pc->region_count = pc_memory_map(config, pc->regions);

@@ -44,6 +44,7 @@ bool pc_take_back(struct pc *pc, const void *state)
     valid = near_is_valid(&back);
     back.pm_timer = pc->near_state.pm_timer; /* which only software here moves, and the frontend chooses */
     back.apic = pc->near_state.apic;
+    back.heard = pc->near_state.heard;
     if (valid)
         pc->near_state = back;
     pc->lent = false;

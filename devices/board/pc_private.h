@@ -41,8 +41,12 @@ enum pc_slot {
     FLOPPY,
     NIC0, /* PC_NICS of them, whose chips are what the configuration says */
     NIC_LAST = NIC0 + PC_NICS - 1,
+    SPEAKER,
+    SB16,
     SLOT_COUNT,
 };
+
+_Static_assert(SLOT_COUNT <= 32, "a bit of pc.irq_sources for each");
 
 /* The other end of an output line or a byte link. */
 struct wire {
@@ -64,6 +68,7 @@ struct wire {
         TO_MEMORY,  /* the memory map has changed */
         TO_POWER,   /* power off */
         TO_CHANNEL, /* the peripheral on DMA channel n */
+        TO_HEARD,   /* counter 2 of the timer is heard */
     } to;
     uint8_t n;
     uint8_t slot;
@@ -79,7 +84,7 @@ struct row {
     uint8_t devfn; /* of a PCI function */
     uint8_t drive; /* of a controller: which its unit 0 is, enum pc_drive; and how many units it has */
     uint8_t drive_count;
-    uint8_t channel; /* DMA channel, plus 1; 0: none */
+    uint8_t channel[DEVICE_MAX_REQUESTS]; /* DMA channels by request lines, plus 1; 0: none */
     uint32_t straps;
     enum pin_source pin0;
     struct wire line[DEVICE_MAX_LINES];
@@ -112,6 +117,8 @@ struct pc {
     struct pci_bus pci;
     struct fw_items fw_items;
     uint8_t e820[PC_E820_SIZE];
+    uint64_t sound_frame; /* the next one to be asked for */
+    bool sounding;        /* chips are being asked */
     struct acpi acpi;
     struct pc_region regions[PC_REGIONS_MAX]; /* the memory map, as last told */
     unsigned region_count;
@@ -161,6 +168,11 @@ void pc_board_mac(void *board, struct device *dev, uint8_t *mac);
 void pc_board_send_frame(void *board, struct device *dev, const struct device_frame *frame);
 void pc_board_frame_room(void *board, struct device *dev);
 void pc_board_take_segments(void *board, struct device *dev, bool ipv4, bool ipv6);
+/* ---- pc_sound.c ------------------------------------------------------------------------------------------
+ */
+
+/* What chips ask of the board (device.h). */
+void pc_board_sound(void *board);
 
 /* ---- pc_access.c: the guest's accesses ----------------------------------------------------------------- */
 

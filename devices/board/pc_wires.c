@@ -161,7 +161,8 @@ static void open_channel(struct pc *pc, unsigned channel)
     for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
         struct device *dev = &pc->devices[slot];
 
-        if (pc_rows[slot].channel == channel + 1 && dev->type && dev->type->channel_open)
+        if (dev->type && dev->type->channel_open &&
+            memchr(pc_rows[slot].channel, (int)channel + 1, sizeof(pc_rows[slot].channel)))
             dev->type->channel_open(dev);
     }
 }
@@ -185,6 +186,9 @@ static void board_set_line(void *board, struct device *dev, unsigned line, bool 
     case TO_CHANNEL:
         if (level)
             open_channel(pc, wire->n);
+        break;
+    case TO_HEARD:
+        pc->near_state.heard = level;
         break;
     case TO_POWER:
         if (level && pc->callbacks.power_off)
@@ -356,11 +360,18 @@ static bool board_dma_write(void *board, guest_pa pa, const void *data, size_t s
     return pc->callbacks.memory_write(pc->ctx, pa, data, size);
 }
 
-static size_t board_channel(void *board, struct device *dev, uint8_t *data, size_t size, bool to_memory,
-                            bool *terminal)
+static uint64_t board_input_high_ns(void *board, struct device *dev, unsigned pin, uint64_t from, uint64_t to)
 {
     struct pc *pc = board;
-    unsigned channel = pc_rows[dev->slot].channel;
+
+    return dev->slot == SPEAKER && pin == SPEAKER_PIN_OUT2 ? near_out2_high_ns(&pc->near, from, to) : 0;
+}
+
+static size_t board_channel(void *board, struct device *dev, unsigned request, uint8_t *data, size_t size,
+                            bool to_memory, bool *terminal)
+{
+    struct pc *pc = board;
+    unsigned channel = pc_rows[dev->slot].channel[request % DEVICE_MAX_REQUESTS];
 
     *terminal = false;
     if (!channel || !pc->devices[DMA].type)
@@ -406,6 +417,8 @@ const struct device_board pc_board_ops = {
     .contents = board_contents,
     .memory_write = board_memory_write,
     .channel = board_channel,
+    .sound = pc_board_sound,
+    .input_high_ns = board_input_high_ns,
     .medium = pc_board_medium,
     .transfer_data = pc_board_transfer_data,
     .transfer = pc_board_transfer,
@@ -446,4 +459,5 @@ const struct near_host pc_near_host = {
     .deadline_changed = near_deadline_changed,
     .trace = near_trace,
     .run_ns = near_run_ns,
+    .sound = pc_board_sound,
 };

@@ -175,6 +175,13 @@ static void master_clear(struct controller *c)
     c->high_byte = false;
 }
 
+/* Software looks how far channels have come: peripherals that move at a pace of their own catch up. */
+static void bring_up_to_date(struct device *dev, uint32_t r)
+{
+    if (r <= COMMAND)
+        tell_open(dev);
+}
+
 static uint32_t read_register(struct controller *c, uint32_t r)
 {
     uint8_t value;
@@ -239,6 +246,8 @@ static void write_controller(struct device *dev, unsigned n, uint32_t r, uint8_t
 
     if (r == MODE)
         device_trace(dev, &event_mode, n * CHANNELS + (value & 3), value, 0);
+    if (r != FLIP_FLOP)
+        tell_open(dev); /* what was due before this is done with the channels as they were */
     write_register(&d->controller[n], r, value);
     tell_open(dev); /* last: a peripheral that waits goes on in there */
 }
@@ -248,6 +257,7 @@ static uint32_t first_read(struct device *dev, uint32_t offset, unsigned size)
     struct i8237 *d = dev->state;
 
     (void)size;
+    bring_up_to_date(dev, offset);
     return read_register(&d->controller[0], offset);
 }
 
@@ -263,6 +273,7 @@ static uint32_t second_read(struct device *dev, uint32_t offset, unsigned size)
     struct i8237 *d = dev->state;
 
     (void)size;
+    bring_up_to_date(dev, offset / 2);
     return read_register(&d->controller[1], offset / 2);
 }
 

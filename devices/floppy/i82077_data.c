@@ -342,7 +342,7 @@ static void scan_by_dma(struct device *dev)
 
     while (wants_bytes(f) && x->work == FDC_SCAN) {
         uint32_t left = FLOPPY_SECTOR - x->at % FLOPPY_SECTOR;
-        size_t n = device_channel(dev, f->scan, left, false, &x->terminal);
+        size_t n = device_channel(dev, 0, f->scan, left, false, &x->terminal);
 
         if (!n)
             return;
@@ -362,7 +362,7 @@ void fdc_go_on(struct device *dev)
         scan_by_dma(dev);
         return;
     }
-    n = device_channel(dev, f->buffer + x->at, x->have - x->at, x->wait == FDC_TO_HOST, &x->terminal);
+    n = device_channel(dev, 0, f->buffer + x->at, x->have - x->at, x->wait == FDC_TO_HOST, &x->terminal);
     x->at += n;
     if (x->terminal || x->at == x->have)
         bytes_are_over(dev);

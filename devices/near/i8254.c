@@ -6,6 +6,8 @@
  * present cycle began, and the count it runs with. Intel 8254 datasheet; what differs is listed in
  * docs/devices.md.
  */
+#include "i8254.h"
+
 #include "arrears.h"
 #include "devices/chips.h"
 #include "devices/near.h"
@@ -129,6 +131,39 @@ static uint32_t square_wave_count(uint32_t n, uint32_t e)
     uint32_t in_half = e < high ? e : e - high;
 
     return (n & ~1u) - 2 * in_half;
+}
+
+/* In how much of the time from the load to `at` OUT was high. Both in parts of a tick, at most 2^63. */
+static int64_t high_until(const struct counter *c, int64_t at)
+{
+    const int64_t n = (int64_t)c->n * CLK_NS, high = (c->n + 1) / 2 * (int64_t)CLK_NS;
+    const int64_t after = at < n ? 0 : at - n;
+
+    switch (c->mode) {
+    case 0:
+    case 1:
+        return after;
+    case 2:
+        return at < 0 ? at : at - at / n * CLK_NS - (at % n > n - CLK_NS ? at % n - (n - CLK_NS) : 0);
+    case 3:
+        return at < 0 ? at : at / n * high + (at % n < high ? at % n : high);
+    default:
+        return at - (after < CLK_NS ? after : CLK_NS);
+    }
+}
+
+/* The same for a stretch of time, in ns, in which no count takes over from another. */
+static uint64_t high_between(const struct counter *c, uint64_t from, uint64_t to)
+{
+    const uint64_t start = ns_of(c->start);
+    uint64_t high;
+
+    if (!counting(c))
+        return output(c, c->start) ? to - from : 0;
+    high = (uint64_t)high_until(c, (int64_t)((to - start) * CLK_TICKS)) -
+           (uint64_t)high_until(c, (int64_t)((from - start) * CLK_TICKS));
+    high /= CLK_TICKS;
+    return high < to - from ? high : to - from; /* more: a state that came from elsewhere (is_valid) */
 }
 
 /* The counting element as a guest reads it. */
@@ -429,6 +464,8 @@ static uint32_t i8254_read(struct device *dev, uint32_t offset, unsigned size)
 static void i8254_write(struct device *dev, uint32_t offset, unsigned size, uint32_t value)
 {
     (void)size;
+    if (i8254_changes_out2(offset, value))
+        device_sound(dev);
     if (offset < 3)
         write_count(dev, offset, value);
     else
@@ -475,6 +512,7 @@ static void i8254_input(struct device *dev, unsigned pin, bool level)
         request_changed(dev, level);
     if (pin != I8254_PIN_GATE2 || level == c->gate)
         return;
+    device_sound(dev);
     now = ticks_at(device_now(dev));
     settle(c, now);
     c->gate = level;
@@ -493,6 +531,24 @@ static bool i8254_sample(struct device *dev, unsigned line)
         return false;
     settle(&pit->counters[line], now);
     return output(&pit->counters[line], now);
+}
+
+static uint64_t i8254_high_ns(struct device *dev, unsigned line, uint64_t from, uint64_t to)
+{
+    struct i8254 *pit = dev->state;
+    struct counter *c = &pit->counters[line % 3];
+    uint64_t first = 0, taken_over;
+
+    if (from >= to)
+        return 0;
+    settle(c, ticks_at(from));
+    taken_over = c->next_n && periodic(c) && !c->stopped ? ns_of(c->switch_at) : DEVICE_NEVER;
+    if (taken_over > from && taken_over < to) {
+        first = high_between(c, from, taken_over);
+        from = taken_over;
+    }
+    settle(c, ticks_at(to));
+    return first + high_between(c, from, to);
 }
 
 /* The chip has no RESET pin and wakes undefined; here it wakes as after control words for mode 0, silent. */
@@ -535,5 +591,6 @@ const struct device_type i8254_device = {
     .timer = i8254_timer,
     .input = i8254_input,
     .sample = i8254_sample,
+    .high_ns = i8254_high_ns,
     .is_valid = i8254_is_valid,
 };

@@ -9,6 +9,7 @@
 
 #include "apic.h"
 #include "devices/chips.h"
+#include "i8254.h"
 #include "pm_timer.h"
 
 /* ELCR: IRQ 0, 1, 2, 8 and 13 are edge triggered for ever (82371SB, "ELCR1", "ELCR2"). */
@@ -190,6 +191,14 @@ static void board_trace(void *board, struct device *dev, const struct device_eve
         near->host->trace(near->ctx, event, args);
 }
 
+static void board_sound(void *board)
+{
+    const struct near *near = board;
+
+    if (near->host->sound)
+        near->host->sound(near->ctx);
+}
+
 static const struct device_board board_ops = {
     .now = board_now,
     .wall_clock = board_wall_clock,
@@ -201,6 +210,7 @@ static const struct device_board board_ops = {
     .room = board_room,
     .cascade = board_cascade,
     .trace = board_trace,
+    .sound = board_sound,
 };
 
 /* ---- Life ------------------------------------------------------------------------------------ */
@@ -289,7 +299,7 @@ bool near_write(struct near *near, uint16_t port, uint8_t value)
     uint32_t offset;
     const struct device_ports *ports = find(near, port, &dev, &offset);
 
-    if (!ports)
+    if (!ports || (near->state->heard && dev == &near->chip[NEAR_PIT] && i8254_changes_out2(offset, value)))
         return false;
     ports->write(dev, offset, 1, value);
     return true;
@@ -389,6 +399,11 @@ void near_run_timer(struct near *near)
 void near_set_gate2(struct near *near, bool level)
 {
     i8254_device.input(&near->chip[NEAR_PIT], I8254_PIN_GATE2, level);
+}
+
+uint64_t near_out2_high_ns(struct near *near, uint64_t from, uint64_t to)
+{
+    return i8254_device.high_ns(&near->chip[NEAR_PIT], I8254_LINE_OUT2, from, to);
 }
 
 bool near_out2(struct near *near)

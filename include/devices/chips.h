@@ -183,7 +183,7 @@ enum {
 
 /*
  * DMA controllers of the AT with their page registers. Ports: the first 8237A, the second, pages (81h). Lines
- * 0..7 pulse when the channel may have been opened.
+ * 0..7 pulse when the channel may have been opened, and when software looks how far it has come.
  */
 extern const struct device_type i8237_device;
 
@@ -200,4 +200,27 @@ extern const struct device_type i82077_device;
 enum {
     I82077_LINE_IRQ = 0,
     I82077_UNITS = 2,
+};
+
+/* Speaker, driven by both: data (port 61h) and OUT2 of the timer. */
+extern const struct device_type speaker_device;
+
+enum {
+    SPEAKER_LINE_HEARD = 0, /* high: OUT2 is heard */
+    SPEAKER_PIN_DATA = 0,
+    SPEAKER_PIN_OUT2 = 1, /* only asked for, by its levels in the past */
+};
+
+/*
+ * Sound Blaster 16: ports 220h-22Fh, MPU-401 (330h), and the FM chip's (388h). Its requests for DMA, 0..7,
+ * are for the channels of those numbers. Lines 0..3: the interrupt requests it can be set to.
+ */
+extern const struct device_type sb16_device;
+
+enum {
+    SB16_LINE_IRQ2 = 0, /* which is IRQ 9 on an AT */
+    SB16_LINE_IRQ5 = 1,
+    SB16_LINE_IRQ7 = 2,
+    SB16_LINE_IRQ10 = 3,
+    SB16_LINES = 4,
 };

@@ -26,9 +26,12 @@ enum {
     DEVICE_MAX_LINKS = 2,
     DEVICE_MAX_BARS = 6,
     DEVICE_MAX_WINDOWS = 2,
+    DEVICE_MAX_REQUESTS = 8, /* for DMA */
     DEVICE_EVENT_ARGS = 4,
     DEVICE_CONFIG_SIZE = 256,    /* bytes of a PCI function's configuration space */
     DEVICE_TRANSFER_MAX = 65536, /* bytes that one transfer to or from a medium moves at most */
+    DEVICE_SOUND_RATE =
+        48000, /* frames of sound a second, each a sample for the left and one for the right */
 };
 
 /* No deadline: later than any machine time. */
@@ -217,6 +220,8 @@ struct device_type {
     void (*input)(struct device *dev, unsigned pin, bool level);
     /* The level of an output line right now, for lines too fast to be driven at every edge. */
     bool (*sample)(struct device *dev, unsigned line);
+    /* ... and for how many ns it is high from machine time `from` to `to`, if nobody writes to the chip. */
+    uint64_t (*high_ns)(struct device *dev, unsigned line, uint64_t from, uint64_t to);
     /* Bytes arrive on a link; returns how many were taken. */
     size_t (*receive)(struct device *dev, unsigned link, const uint8_t *bytes, size_t count);
     /* The other end of a link, which refused bytes before, can take some now. */
@@ -227,10 +232,17 @@ struct device_type {
     void (*pointer)(struct device *dev, int32_t dx, int32_t dy, int32_t dz, unsigned buttons);
     /* Interrupt controllers: an INTA sequence addressed to cascade ID `cas`; returns the vector byte. */
     uint8_t (*acknowledge)(struct device *dev, unsigned cas);
+    /* Chips that make sound: is there something to be heard, or to be moved at the pace of sound, from now
+       on? And time has gone on by `count` frames: add theirs to `mix`; 32767 is as loud as it gets. `frame`
+       is the number of the first, which begins at machine time device_sound_ns(). Only those are asked that
+       `sounds`; but all are told, with no frames, that something changes now, in the middle of `frame`. */
+    bool (*sounds)(const struct device *dev);
+    void (*sound)(struct device *dev, uint64_t frame, int32_t (*mix)[2], unsigned count);
     /* DMA controllers: the peripheral on `channel` wants to move bytes (device_channel()). */
     size_t (*dma)(struct device *dev, unsigned channel, uint8_t *data, size_t size, bool to_memory,
                   bool *terminal);
-    /* Peripherals of such: the channel, which may have refused bytes before, can take some now. */
+    /* Peripherals of such: the channel, which may have refused bytes before, can take some now; or software
+       looks how far it has come. */
     void (*channel_open)(struct device *dev);
     /* Controllers of drives: a transfer is over; and a person has put a medium into the drive or taken it
        out. A tag that the chip does not wait for (any more) is one of before a reset. */
@@ -278,8 +290,10 @@ struct device_board {
     bool (*dma_write)(void *board, guest_pa pa, const void *data, size_t size);
     const uint8_t *(*contents)(void *board, struct device *dev, unsigned key, uint32_t *size);
     void (*memory_write)(void *board, struct device *dev, uint32_t offset, const void *data, size_t size);
-    size_t (*channel)(void *board, struct device *dev, uint8_t *data, size_t size, bool to_memory,
-                      bool *terminal);
+    size_t (*channel)(void *board, struct device *dev, unsigned request, uint8_t *data, size_t size,
+                      bool to_memory, bool *terminal);
+    void (*sound)(void *board);
+    uint64_t (*input_high_ns)(void *board, struct device *dev, unsigned pin, uint64_t from, uint64_t to);
     void (*medium)(void *board, struct device *dev, unsigned unit, struct device_medium *medium);
     uint8_t *(*transfer_data)(void *board, struct device *dev, unsigned unit, uint32_t size);
     void (*transfer)(void *board, struct device *dev, unsigned unit, enum device_transfer what,
@@ -434,14 +448,39 @@ static inline void device_transfer(struct device *dev, unsigned unit, enum devic
 }
 
 /*
- * Peripherals with a DMA channel: move up to `size` bytes from `data` to memory, or from there to `data`.
- * Returns how many; fewer if the channel is not ready, which channel_open tells, or if it has come to its
- * end, which `terminal` says (the TC pin).
+ * Peripherals with DMA channels: move up to `size` bytes from `data` to memory, or from there to `data`, by
+ * the channel that the chip's request line `request` leads to, if it leads to one. Returns how many; fewer if
+ * the channel is not ready, which channel_open tells, or if it has come to its end, which `terminal` says
+ * (the TC pin).
  */
-static inline size_t device_channel(struct device *dev, uint8_t *data, size_t size, bool to_memory,
-                                    bool *terminal)
+static inline size_t device_channel(struct device *dev, unsigned request, uint8_t *data, size_t size,
+                                    bool to_memory, bool *terminal)
 {
-    return dev->ops->channel(dev->board, dev, data, size, to_memory, terminal);
+    return dev->ops->channel(dev->board, dev, request, data, size, to_memory, terminal);
+}
+
+/* What is heard is about to change: all chips are asked for their sound up to now (`sound`). */
+static inline void device_sound(struct device *dev)
+{
+    if (dev->ops->sound)
+        dev->ops->sound(dev->board);
+}
+
+/* For how long whatever drives input pin `pin` was high from `from` to `to`, up to now. */
+static inline uint64_t device_input_high_ns(struct device *dev, unsigned pin, uint64_t from, uint64_t to)
+{
+    return dev->ops->input_high_ns(dev->board, dev, pin, from, to);
+}
+
+/* The frame of sound that a machine time is in, and the machine time at which one begins. */
+static inline uint64_t device_sound_frame(uint64_t ns)
+{
+    return ns / 125000 * 6 + ns % 125000 * 6 / 125000;
+}
+
+static inline uint64_t device_sound_ns(uint64_t frame)
+{
+    return frame / 6 * 125000 + (frame % 6 * 125000 + 5) / 6;
 }
 
 /* Network adapters: the address that the maker has given it, DEVICE_MAC bytes. */

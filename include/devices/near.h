@@ -66,17 +66,19 @@ struct near_state {
     uint8_t pic_intr;   /* level of the master 8259A's INT */
     uint8_t request0;   /* ... and of its REQUEST0 */
     uint8_t requested;  /* what the 8254 was told of its request */
+    uint8_t heard;      /* 1: the speaker plays counter 2, and who changes it is to be the board */
     struct near_lapic lapic;
     struct near_ioapic ioapic;
 };
 
-/* What they need of whoever has them. `run_ns` and `trace` may be NULL. */
+/* What they need of whoever has them. `run_ns`, `trace` and `sound` (device_sound()) may be NULL. */
 struct near_host {
     uint64_t (*now)(void *ctx); /* machine time in ns, never goes back */
     void (*intr_changed)(void *ctx, bool level);
     void (*deadline_changed)(void *ctx);
     void (*trace)(void *ctx, const struct device_event *event, const uint64_t *args);
     uint64_t (*run_ns)(void *ctx); /* how long the guest has run, not counting when it was halted */
+    void (*sound)(void *ctx);
 };
 
 struct near {
@@ -93,7 +95,8 @@ void near_reset(struct near *near);
 /* Can chips be in that state? For one that comes from where nobody is trusted. */
 bool near_is_valid(const struct near_state *state);
 
-/* Access of one byte; false: the port is not theirs. */
+/* Access of one byte; false: the port is not theirs, or they are lent and it is to be the board's (`heard`).
+ */
 bool near_read(struct near *near, uint16_t port, uint8_t *value);
 bool near_write(struct near *near, uint16_t port, uint8_t value);
 
@@ -116,3 +119,4 @@ uint64_t near_guest_ns(const struct near *near);
 /* Counter 2 of the timer: its gate, driven by port 61h, and its output. */
 void near_set_gate2(struct near *near, bool level);
 bool near_out2(struct near *near);
+uint64_t near_out2_high_ns(struct near *near, uint64_t from, uint64_t to); /* device_input_high_ns() */

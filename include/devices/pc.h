@@ -194,6 +194,9 @@ struct pc_callbacks {
     void (*serial_modem)(void *ctx, unsigned com, unsigned outputs);
     /* A byte for the debug console (port E9h). */
     void (*debugcon)(void *ctx, uint8_t byte);
+    /* Sound: `count` frames, left and right, of DEVICE_SOUND_RATE a second; the first has the number `frame`,
+       and frame 0 began at machine time 0. Frames that are skipped are silent. */
+    void (*sound)(void *ctx, uint64_t frame, const int16_t (*samples)[2], unsigned count);
     /* Keyboard LEDs: bit 0 Scroll Lock, bit 1 Num Lock, bit 2 Caps Lock. */
     void (*keyboard_leds)(void *ctx, unsigned leds);
 

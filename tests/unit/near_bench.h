@@ -61,8 +61,12 @@ static inline uint64_t board_run_ns(void *ctx)
     return ((struct board *)ctx)->run_ns;
 }
 
-static const struct near_host host = { board_clock, told_intr, told_deadline, told_event, board_run_ns };
-static const struct near_host quiet_host = { board_clock, told_intr, told_deadline, NULL, board_run_ns };
+static const struct near_host host = {
+    board_clock, told_intr, told_deadline, told_event, board_run_ns, NULL
+};
+static const struct near_host quiet_host = {
+    board_clock, told_intr, told_deadline, NULL, board_run_ns, NULL
+};
 
 /* Put the chips on board `b` in a state that is there already. */
 static inline void sit(struct board *b, const struct near_host *whose)
