@@ -59,7 +59,7 @@ static const char DESCRIPTION[] =
 /* What GOption fills; turned into struct options by the functions below. */
 struct raw_options {
     char *machine, *ram, *kernel, *append, *bios, *debugcon, *control, *engine, *split, *translate, *cpu,
-        *exit_port, *rtc, *stats, *audit, *screendump, *display, *translated_memory, *apic, *config;
+        *exit_port, *rtc, *stats, *audit, *screendump, *display, *translated_memory, *apic, *config, *sound;
     char **initrds, **serial, **trace, **net;
     struct raw_media media;
     gboolean reboot, no_reboot, keep_halted, in_process, eager, simulate_keys, version;
@@ -224,6 +224,29 @@ static gboolean take_display(struct options *options, const struct raw_options *
     if (raw->screendump || options->display != OPTIONS_DISPLAY_NONE)
         return fail_usage(error, "the machine isa has no display adapter: give --machine pc for --%s",
                           raw->screendump ? "screendump" : "display");
+    return TRUE;
+}
+
+/* Who has a window hears, too. */
+static gboolean take_sound(struct options *options, const char *text, GError **error)
+{
+    if (!text) {
+        options->sound =
+            options->display == OPTIONS_DISPLAY_SDL ? OPTIONS_SOUND_SDL_IF_THERE : OPTIONS_SOUND_NONE;
+    } else if (!strcmp(text, "none")) {
+        options->sound = OPTIONS_SOUND_NONE;
+    } else if (!strcmp(text, "sdl")) {
+        options->sound = OPTIONS_SOUND_SDL;
+    } else if (g_str_has_prefix(text, "wav:") && text[4]) {
+        options->sound = OPTIONS_SOUND_WAV;
+        options->sound_file = g_strdup(text + 4);
+    } else {
+        return fail_usage(error, "--sound '%s' is unknown: give sdl, wav:FILE or none", text);
+    }
+    if (options->sound == OPTIONS_SOUND_SDL && !D86_SDL)
+        return fail_usage(error,
+                          "this duplex86 was built without SDL (-DD86_SDL=OFF), so it has no sound: give "
+                          "--sound wav:FILE or none");
     return TRUE;
 }
 
@@ -460,9 +483,9 @@ static gboolean convert(struct options *options, const struct raw_options *raw, 
         return FALSE;
     return take_ram(options, raw->ram, error) && take_port(options, raw->exit_port, error) &&
            take_chipset(options, raw, error) && take_display(options, raw, error) &&
-           take_serial(options, raw, error) && take_debugcon(options, raw->debugcon, error) &&
-           take_control(options, raw->control, error) && take_machine(options, raw, error) &&
-           take_boot(options, raw, error);
+           take_sound(options, raw->sound, error) && take_serial(options, raw, error) &&
+           take_debugcon(options, raw->debugcon, error) && take_control(options, raw->control, error) &&
+           take_machine(options, raw, error) && take_boot(options, raw, error);
 }
 
 /* GOption's own complaints begin with a capital letter, in the middle of our sentence. */
@@ -538,6 +561,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, struct opt
         { "display", 0, 0, G_OPTION_ARG_FILENAME, &raw->display,
           "Show the screen: sdl (a window), terminal (text only) or none; see the manual page for what is unless said",
           "KIND" },
+        { "sound", 0, 0, G_OPTION_ARG_FILENAME, &raw->sound,
+          "Where sound goes: sdl (the host's audio), wav:FILE or none (sdl with a window, else none)", "KIND" },
         { "screendump", 0, 0, G_OPTION_ARG_FILENAME, &raw->screendump,
           "Write the screen as it is at the end: a PNG picture, or text if FILE ends in .txt", "FILE" },
         { "exit-port", 0, 0, G_OPTION_ARG_FILENAME, &raw->exit_port,
@@ -578,10 +603,10 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, struct opt
 static void raw_clear(struct raw_options *raw)
 {
     char *texts[] = {
-        raw->machine, raw->ram,   raw->kernel,    raw->append,     raw->bios,      raw->debugcon,
-        raw->engine,  raw->split, raw->translate, raw->cpu,        raw->exit_port, raw->rtc,
-        raw->stats,   raw->audit, raw->control,   raw->screendump, raw->display,   raw->translated_memory,
-        raw->apic,    raw->config
+        raw->machine, raw->ram,    raw->kernel,    raw->append,     raw->bios,      raw->debugcon,
+        raw->engine,  raw->split,  raw->translate, raw->cpu,        raw->exit_port, raw->rtc,
+        raw->stats,   raw->audit,  raw->control,   raw->screendump, raw->display,   raw->translated_memory,
+        raw->apic,    raw->config, raw->sound
     };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(texts[i]);
@@ -621,6 +646,7 @@ void options_clear(struct options *options)
     g_free(options->debugcon);
     g_free(options->control);
     g_free(options->cpu);
+    g_free(options->sound_file);
     g_free(options->screendump);
     g_strfreev(options->trace);
     *options = (struct options){ 0 };

@@ -25,6 +25,13 @@ enum options_action {
 
 enum options_stats { OPTIONS_STATS_NONE, OPTIONS_STATS_TEXT, OPTIONS_STATS_JSON };
 
+enum options_sound {
+    OPTIONS_SOUND_NONE,
+    OPTIONS_SOUND_SDL,
+    OPTIONS_SOUND_SDL_IF_THERE, /* nobody has said so, but there is a window */
+    OPTIONS_SOUND_WAV,
+};
+
 enum options_display { OPTIONS_DISPLAY_NONE, OPTIONS_DISPLAY_TERMINAL, OPTIONS_DISPLAY_SDL };
 
 struct options {
@@ -55,6 +62,8 @@ struct options {
     bool in_process;
     bool local_time;
     enum options_display display;
+    enum options_sound sound;
+    char *sound_file; /* of OPTIONS_SOUND_WAV */
     char *screendump; /* a file, or NULL */
     char **trace;     /* globs, or NULL */
     enum options_stats stats;

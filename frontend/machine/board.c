@@ -159,6 +159,12 @@ static void debugcon(void *ctx, uint8_t byte)
     backend_write(m->debugcon, &byte, 1);
 }
 
+static void sound(void *ctx, uint64_t frame, const int16_t (*samples)[2], unsigned count)
+{
+    struct machine *m = ctx;
+    sound_play(m->sound, frame - m->first_frame, samples, count);
+}
+
 static void trace(void *ctx, const struct device_event *event, const uint64_t *args)
 {
     struct machine *m = ctx;
@@ -193,5 +199,6 @@ const struct pc_callbacks board_callbacks = {
     .serial_transmit = serial_transmit,
     .serial_room = serial_room,
     .debugcon = debugcon,
+    .sound = sound,
     .trace = trace,
 };

@@ -61,6 +61,19 @@ static gboolean open_backends(struct machine *m, GError **error)
     return !failed;
 }
 
+static gboolean open_sound(struct machine *m, GError **error)
+{
+    const struct options *options = m->options;
+    m->first_frame = device_sound_frame(m->began);
+    if (options->sound == OPTIONS_SOUND_NONE)
+        return TRUE;
+    if (options->sound == OPTIONS_SOUND_WAV)
+        m->sound = sound_open_wav(options->sound_file, error);
+    else
+        m->sound = sound_open_sdl(options->sound == OPTIONS_SOUND_SDL, error);
+    return m->sound != NULL;
+}
+
 /* ---- Files ---- */
 
 static bool kernel_takes_modules(const struct machine *m)
@@ -164,7 +177,7 @@ static gboolean build(struct machine *m, GError **error)
     if (!drives_open(m, error) || !nets_open(m, error) || !read_files(m, error))
         return FALSE;
     configure(m);
-    return power_build(m, error) && power_start(m, error) && open_backends(m, error);
+    return power_build(m, error) && power_start(m, error) && open_sound(m, error) && open_backends(m, error);
 }
 
 struct machine *machine_new(const struct options *options, GError **error)
@@ -211,6 +224,18 @@ static void announce(const struct machine *m)
             "programs that do so fail, those of Linux among them (C libraries read the vDSO)\n");
 }
 
+/* What went wrong before matters more. */
+static void close_sound(struct machine *m)
+{
+    GError *failed = NULL;
+    sound_close(m->sound, &failed);
+    m->sound = NULL;
+    if (failed && m->failure)
+        g_error_free(failed);
+    else if (failed)
+        m->failure = failed;
+}
+
 gboolean machine_run(struct machine *m, int *status, GError **error)
 {
     announce(m);
@@ -229,6 +254,7 @@ gboolean machine_run(struct machine *m, int *status, GError **error)
         statistics_report(m);
     if (!m->failure && m->options->screendump)
         screen_dump(m, m->options->screendump, &m->failure);
+    close_sound(m);
     if (!m->failure)
         return TRUE;
     g_propagate_error(error, m->failure);
@@ -271,6 +297,7 @@ void machine_free(struct machine *m)
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++)
         backend_close(m->serial[i]);
     backend_close(m->debugcon);
+    sound_close(m->sound, NULL);
     drives_close(m);
     nets_close(m);
     g_free(m->pc);

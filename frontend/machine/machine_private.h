@@ -16,6 +16,7 @@
 #include "machine.h"
 #include "memory_map.h"
 #include "nets.h"
+#include "sound.h"
 #include "status.h"
 #include "trace.h"
 #include "watch.h"
@@ -66,6 +67,8 @@ struct machine {
     struct backend *serial[OPTIONS_SERIAL_MAX], *debugcon;
     struct terminal_display *terminal; /* NULL: the screen is not shown there */
     struct window *window;             /* ... */
+    struct sound *sound;               /* NULL: nobody listens */
+    uint64_t first_frame;              /* of sound: the one the machine began in */
     struct trace *trace;               /* NULL: none wanted */
 
     unsigned holds;       /* who wants the guest to stand still; changed atomically, also without the lock */
