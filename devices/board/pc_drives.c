@@ -162,6 +162,11 @@ static void fill_boot_order(struct pc *pc)
     pc_cmos_write(pc, BOOT_THIRD, code[2] << 4); /* bit 0 is clear: a boot sector needs its signature */
 }
 
+uint64_t pc_floppy_size(uint64_t size)
+{
+    return floppy_size(size);
+}
+
 static unsigned floppy_type(const struct pc *pc, unsigned drive)
 {
     struct device_medium medium;

@@ -35,3 +35,16 @@ const struct floppy_format *floppy_format(uint64_t size)
     }
     return NULL;
 }
+
+uint64_t floppy_size(uint64_t size)
+{
+    static const uint32_t common[] = { 1440 * 1024, 2880 * 1024 };
+
+    if (floppy_format(size))
+        return size;
+    for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++) {
+        if (size <= common[i])
+            return common[i];
+    }
+    return 0;
+}

@@ -21,3 +21,6 @@ struct floppy_format {
 
 /* NULL: there is no such format. */
 const struct floppy_format *floppy_format(uint64_t size);
+/* The size of the floppy on which `size` bytes were put: that of their format, or if they have none, of the
+   least of 1.44M and 2.88M that holds them. 0: neither does. */
+uint64_t floppy_size(uint64_t size);

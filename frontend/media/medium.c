@@ -6,6 +6,7 @@
  */
 #include "medium_private.h"
 
+#include "devices/pc.h"
 #include "error.h"
 #include "image_chain.h"
 #include "image_file.h"
@@ -84,13 +85,22 @@ static struct source *open_source(struct medium *m, const struct medium_choice *
     return source;
 }
 
-static gboolean take_size(struct medium *m, unsigned sector, GError **error)
+/* Images of floppies are often no longer than what was put on them; the rest of the floppy reads as zeros. */
+static gboolean make_floppy(struct medium *m, GError **error)
 {
-    m->size = m->source->size / sector * sector;
+    m->size = pc_floppy_size(m->held);
+    return m->size ||
+           fail_with(error, FRONTEND_ERROR_IMAGE, "the image '%s' is larger than any floppy", m->path);
+}
+
+static gboolean take_size(struct medium *m, enum device_drive drive, GError **error)
+{
+    unsigned sector = sector_size(drive);
+    m->held = m->size = m->source->size / sector * sector;
     if (!m->size)
         return fail_with(error, FRONTEND_ERROR_IMAGE, "the image '%s' is %s: nothing fits on it", m->path,
                          m->source->size ? "smaller than a sector" : "empty");
-    return TRUE;
+    return drive != DEVICE_DRIVE_FLOPPY || make_floppy(m, error);
 }
 
 struct medium *medium_open(const struct medium_choice *choice, GError **error)
@@ -101,7 +111,7 @@ struct medium *medium_open(const struct medium_choice *choice, GError **error)
     m->path = g_strdup(choice->path);
     m->read_only = is_read_only(choice);
     m->source = open_source(m, choice, error);
-    gboolean ok = m->source && take_size(m, sector_size(choice->drive), error);
+    gboolean ok = m->source && take_size(m, choice->drive, error);
     if (ok && choice->snapshot && !m->read_only) {
         m->overlay = overlay_new(m->size, error);
         ok = m->overlay != NULL;

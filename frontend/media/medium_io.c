@@ -11,6 +11,25 @@
 #include <errno.h>
 #include <string.h>
 
+/* ---- The image ------------------------------------------------------------------------------- */
+
+/* Behind its end an image of a floppy reads as zeros, and takes nothing. */
+static int read_image(struct medium *m, uint64_t offset, uint8_t *data, uint32_t size, uint32_t *done)
+{
+    uint32_t held = offset < m->held ? (uint32_t)MIN((uint64_t)size, m->held - offset) : 0;
+    int err = held ? m->source->type->read(m->source, offset, data, held, done) : 0;
+    if (err)
+        return err;
+    memset(data + held, 0, size - held);
+    *done += size - held;
+    return 0;
+}
+
+static bool is_outside(const struct medium *m, uint64_t offset, uint32_t size)
+{
+    return offset + size > m->held;
+}
+
 /* ---- With an overlay: one thread at a time --------------------------------------------------- */
 
 /* How many bytes of it are at the same place; is it the overlay? */
@@ -30,7 +49,7 @@ int medium_read(struct medium *m, uint64_t offset, uint8_t *data, uint32_t size,
         if (is_written(m, offset + at, size - at, &run))
             err = file_read(overlay_fd(m->overlay), offset + at, data + at, run, done);
         else
-            err = m->source->type->read(m->source, offset + at, data + at, run, done);
+            err = read_image(m, offset + at, data + at, run, done);
     }
     return err;
 }
@@ -38,7 +57,7 @@ int medium_read(struct medium *m, uint64_t offset, uint8_t *data, uint32_t size,
 static bool read_source_now(struct medium *m, uint64_t offset, uint8_t *data, uint32_t size)
 {
     const struct source_type *type = m->source->type;
-    return type->read_now && type->read_now(m->source, offset, data, size);
+    return type->read_now && !is_outside(m, offset, size) && type->read_now(m->source, offset, data, size);
 }
 
 bool medium_read_now(struct medium *m, uint64_t offset, uint8_t *data, uint32_t size)
@@ -61,7 +80,7 @@ static int complete_cluster(struct medium *m, uint64_t offset)
     uint32_t size = (uint32_t)MIN((uint64_t)OVERLAY_CLUSTER, m->size - start), done = 0, run;
     if (start == offset || is_written(m, start, 1, &run))
         return 0;
-    int err = m->source->type->read(m->source, start, cluster, size, &done);
+    int err = read_image(m, start, cluster, size, &done);
     done = 0;
     return err ? err : file_write(overlay_fd(m->overlay), start, cluster, size, &done);
 }
@@ -127,6 +146,8 @@ int medium_write(struct medium *m, uint64_t offset, const uint8_t *data, uint32_
         return EROFS;
     if (m->overlay)
         return write_overlay(m, offset, data, size, done);
+    if (is_outside(m, offset, size))
+        return ENOSPC;
     if (is_forbidden(m, offset, data, size))
         return EPERM;
     return m->source->type->write(m->source, offset, data, size, done);
@@ -138,6 +159,8 @@ int medium_zero(struct medium *m, uint64_t offset, uint32_t size, bool discard)
         return EROFS;
     if (m->overlay)
         return discard ? 0 : zero_overlay(m, offset, size);
+    if (is_outside(m, offset, size))
+        return ENOSPC;
     return m->source->type->zero(m->source, offset, size, discard);
 }
 

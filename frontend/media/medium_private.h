@@ -16,6 +16,7 @@ struct medium {
     char *path;
     struct source *source;
     uint64_t size; /* of whole sectors */
+    uint64_t held; /* of these in the image: a floppy's can be cut off behind what was written to it */
     bool read_only;
     bool guarded;            /* what kind of image this is was found by its bytes, which are to stay so */
     struct overlay *overlay; /* NULL: what is written goes to the image */

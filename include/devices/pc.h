@@ -390,6 +390,9 @@ bool pc_video_frame(const struct pc *pc, struct video_frame *frame);
 void pc_transferred(struct pc *pc, enum pc_drive drive, const struct device_transferred *result);
 /* A person has changed the medium of a CD-ROM or floppy drive, or taken it out: `medium` tells now. */
 void pc_medium_changed(struct pc *pc, enum pc_drive drive);
+/* The bytes of the floppy that an image of `size` bytes is the beginning of, or all of: at least as many. 0:
+ * of none. */
+uint64_t pc_floppy_size(uint64_t size);
 /* The guest has locked the drive: its medium should stay, unless somebody insists. */
 bool pc_holds_medium(const struct pc *pc, enum pc_drive drive);
 

@@ -398,6 +398,52 @@ START_TEST(cds_have_sectors_of_2048)
 }
 END_TEST
 
+/* Images of floppies are cut off behind their contents: the rest is there, empty, and cannot be written. */
+static const struct {
+    size_t image, floppy;
+} cut_off[] = {
+    { 512, 1474560 },           { 1000, 1474560 },          { SIZE, 1474560 },  { 1296384, 1474560 },
+    { 1474560 - 512, 1474560 }, { 1474560 + 512, 2949120 }, { 737280, 737280 },
+};
+
+START_TEST(a_floppy_goes_on_behind_its_image)
+{
+    struct device_medium facts = { 0 };
+    struct stat st;
+    static uint8_t seen[2949120];
+    size_t held = cut_off[_i].image / 512 * 512, floppy = cut_off[_i].floppy;
+    for (int snapshot = 0; snapshot < 2; snapshot++) {
+        write_image(image, cut_off[_i].image);
+        struct medium *m = try_open(DEVICE_DRIVE_FLOPPY, false, snapshot, NULL);
+        ck_assert_ptr_nonnull(m);
+        medium_describe(m, &facts);
+        ck_assert_uint_eq(facts.size, floppy);
+        ck_assert(!transfer(m, DEVICE_TRANSFER_READ, 0, seen, (uint32_t)floppy));
+        ck_assert_mem_eq(seen, contents, MIN(held, (size_t)SIZE));
+        for (size_t i = held; i < floppy; i++)
+            ck_assert_uint_eq(seen[i], 0);
+        if (held < floppy) {
+            ck_assert(transfer(m, DEVICE_TRANSFER_WRITE, held, contents, 512) == !snapshot);
+            ck_assert(!transfer(m, DEVICE_TRANSFER_READ, held, seen, 512));
+            ck_assert(!memcmp(seen, contents, 512) == !!snapshot);
+        }
+        medium_unref(m);
+        ck_assert_int_eq(stat(image, &st), 0);
+        ck_assert_uint_eq((size_t)st.st_size, cut_off[_i].image);
+    }
+}
+END_TEST
+
+START_TEST(more_than_a_floppy_is_none)
+{
+    GError *error = NULL;
+    write_image(image, 2949120 + 512);
+    ck_assert_ptr_null(try_open(DEVICE_DRIVE_FLOPPY, false, false, &error));
+    ck_assert_ptr_nonnull(strstr(error->message, "larger than any floppy"));
+    g_error_free(error);
+}
+END_TEST
+
 START_TEST(protected_floppy_has_its_tab)
 {
     struct device_medium facts = { 0 };
@@ -430,6 +476,8 @@ int main(void)
     tcase_add_loop_test(t, kind_is_found_by_size, 0, G_N_ELEMENTS(kinds));
     tcase_add_test(t, kind_is_found_by_contents);
     tcase_add_test(t, cds_have_sectors_of_2048);
+    tcase_add_loop_test(t, a_floppy_goes_on_behind_its_image, 0, G_N_ELEMENTS(cut_off));
+    tcase_add_test(t, more_than_a_floppy_is_none);
     tcase_add_test(t, protected_floppy_has_its_tab);
     tcase_set_timeout(t, 60);
     suite_add_tcase(suite, t);
