@@ -33,6 +33,7 @@ static gboolean take_model(struct nic_options *nic, const char *value, GError **
     static const char *const names[PC_NIC_MODELS] = {
         [PC_NIC_NONE] = "",
         [PC_NIC_E1000] = "e1000",
+        [PC_NIC_VIRTIO] = "virtio",
     };
     for (unsigned i = 1; i < PC_NIC_MODELS; i++) {
         if (names[i] && !strcmp(value, names[i])) {
@@ -40,7 +41,7 @@ static gboolean take_model(struct nic_options *nic, const char *value, GError **
             return TRUE;
         }
     }
-    return fail(error, "model '%s' is unknown: give e1000", value);
+    return fail(error, "model '%s' is unknown: give e1000 or virtio", value);
 }
 
 static gboolean take_mac(struct nic_options *nic, const char *value, GError **error)

@@ -196,6 +196,7 @@ const struct pc_callbacks board_callbacks = {
     .transfer = drives_transfer,
     .send_frame = nets_send_frame,
     .frame_room = nets_frame_room,
+    .take_segments = nets_take_segments,
     .serial_transmit = serial_transmit,
     .serial_room = serial_room,
     .debugcon = debugcon,

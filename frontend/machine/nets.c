@@ -26,6 +26,14 @@ void nets_frame_room(void *ctx, unsigned nic)
     m->nics[nic].full = false;
 }
 
+void nets_take_segments(void *ctx, unsigned nic, bool ipv4, bool ipv6)
+{
+    struct machine *m = ctx;
+    /* Adapters say so when they are reset, too, before there are cables. */
+    if (nic < m->nic_count)
+        net_take_segments(m->nics[nic].net, ipv4, ipv6);
+}
+
 /* In a cable's thread. */
 static void on_news(void *ctx)
 {

@@ -22,3 +22,4 @@ void nets_serve(struct machine *m);
 /* For struct pc_callbacks. */
 void nets_send_frame(void *ctx, unsigned nic, const struct device_frame *frame);
 void nets_frame_room(void *ctx, unsigned nic);
+void nets_take_segments(void *ctx, unsigned nic, bool ipv4, bool ipv6);

@@ -31,8 +31,9 @@ struct net {
     GMutex lock;     /* guards what follows */
     GQueue to_guest; /* struct net_frame */
     GQueue from_guest;
-    bool told; /* `news` has been called, and nobody has looked since */
-    bool deaf; /* too much waits for the guest */
+    bool join_ipv4, join_ipv6; /* what net_take_segments() said */
+    bool told;                 /* `news` has been called, and nobody has looked since */
+    bool deaf;                 /* too much waits for the guest */
     bool ending;
     struct net_counters counters;
 
@@ -105,11 +106,36 @@ void net_put_back(struct net *net, struct net_frame *frame)
     g_atomic_int_inc(&net->waiting);
 }
 
+void net_take_segments(struct net *net, bool ipv4, bool ipv6)
+{
+    g_mutex_lock(&net->lock);
+    net->join_ipv4 = ipv4;
+    net->join_ipv6 = ipv6;
+    g_mutex_unlock(&net->lock);
+}
+
+/* Does it become part of the frame that came before it, and still waits? */
+static bool join_last(struct net *net, const uint8_t *frame, size_t size)
+{
+    GList *last = net->to_guest.tail;
+    struct net_frame *f = last ? last->data : NULL;
+    if (!f || !f->checked || !segments_join(&f, frame, size, net->join_ipv4, net->join_ipv6))
+        return false;
+    last->data = f;
+    net->counters.received++;
+    return true;
+}
+
 void net_deliver(struct net *net, const uint8_t *frame, size_t size, bool checked)
 {
     if (size > DEVICE_FRAME_MAX || !size)
         return;
     net_dump_frame(net->dump, frame, size);
+    g_mutex_lock(&net->lock);
+    bool joined = checked && (net->join_ipv4 || net->join_ipv6) && join_last(net, frame, size);
+    g_mutex_unlock(&net->lock);
+    if (joined)
+        return;
     struct net_frame *f = new_frame(frame, size);
     f->checked = checked;
     g_mutex_lock(&net->lock);
@@ -138,6 +164,33 @@ void net_count(struct net *net, struct net_counters *counters)
 
 /* ---- The thread ---- */
 
+static void send_part(void *ctx, const uint8_t *frame, size_t size)
+{
+    struct net *net = ctx;
+    net_dump_frame(net->dump, frame, size);
+    net->end->type->send(net->end, frame, size);
+}
+
+/* The dump has frames as they would be on a cable. */
+static void dump_part(void *ctx, const uint8_t *frame, size_t size)
+{
+    const struct net *net = ctx;
+    net_dump_frame(net->dump, frame, size);
+}
+
+static void send_one(struct net *net, struct net_frame *f)
+{
+    if (!f->segment) {
+        send_part(net, f->data, f->size);
+    } else if (!net->end->type->takes_segments) {
+        segments_divide(f, send_part, net);
+    } else if (segments_finish(f)) {
+        if (net->dump)
+            segments_divide(f, dump_part, net);
+        net->end->type->send(net->end, f->data, f->size);
+    }
+}
+
 /* Send all that the guest has sent. False: the cable is to be closed. */
 static bool send_all(struct net *net, bool *deaf)
 {
@@ -146,10 +199,8 @@ static bool send_all(struct net *net, bool *deaf)
     g_queue_init(&net->from_guest);
     bool ending = net->ending;
     g_mutex_unlock(&net->lock);
-    for (struct net_frame *f; (f = g_queue_pop_head(&frames)); g_free(f)) {
-        net_dump_frame(net->dump, f->data, f->size);
-        net->end->type->send(net->end, f->data, f->size);
-    }
+    for (struct net_frame *f; (f = g_queue_pop_head(&frames)); g_free(f))
+        send_one(net, f);
     g_mutex_lock(&net->lock);
     *deaf = net->deaf;
     g_mutex_unlock(&net->lock);

@@ -38,6 +38,10 @@ struct net_frame *net_take(struct net *net);
 /* There was no buffer for it: it is the next one again. */
 void net_put_back(struct net *net, struct net_frame *frame);
 
+/* From now on frames of TCP may be put together to some that stand for several segments, as in struct
+   device_frame; with two times false not any more. */
+void net_take_segments(struct net *net, bool ipv4, bool ipv6);
+
 struct net_counters {
     uint64_t sent, received; /* frames, from the guest's point of view */
     uint64_t lost;           /* by queues that were full, either way */

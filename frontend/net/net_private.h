@@ -16,6 +16,7 @@ struct net_end_type {
     /* NULL: with a sentence. It begins with a struct net_end. */
     struct net_end *(*open)(struct net *net, const struct net_spec *spec, GError **error);
     void (*close)(struct net_end *end);
+    bool takes_segments; /* `send` gets frames of TCP whole that stand for several, with their checksum */
     /* A frame from the guest. */
     void (*send)(struct net_end *end, const uint8_t *frame, size_t size);
     /* Add what to wait for to `fds` (struct pollfd), and make *timeout_ms, -1: none, smaller if need be. */
@@ -33,6 +34,20 @@ extern const struct net_end_type net_user_type;
 
 /* A frame for the guest, from an end in the cable's thread. `checked`: its checksums are right. */
 void net_deliver(struct net *net, const uint8_t *frame, size_t size, bool checked);
+
+/* ---- segments.c: frames of TCP that stand for several
+ * --------------------------------------------------------- */
+
+/*
+ * Put a checked frame behind the one before it, which may move, if both are of one stream and go together.
+ * False: they do not.
+ */
+bool segments_join(struct net_frame **before, const uint8_t *frame, size_t size, bool ipv4, bool ipv6);
+/* Make the checksum of such a frame of the guest's. False: it is none. */
+bool segments_finish(struct net_frame *frame);
+/* Divide it, and hand out the parts. What is none has none. */
+void segments_divide(const struct net_frame *frame,
+                     void (*part)(void *ctx, const uint8_t *frame, size_t size), void *ctx);
 
 /* ---- dump.c: all frames in a file, as pcap(5) has them ---------------------------------------------------
  */

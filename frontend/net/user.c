@@ -235,6 +235,7 @@ static struct net_end *user_open(struct net *net, const struct net_spec *spec, G
 const struct net_end_type net_user_type = {
     .open = user_open,
     .close = user_close,
+    .takes_segments = true,
     .send = user_send,
     .wait = user_wait,
     .serve = user_serve,

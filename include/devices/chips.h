@@ -194,6 +194,9 @@ enum {
     E1000_LINE_INTA = 0,
 };
 
+/* Network adapter of virtio: PCI function, INTA# on line 0. Its expansion ROM is its contents. */
+extern const struct device_type virtio_net_device;
+
 /* Floppy controller, with drives A and B. Ports: 6 registers, and that at 3F7h. */
 extern const struct device_type i82077_device;
 

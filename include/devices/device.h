@@ -18,6 +18,7 @@ typedef uint64_t guest_pa;
 struct device;
 struct device_event;
 struct video_frame;
+struct virtio_class;
 
 enum {
     DEVICE_MAX_PORT_RANGES = 4,
@@ -206,7 +207,8 @@ struct device_type {
     size_t state_size; /* plain data without pointers: the board zeroes, copies and restores it */
     struct device_ports ports[DEVICE_MAX_PORT_RANGES];
     struct device_mmio mmio[DEVICE_MAX_MMIO_RANGES];
-    const struct device_pci *pci; /* a PCI function; absent: not on that bus */
+    const struct device_pci *pci;      /* a PCI function; absent: not on that bus */
+    const struct virtio_class *virtio; /* a virtio device: which kind (devices/virtio/virtio.h) */
     unsigned line_count;
     unsigned link_count;
 

@@ -51,6 +51,7 @@ enum pc_nic_model {
     PC_NIC_E1000,      /* Intel 82540EM */
     PC_NIC_NE2000_PCI, /* RTL8029 */
     PC_NIC_NE2000_ISA, /* at 300h, IRQ 3 */
+    PC_NIC_VIRTIO,
     PC_NIC_MODELS,
 };
 

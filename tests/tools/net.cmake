@@ -14,7 +14,7 @@ function(d86_net_test name labels)
     d86_boot_test_properties(${name} ${labels})
 endfunction()
 
-foreach(model IN ITEMS e1000)
+foreach(model IN ITEMS e1000 virtio)
     d86_net_test(boot_net_${model} "" --model ${model})
     d86_net_test(boot_net_${model}_long long --model ${model} --size 100)
     set_tests_properties(boot_net_${model}_long PROPERTIES TIMEOUT 3600)
