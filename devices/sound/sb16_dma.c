@@ -166,7 +166,7 @@ static void play_direct(struct sb16 *sb, int32_t (*mix)[2], unsigned count)
 {
     for (unsigned i = 0; i < count && sb->direct_left; i++, sb->direct_left--) {
         for (unsigned side = 0; side < 2; side++)
-            mix[i][side] += sb->direct * sb16_voice_volume(sb, side) / 32768;
+            mix[i][side] += (int32_t)((int64_t)sb->direct * sb16_voice_volume(sb, side) / 32768);
     }
 }
 
