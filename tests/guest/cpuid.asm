@@ -37,12 +37,12 @@ start:
     shr eax, 8
     and eax, 15
     CHECK_EQ eax, 6                      ; family 6
-    ; what every model here has: FPU VME DE PSE TSC MSR PAE MCE CX8 SEP PGE MCA CMOV MMX FXSR
+    ; what every model here has: FPU VME DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE MCA CMOV MMX FXSR
     mov eax, [features]
-    and eax, 0x0180e9ff
-    CHECK_EQ eax, 0x0180e9ff
-    ; no local APIC, no MTRR in this machine
-    test dword [features], 1 << 9 | 1 << 12
+    and eax, 0x0180f9ff
+    CHECK_EQ eax, 0x0180f9ff
+    ; no local APIC in this machine
+    test dword [features], 1 << 9
     CHECK z
     ; SSE2 needs SSE; SSE3 and later need SSE2
     HAS 26
@@ -93,6 +93,40 @@ start:
 .no_extended:
 
     ; ---- the features behind the bits ---------------------------------------------------------------------------
+    ; MTRRs: what there are, and what they take
+    mov ecx, 0xfe
+    rdmsr
+    CHECK_EQ eax, 0x508                  ; eight ranges, fixed ones, write combining
+    RAISES GP, 0, wrmsr
+    mov ecx, 0x2ff
+    rdmsr
+    CHECK_EQ eax, 0                      ; disabled by a reset
+    mov eax, 0xc06
+    xor edx, edx
+    RUNS wrmsr
+    or eax, 1 << 12
+    RAISES GP, 0, wrmsr
+    rdmsr
+    CHECK_EQ eax, 0xc06
+    mov ecx, 0x26f
+    mov eax, 0x06050401
+    mov edx, 0x00010405
+    RUNS wrmsr
+    mov eax, 2                           ; no such type
+    RAISES GP, 0, wrmsr
+    rdmsr
+    CHECK_EQ eax, 0x06050401
+    CHECK_EQ edx, 0x00010405
+    mov ecx, 0x20f
+    mov eax, 0xe0000800
+    mov edx, 0x0f
+    RUNS wrmsr
+    mov edx, 0x10                        ; addresses have 36 bits
+    RAISES GP, 0, wrmsr
+    rdmsr
+    CHECK_EQ edx, 0x0f
+    mov ecx, 0x210
+    RAISES GP, 0, rdmsr
     test dword [extended], 1 << 20
     jz .no_nx
     mov ecx, 0xc0000080

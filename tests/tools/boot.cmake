@@ -63,10 +63,17 @@ d86_seabios_test(boot_seabios interp 32)
 d86_seabios_test(boot_seabios_sbe sbe 4608)
 
 # Another firmware for the same chipset.
-add_test(NAME boot_uboot
-         COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/uboot_session.py"
-             --program $<TARGET_FILE:duplex86>)
-d86_boot_test_properties(boot_uboot long)
+foreach(apic IN ITEMS off on)
+    if(apic STREQUAL "on")
+        set(name boot_uboot_apic)
+    else()
+        set(name boot_uboot)
+    endif()
+    add_test(NAME ${name}
+             COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/uboot_session.py"
+                 --program $<TARGET_FILE:duplex86> --apic ${apic})
+    d86_boot_test_properties(${name} long)
+endforeach()
 
 add_test(NAME boot_memtest
          COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/memtest_session.py"

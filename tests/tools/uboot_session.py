@@ -17,13 +17,15 @@ QUIT_STATUS = 8
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--program", required=True)
+    parser.add_argument("--apic", default="off")
     parser.add_argument("--timeout", type=float, default=120)
     args = parser.parse_args()
     if not os.path.exists(ROM):
         print(f"there is no {ROM}: the package u-boot-qemu has it")
         return SKIPPED
 
-    command = [args.program, "--machine", "pc", "--ram", "256M", "--bios", ROM, "--serial", "stdio"]
+    command = [args.program, "--machine", "pc", "--ram", "256M", "--bios", ROM, "--serial", "stdio",
+               "--apic", args.apic]
     machine = Machine(command)
     try:
         machine.expect(r"U-Boot \d+", args.timeout)

@@ -1,9 +1,9 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Model-specific registers: those that follow from advertised features (those of machine checks are in mca.c)
- * and those a P6-class processor always has and systems touch at boot. Any other index, and any reserved bit,
- * is #GP. SDM 4, "Model-Specific Registers". Executor side.
+ * Model-specific registers: those that follow from advertised features (those of machine checks are in mca.c,
+ * of memory types in mtrr.c) and those a P6-class processor always has and systems touch at boot. Any other
+ * index, and any reserved bit, is #GP. SDM 4, "Model-Specific Registers". Executor side.
  */
 #include "msr.h"
 
@@ -16,9 +16,9 @@ enum {
     MSR_BIOS_UPDT_TRIG = 0x79, /* start a microcode update */
 };
 
-#define APIC_BASE_BSP   (1ull << 8)
+#define APIC_BASE_BSP     (1ull << 8)
 #define APIC_BASE_ENABLED (1ull << 11)
-#define APIC_BASE_FIXED (0xfee00000ull | APIC_BASE_BSP)
+#define APIC_BASE_FIXED   (0xfee00000ull | APIC_BASE_BSP)
 /* What may be written to it: the address, the enable bit, and BSP, which does not change by that. */
 #define APIC_BASE_KNOWN 0xffffff900ull
 /* Revision in the upper half of IA32_BIOS_SIGN_ID: some microcode is loaded. */
@@ -46,6 +46,7 @@ void msr_reset(struct vcpu *v)
     v->msr.misc_enable = 1;
     v->msr.tsc_offset = 0;
     mca_reset(v);
+    mtrr_reset(v);
 }
 
 /* Does this model have the register? */
@@ -70,7 +71,7 @@ static bool exists(const struct vcpu *v, uint32_t index)
     case X86_MSR_EFER:
         return cpu_has(v, CPU_NX);
     default:
-        return mca_has(v, index);
+        return mca_has(v, index) || mtrr_has(v, index);
     }
 }
 
@@ -113,7 +114,7 @@ bool msr_read(struct vcpu *v, uint32_t index, uint64_t *value)
     case MSR_BIOS_UPDT_TRIG:
         return false; /* write-only */
     default:
-        *value = mca_read(v, index);
+        *value = mtrr_has(v, index) ? mtrr_read(v, index) : mca_read(v, index);
         return true;
     }
 }
@@ -183,6 +184,6 @@ bool msr_write(struct vcpu *v, uint32_t index, uint64_t value)
     case X86_MSR_PLATFORM_ID:
         return false; /* read-only */
     default:
-        return mca_write(v, index, value);
+        return mtrr_has(v, index) ? mtrr_write(v, index, value) : mca_write(v, index, value);
     }
 }

@@ -17,4 +17,9 @@ bool mca_has(const struct vcpu *v, uint32_t index);
 uint64_t mca_read(struct vcpu *v, uint32_t index);
 bool mca_write(struct vcpu *v, uint32_t index, uint64_t value);
 void mca_reset(struct vcpu *v);
+/* mtrr.c: those that tell of memory types. */
+bool mtrr_has(const struct vcpu *v, uint32_t index);
+uint64_t mtrr_read(struct vcpu *v, uint32_t index);
+bool mtrr_write(struct vcpu *v, uint32_t index, uint64_t value);
+void mtrr_reset(struct vcpu *v);
 uint32_t cr4_allowed(const struct vcpu *v); /* CR4 bits the model has; the others are reserved */

@@ -370,6 +370,7 @@ struct vcpu {
         uint64_t pat, misc_enable;
         uint64_t mcg_status, mcg_ctl, mc_ctl[MCA_BANKS];
         int64_t tsc_offset; /* guest TSC = host TSC + offset */
+        uint64_t mtrr_def_type, mtrr_range[2 * MTRR_RANGES], mtrr_fixed[MTRR_FIXED];
     } msr;
 
     struct event event;      /* exception being raised; EVENT_NONE otherwise */

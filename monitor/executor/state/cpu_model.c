@@ -1,8 +1,8 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Processor models: one row each. A feature is here only if the executor has it: there is no local APIC and
- * no MTRR in this machine. Signatures and cache descriptors are those of the
+ * Processor models: one row each. A feature is here only if the executor has it: a local APIC is not, it
+ * is the machine's to add. Signatures and cache descriptors are those of the
  * processors named; SDM 2A, "CPUID", tables of leaves 1, 2 and 4. Executor side.
  */
 #include "cpu_model.h"
@@ -13,8 +13,8 @@
 
 #define WORD0_PENTIUM2                                                                                       \
     (BIT(CPU_FPU) | BIT(CPU_VME) | BIT(CPU_DE) | BIT(CPU_PSE) | BIT(CPU_TSC) | BIT(CPU_MSR) | BIT(CPU_PAE) | \
-     BIT(CPU_MCE) | BIT(CPU_CX8) | BIT(CPU_SEP) | BIT(CPU_PGE) | BIT(CPU_MCA) | BIT(CPU_CMOV) |              \
-     BIT(CPU_PSE36) | BIT(CPU_MMX) | BIT(CPU_FXSR))
+     BIT(CPU_MCE) | BIT(CPU_CX8) | BIT(CPU_SEP) | BIT(CPU_MTRR) | BIT(CPU_PGE) | BIT(CPU_MCA) |              \
+     BIT(CPU_CMOV) | BIT(CPU_PSE36) | BIT(CPU_MMX) | BIT(CPU_FXSR))
 #define WORD0_PENTIUM3  (WORD0_PENTIUM2 | BIT(CPU_PAT) | BIT(CPU_SSE))
 #define WORD0_PENTIUM_M (WORD0_PENTIUM3 | BIT(CPU_SSE2) | BIT(CPU_CLFSH))
 /* Executed on the host's own units, so a model may offer only what the host has. */

@@ -27,6 +27,7 @@ enum cpu_feature {
     CPU_CX8 = 8,
     CPU_APIC = 9,
     CPU_SEP = 11,
+    CPU_MTRR = 12,
     CPU_PGE = 13,
     CPU_MCA = 14,
     CPU_CMOV = 15,
@@ -47,6 +48,8 @@ enum cpu_feature {
 };
 
 enum { MCA_BANKS = 5 }; /* of the models that have MCA, as on a P6 */
+/* Ranges of the models that have MTRRs: a base and a mask each; and those below 1 MiB. */
+enum { MTRR_RANGES = 8, MTRR_FIXED = 11 };
 
 /* Deterministic cache parameters, CPUID.4: one cache. */
 struct cpu_cache {

@@ -19,7 +19,7 @@
 #define T_FS_BASE     152
 #define T_NOTHING     232
 #define T_SEGMENTS    1048
-#define T_CACHED      61440
+#define T_CACHED      61632
 #define T_SPACE_KEY   496
 #define T_CODE_BASE   520
 #define T_PLACE_CS    344
