@@ -193,6 +193,7 @@ int pc_init(struct pc *pc, const struct pc_config *config, const struct pc_callb
     if (pc_has_pci(pc)) {
         pc_fill_fw_items(config, &pc->fw_items, pc->e820);
         pc_fill_acpi(config, &pc->fw_items, &pc->acpi);
+        pc_fill_smbios(config, &pc->fw_items, &pc->smbios);
     }
     return 0;
 }
@@ -215,6 +216,36 @@ size_t pc_acpi_tables(const struct pc *pc, uint32_t base, uint8_t *image)
     memcpy(image, acpi.rsdp, sizeof(acpi.rsdp));
     memcpy(image + ACPI_ALIGN, acpi.tables, acpi.size);
     return ACPI_ALIGN + acpi.size;
+}
+
+enum { PIRQRC = 0x60, PIRQRC_DISABLED = 0x80 }; /* of the PIIX3 */
+
+static size_t mp_table(const struct pc *pc, uint32_t base, uint8_t *image)
+{
+    const uint8_t *config = pc->devices[PIIX3].config;
+    uint8_t irq[MP_PIRQS];
+
+    for (unsigned pirq = 0; pirq < MP_PIRQS; pirq++)
+        irq[pirq] = config[PIRQRC + pirq] & PIRQRC_DISABLED ? 0 : config[PIRQRC + pirq] & 0x0f;
+    return mp_table_build(image, base, irq);
+}
+
+enum { SMBIOS_AT = 32, MP_AT = SMBIOS_AT + SMBIOS_TABLES_MAX }; /* behind the SMBIOS entry point */
+
+_Static_assert((int)PC_SYSTEM_TABLES_MAX >= (int)MP_AT + (int)MP_TABLE_MAX,
+               "the caller has room for the tables");
+
+size_t pc_system_tables(const struct pc *pc, uint32_t base, uint8_t *image)
+{
+    struct smbios smbios = pc->smbios;
+
+    if (!pc_has_pci(pc))
+        return 0;
+    smbios_place(&smbios, base + SMBIOS_AT);
+    memset(image, 0, MP_AT);
+    memcpy(image, smbios.anchor, sizeof(smbios.anchor));
+    memcpy(image + SMBIOS_AT, smbios.tables, smbios.size);
+    return MP_AT + (pc->config.apic ? mp_table(pc, base + MP_AT, image + MP_AT) : 0);
 }
 
 bool pc_add_file(struct pc *pc, const char *name, const void *data, uint32_t size)

@@ -12,8 +12,10 @@
 #include "devices/near.h"
 #include "devices/pc.h"
 #include "fw_items.h"
+#include "mp_table.h"
 #include "pc_setup.h"
 #include "pci.h"
+#include "smbios.h"
 
 enum pc_slot {
     RTC,
@@ -120,6 +122,7 @@ struct pc {
     uint64_t sound_frame; /* the next one to be asked for */
     bool sounding;        /* chips are being asked */
     struct acpi acpi;
+    struct smbios smbios;
     struct pc_region regions[PC_REGIONS_MAX]; /* the memory map, as last told */
     unsigned region_count;
     _Alignas(16) uint8_t state[]; /* the chips' states, one after the other */

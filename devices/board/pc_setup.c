@@ -305,6 +305,13 @@ void pc_fill_acpi(const struct pc_config *config, struct fw_items *items, struct
     fw_add_file(items, "etc/table-loader", acpi->script, acpi->script_size);
 }
 
+void pc_fill_smbios(const struct pc_config *config, struct fw_items *items, struct smbios *smbios)
+{
+    smbios_build(smbios, config->ram_size, config->ram_size < PCI_HOLE ? config->ram_size : PCI_HOLE);
+    fw_add_file(items, "etc/smbios/smbios-anchor", smbios->anchor, sizeof(smbios->anchor));
+    fw_add_file(items, "etc/smbios/smbios-tables", smbios->tables, smbios->size);
+}
+
 /* ---- PCI ------------------------------------------------------------------------------------- */
 
 enum {

@@ -30,12 +30,16 @@ enum { PC_E820_SIZE = 2 * 20 }; /* RAM below and from 4 GiB */
 
 struct fw_items;
 struct acpi;
+struct smbios;
 
 /* What firmware is told by the firmware configuration device. `e820` has room for PC_E820_SIZE bytes of it.
  */
 void pc_fill_fw_items(const struct pc_config *config, struct fw_items *items, uint8_t *e820);
 /* ... and the ACPI tables, which are made in `acpi` and go on to change with the machine. */
 void pc_fill_acpi(const struct pc_config *config, struct fw_items *items, struct acpi *acpi);
+
+/* ... and SMBIOS. */
+void pc_fill_smbios(const struct pc_config *config, struct fw_items *items, struct smbios *smbios);
 
 /* Is there a PCI bus? */
 bool pc_has_pci(const struct pc *pc);

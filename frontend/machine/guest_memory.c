@@ -104,6 +104,14 @@ gboolean guest_memory_write_acpi(struct machine *m, GError **error)
     return ret == 0 || fail_errno(error, ret, d86_last_error(), "cannot put the ACPI tables into memory");
 }
 
+gboolean guest_memory_write_tables(struct machine *m, GError **error)
+{
+    uint8_t image[PC_SYSTEM_TABLES_MAX];
+    size_t size = pc_system_tables(m->pc, MEMORY_MAP_ROM, image);
+    int ret = d86_vm_store(m->vm, m->ram + MEMORY_MAP_ROM, image, size);
+    return ret == 0 || fail_errno(error, ret, d86_last_error(), "cannot put the system tables into memory");
+}
+
 gboolean guest_memory_follow(struct machine *m, GError **error)
 {
     struct pc_region regions[PC_REGIONS_MAX];

@@ -141,6 +141,8 @@ gboolean guest_memory_build(struct machine *m, GError **error);
 gboolean guest_memory_copy_bios(struct machine *m, GError **error);
 /* The ACPI tables, if there are any, go where kernels look for them. */
 gboolean guest_memory_write_acpi(struct machine *m, GError **error);
+/* SMBIOS and the MP table, at the beginning of the BIOS's segment, of which it needs only the end. */
+gboolean guest_memory_write_tables(struct machine *m, GError **error);
 /* Show them as the board has it now. */
 gboolean guest_memory_follow(struct machine *m, GError **error);
 /* Is all of that RAM which the guest can write? */

@@ -207,7 +207,7 @@ static gboolean stand_in_for_bios(struct machine *m, const struct boot_memory *m
         .map = &m->map,
     };
     return guest_memory_copy_bios(m, error) && guest_memory_write_acpi(m, error) &&
-           firmware_write_tables(memory, &facts, error);
+           guest_memory_write_tables(m, error) && firmware_write_tables(memory, &facts, error);
 }
 
 gboolean power_start(struct machine *m, GError **error)

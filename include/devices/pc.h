@@ -239,6 +239,15 @@ enum { PC_ACPI_MAX = 8192 };
  */
 size_t pc_acpi_tables(const struct pc *pc, uint32_t base, uint8_t *image);
 
+enum { PC_SYSTEM_TABLES_MAX = 3104 };
+
+/*
+ * The same for SMBIOS and, of a machine with APICs, the MP table, as interrupts are led now: at `base`, a
+ * multiple of 16 from F0000h on. Fills at most PC_SYSTEM_TABLES_MAX bytes and returns how many; 0: there is
+ * no PCI bus.
+ */
+size_t pc_system_tables(const struct pc *pc, uint32_t base, uint8_t *image);
+
 /*
  * Give the guest's firmware a file, by the firmware configuration device: "bootorder", an option ROM. The
  * data stays the caller's, and stays until the machine is gone. For use before the guest runs. False: no such

@@ -18,10 +18,10 @@ function(d86_boot_test_properties name)
         LABELS "boot;${ARGN}" TIMEOUT 400 RUN_SERIAL TRUE SKIP_RETURN_CODE 77)
 endfunction()
 
-# d86_boot_test(<name> <kernel> <engine> <how it ends> [labels...] [PROGRAM_ARG argument]
+# d86_boot_test(<name> <kernel> <engine> <how it ends> [labels...] [APPEND command-line] [PROGRAM_ARG argument]
 #               [SAYS pattern...] [SAYS_NOT pattern...])
 function(d86_boot_test name kernel engine end)
-    cmake_parse_arguments(PARSE_ARGV 4 arg "" "" "PROGRAM_ARG;SAYS;SAYS_NOT")
+    cmake_parse_arguments(PARSE_ARGV 4 arg "" "APPEND" "PROGRAM_ARG;SAYS;SAYS_NOT")
     list(TRANSFORM arg_PROGRAM_ARG PREPEND "--program-arg=")
     list(TRANSFORM arg_SAYS PREPEND "--says=")
     list(TRANSFORM arg_SAYS_NOT PREPEND "--says-not=")
@@ -30,6 +30,7 @@ function(d86_boot_test name kernel engine end)
                  --program $<TARGET_FILE:duplex86>
                  --kernel "${D86_GUESTS}/${kernel}" --initrd "${D86_GUESTS}/initramfs.gz"
                  --engine ${engine}
+                 "$<$<BOOL:${arg_APPEND}>:--append=${arg_APPEND}>"
                  ${arg_PROGRAM_ARG}
                  ${arg_SAYS} ${arg_SAYS_NOT}
                  --end ${end} --end-status ${status_of_${end}}
@@ -47,6 +48,10 @@ d86_boot_test(boot_686_pci vmlinuz-686 sbe poweroff PROGRAM_ARG --machine=pc
 d86_boot_test(boot_686_apic vmlinuz-686 sbe poweroff PROGRAM_ARG --machine=pc --apic=on
               SAYS "Enabling APIC mode" "Using IOAPIC for interrupt routing" "TIMER: vector=0x.* pin1=2"
               SAYS_NOT "MP-BIOS bug" "Marking TSC unstable" "APIC error")
+d86_boot_test(boot_686_mp_table vmlinuz-686 sbe reboot long PROGRAM_ARG --machine=pc --apic=on
+              APPEND "console=ttyS0 acpi=off"
+              SAYS "MultiProcessor Specification v1.4" "IOAPIC.0.: apic_id 1" "Enabling APIC mode" "DMI: Duplex86 PC"
+              SAYS_NOT "MP-BIOS bug" "APIC error" "BIOS bug")
 d86_boot_test(boot_686_reboot vmlinuz-686 interp reboot long)
 d86_boot_test(boot_686_pae_poweroff vmlinuz-686-pae interp poweroff long)
 d86_boot_test(boot_686_escape vmlinuz-686 sbe escape long)

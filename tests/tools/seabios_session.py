@@ -46,6 +46,8 @@ def check_log(log, ram):
                 for start, end in rows_of_e820(log) if start >= 0x100000)
     if found != expected:
         raise Failure(f"the memory map has RAM at {found}, not {expected}")
+    if "Copying SMBIOS from" not in log:
+        raise Failure("SeaBIOS has not published our SMBIOS structures")
 
 
 def check_screen(text):

@@ -209,6 +209,68 @@ END_TEST
 
 /* ---- The I/O APIC ------------------------------------------------------------------------------ */
 
+/* ---- The MP table -------------------------------------------------------------------------------- */
+
+static uint8_t sum(const uint8_t *bytes, unsigned size)
+{
+    uint8_t all = 0;
+
+    while (size--)
+        all += *bytes++;
+    return all;
+}
+
+static const uint8_t *find_mp(const uint8_t *image, size_t size)
+{
+    for (size_t at = 0; at + 16 <= size; at += 16) {
+        if (!memcmp(image + at, "_MP_", 4))
+            return image + at;
+    }
+    return NULL;
+}
+
+/* Everything in it is a whole entry, and interrupts arrive where the chips are wired to. */
+START_TEST(the_mp_table_is_whole)
+{
+    static uint8_t image[PC_SYSTEM_TABLES_MAX];
+    size_t size;
+    const uint8_t *p, *t, *e;
+    unsigned entries = 0, seen[5] = { 0 }, pci = 0;
+
+    pc_firmware_defaults(m.pc);
+    size = pc_system_tables(m.pc, 0xf0000, image);
+    p = find_mp(image, size);
+    ck_assert_ptr_nonnull(p);
+    ck_assert_uint_eq(sum(p, 16), 0);
+    t = image + (p[4] | p[5] << 8 | p[6] << 16) - 0xf0000;
+    ck_assert(!memcmp(t, "PCMP", 4));
+    ck_assert_uint_eq(t[4] | t[5] << 8, image + size - t);
+    ck_assert_uint_eq(sum(t, image + size - t), 0);
+    for (e = t + 44; e < image + size; e += e[0] ? 8 : 20, entries++) {
+        ck_assert_uint_le(e[0], 4);
+        seen[e[0]]++;
+        if (e[0] == 3 && e[4] == 1)
+            ck_assert_uint_eq(e[7], e[5] ? e[5] : 2);
+        if (e[0] == 3 && e[4] == 1)
+            ck_assert(e[5] != 10 && e[5] != 11);
+        if (e[0] == 3 && e[4] == 0 && e[5] == 3 << 2) /* INTA# of slot 3: PIRQC */
+            pci = e[7];
+    }
+    ck_assert_ptr_eq(e, image + size);
+    ck_assert_uint_eq(t[34] | t[35] << 8, entries);
+    ck_assert(seen[0] == 1 && seen[1] == 2 && seen[2] == 1 && seen[3] == 128 + 13 && seen[4] == 2);
+    ck_assert_uint_eq(pci, 11);
+    machine_stop(&m);
+    machine_start_with(&m, &(struct pc_config){ .ram_size = 64u << 20, .chipset = PC_CHIPSET_I440FX });
+    size = pc_system_tables(m.pc, 0xf0000, image);
+    ck_assert_uint_gt(size, 0);
+    ck_assert_ptr_null(find_mp(image, size));
+    machine_stop(&m);
+    machine_start(&m);
+    ck_assert_uint_eq(pc_system_tables(m.pc, 0xf0000, image), 0);
+}
+END_TEST
+
 START_TEST(edges_are_sent_once)
 {
     set_ioapic(0x18, 0x61);
@@ -404,6 +466,7 @@ int main(void)
     tcase_add_test(tc, illegal_vectors_are_errors);
     tcase_add_test(tc, lint0_lets_the_8259_through);
     tcase_add_test(tc, pin_0_lets_the_8259_through);
+    tcase_add_test(tc, the_mp_table_is_whole);
     tcase_add_test(tc, edges_are_sent_once);
     tcase_add_test(tc, levels_are_sent_until_they_fall);
     tcase_add_test(tc, the_timer_is_on_pin_2);

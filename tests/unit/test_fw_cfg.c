@@ -183,6 +183,44 @@ START_TEST(files_are_found_by_name)
 }
 END_TEST
 
+/* What the entry point says of the structures is so: how many there are, how long, the longest, and each ends
+   with its strings. */
+START_TEST(smbios_structures_are_whole)
+{
+    static const uint8_t types[] = { 0, 1, 3, 4, 16, 17, 19, 32, 127 };
+    uint8_t anchor[31], tables[1024], all = 0;
+    uint32_t size = 0, at = 0;
+    unsigned count = 0, longest = 0;
+
+    pc_port_write(m.pc, SELECTOR, 2, find("etc/smbios/smbios-anchor", &size));
+    ck_assert_uint_eq(size, sizeof(anchor));
+    for (unsigned i = 0; i < size; i++)
+        all += anchor[i] = inb(&m, DATA);
+    ck_assert(!memcmp(anchor, "_SM_", 4) && !memcmp(anchor + 16, "_DMI_", 5));
+    ck_assert_uint_eq(all, 0);
+    pc_port_write(m.pc, SELECTOR, 2, find("etc/smbios/smbios-tables", &size));
+    ck_assert_uint_le(size, sizeof(tables));
+    ck_assert_uint_eq(size, anchor[22] | anchor[23] << 8);
+    for (unsigned i = 0; i < size; i++)
+        tables[i] = inb(&m, DATA);
+    for (; at < size; count++) {
+        uint32_t end = at + tables[at + 1];
+
+        ck_assert_uint_lt(count, ARRAY_SIZE(types));
+        ck_assert_uint_eq(tables[at], types[count]);
+        while (end + 1 < size && (tables[end] || tables[end + 1]))
+            end++;
+        if (end + 2 - at > longest)
+            longest = end + 2 - at;
+        at = end + 2;
+    }
+    ck_assert_uint_eq(at, size);
+    ck_assert_uint_eq(count, ARRAY_SIZE(types));
+    ck_assert_uint_eq(count, anchor[28] | anchor[29] << 8);
+    ck_assert_uint_eq(longest, anchor[8] | anchor[9] << 8);
+}
+END_TEST
+
 START_TEST(files_that_cannot_be_are_refused)
 {
     char name[16], longest[57];
@@ -305,6 +343,7 @@ int main(void)
     tcase_add_test(tc, numbers_tell_the_machine);
     tcase_add_loop_test(tc, e820_tells_all_ram, 0, 4);
     tcase_add_test(tc, files_are_found_by_name);
+    tcase_add_test(tc, smbios_structures_are_whole);
     tcase_add_test(tc, files_that_cannot_be_are_refused);
     tcase_add_test(tc, descriptors_select_skip_and_read);
     tcase_add_test(tc, descriptors_that_cannot_be_fail);
