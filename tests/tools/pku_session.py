@@ -10,19 +10,16 @@ EXCLUDED, each with the reason.
 """
 
 import argparse
-import gzip
 import os
 import re
 import shutil
 import signal
-import stat
-import subprocess
 import sys
 import tempfile
 import time
 
+from linux64 import Case, contents, run_case, says, with_libraries, write_initramfs
 from machine import Failure, Machine
-from make_initramfs import NewcArchive
 
 SKIPPED = 77  # tests/tools/pku.cmake tells ctest
 REFUSED = 77  # exit status of run_guest and oracle when the host cannot do what was asked for
@@ -35,29 +32,6 @@ REFUSED = 77  # exit status of run_guest and oracle when the host cannot do what
 #   with the DS of the code it interrupted.
 PROCESSOR = "max,-smap"
 KERNEL_ARGUMENTS = "console=ttyS0 quiet panic=-1 noreplace-smp"
-
-INIT = """#!/bin/busybox sh
-# Busybox is the i386 one of the guests: that it runs shows that this kernel runs 32-bit programs.
-/bin/busybox mkdir -p /bin /proc /sys /tmp
-/bin/busybox --install -s /bin
-export PATH=/bin
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t devtmpfs devtmpfs /dev
-mkdir -p /dev/shm
-mount -t tmpfs tmpfs /dev/shm
-dmesg -n 1
-run()
-{
-    name=$1
-    shift
-    echo "[begin $name]"
-    "$@" 2>&1
-    echo "[end $name $?]"
-}
-. /cases
-poweroff -f
-"""
 
 # Run a command and tell whether one of the process' mappings had a protection key meanwhile.
 KEYED = """#!/bin/sh
@@ -107,16 +81,6 @@ EXCLUDED = (
 )
 
 
-class Case:
-    """A command in the machine: the status it must end with, and a function that checks its output."""
-
-    def __init__(self, name, command, status=0, check=None):
-        self.name = name
-        self.command = command
-        self.status = status
-        self.check = check
-
-
 # ---- Checks of outputs -------------------------------------------------------------------------------
 
 def counters(text):
@@ -137,15 +101,6 @@ def split_is(name, at_least=("native_entries",), zero=()):
             if values.get(counter) != 0:
                 raise Failure(f"the counter {counter} is {values.get(counter)}, not 0")
         return ", ".join(f"{counter} {values[counter]}" for counter in at_least)
-    return check
-
-
-def says(pattern):
-    def check(text):
-        match = re.search(pattern, text, re.MULTILINE)
-        if not match:
-            raise Failure(f"its output lacks {pattern!r}")
-        return match[0]
     return check
 
 
@@ -199,45 +154,13 @@ def cases_without_keys(_args):
 
 # ---- The machine ---------------------------------------------------------------------------------------
 
-def libraries(program):
-    """Paths of what the program is linked with, the loader too: what ldd(1) prints."""
-    listing = subprocess.run(["ldd", program], stdout=subprocess.PIPE, check=True, text=True).stdout
-    missing = re.search(r"^\s*(\S+) => not found", listing, re.MULTILINE)
-    if missing:
-        raise Failure(f"{program} needs {missing[1]}, which is not there")
-    return re.findall(r"^\s*(?:\S+ => )?(/\S+) \(", listing, re.MULTILINE)
-
-
-def contents(path):
-    with open(path, "rb") as file:
-        return file.read()
-
-
 def make_initramfs(args, cases, output):
-    files = {"init": INIT.encode(), "bin/keyed": KEYED.encode(), "bin/same": SAME.encode(),
-             "bin/busybox": contents(args.busybox)}
-    files["cases"] = "".join(f"run {case.name} timeout {args.timeout:.0f} {case.command}\n"
-                             for case in cases).encode()
-    for program in args.program:
-        files["bin/" + os.path.basename(program)] = contents(program)
-        for path in libraries(program):
-            files[path.lstrip("/")] = contents(path)
+    files = {"bin/keyed": KEYED.encode(), "bin/same": SAME.encode(), "bin/busybox": contents(args.busybox)}
+    files.update(with_libraries(args.program))
     for name in os.listdir(args.guests):
         if re.fullmatch(r"user_.*-qemu(-blind)?\.bin", name):
             files["guest/" + name] = contents(os.path.join(args.guests, name))
-    archive = NewcArchive()
-    folders = {"dev", "proc", "sys", "tmp"}
-    for path in files:
-        while os.path.dirname(path):
-            path = os.path.dirname(path)
-            folders.add(path)
-    for folder in sorted(folders):  # a folder comes before what is in it
-        archive.add(folder, stat.S_IFDIR | 0o755)
-    archive.add("dev/console", stat.S_IFCHR | 0o600, rdev=(5, 1))
-    for path, data in files.items():
-        archive.add(path, stat.S_IFREG | 0o755, data)
-    with open(output, "wb") as file:
-        file.write(gzip.compress(archive.finish(), 1, mtime=0))
+    write_initramfs(files, cases, args.timeout, output)
 
 
 def qemu_command(args, cpu, initrd):
@@ -245,20 +168,6 @@ def qemu_command(args, cpu, initrd):
             "-display", "none", "-no-reboot", "-chardev", "stdio,id=console,signal=off",
             "-serial", "chardev:console", "-kernel", args.kernel, "-initrd", initrd,
             "-append", KERNEL_ARGUMENTS]
-
-
-def run_case(machine, case, timeout):
-    """What to print about a case that passed; Failure otherwise."""
-    name = re.escape(case.name)
-    match = machine.expect(rf"\[begin {name}\]\r*\n(.*?)\[end {name} (\d+)\]", timeout)
-    text = match[1].replace("\r", "")
-    try:
-        if int(match[2]) != case.status:
-            raise Failure(f"status {match[2]}, not {case.status}")
-        return case.check(text) if case.check else text.strip().split("\n")[-1]
-    except Failure as failure:
-        shown = [line for line in text.splitlines() if not re.match(r"\w+ \d+$", line)]
-        raise Failure(f"{failure}\n" + "\n".join(shown[-40:])) from None
 
 
 def run_machine(args, name, cpu, cases, folder):
