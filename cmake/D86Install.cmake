@@ -15,3 +15,9 @@ install(FILES "${PROJECT_BINARY_DIR}/duplex86.pc" DESTINATION ${CMAKE_INSTALL_LI
 
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
+
+# The kernel module's sources, where DKMS looks for them if the prefix is /usr: nothing is built or loaded by that.
+set(D86_HELPER_SOURCES "src/duplex86-tlb-${PROJECT_VERSION}")
+install(DIRECTORY monitor/helper/ DESTINATION "${D86_HELPER_SOURCES}"
+        FILES_MATCHING PATTERN "*.c" PATTERN "*.h" PATTERN "Kbuild" PATTERN "Makefile" PATTERN "dkms.conf")
+install(FILES include/helper/duplex86_tlb.h DESTINATION "${D86_HELPER_SOURCES}/include/helper")
