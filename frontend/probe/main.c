@@ -62,6 +62,7 @@ static gboolean run(const struct options *options, GError **error)
     probe_features(&facts);
     probe_splits(&facts);
     probe_costs(&facts);
+    probe_tlb_helper(&facts);
     if (options->json)
         facts_print_json(&facts, D86_VERSION);
     else

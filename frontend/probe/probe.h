@@ -19,6 +19,8 @@ void probe_tlbs(struct facts *f);
 void probe_costs(struct facts *f);
 /* splits.c: what the library says to each way of keeping the two faces of a page apart. */
 void probe_splits(struct facts *f);
+/* tlb.c: what the ring-0 helper measures, if it is there. */
+void probe_tlb_helper(struct facts *f);
 
 /* ---- trial.c ----------------------------------------------------------------------------------------- */
 
