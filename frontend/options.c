@@ -307,10 +307,8 @@ static const char *const engine_names[] = {
 };
 
 static const char *const split_names[] = {
-    [D86_SPLIT_AUTO] = "auto",
-    [D86_SPLIT_SEGMENT] = "segment",
-    [D86_SPLIT_PKU] = "pku",
-    [D86_SPLIT_NONE] = "none",
+    [D86_SPLIT_AUTO] = "auto", [D86_SPLIT_SEGMENT] = "segment", [D86_SPLIT_PKU] = "pku",
+    [D86_SPLIT_NONE] = "none", [D86_SPLIT_TLB] = "tlb",
 };
 
 static const char *const translate_names[] = {
@@ -342,7 +340,7 @@ static gboolean take_engine(struct options *options, const struct raw_options *r
     if (raw->split)
         split = name_index(raw->split, split_names, G_N_ELEMENTS(split_names));
     if (split < 0)
-        return fail_usage(error, "--split '%s' is unknown: give auto, segment, pku or none", raw->split);
+        return fail_usage(error, "--split '%s' is unknown: give auto, segment, pku, tlb or none", raw->split);
     if (raw->split && engine == D86_ENGINE_INTERP)
         return fail_usage(error, "--split goes with the engines sbe and lockstep, not with interp");
     if (raw->in_process && engine != D86_ENGINE_INTERP)
@@ -398,8 +396,9 @@ static gboolean take_keys(struct options *options, gboolean simulate, GError **e
 {
     if (simulate && options->engine != D86_ENGINE_LOCKSTEP)
         return fail_usage(error, "--simulate-keys goes with --engine lockstep only");
-    if (simulate && options->split == D86_SPLIT_NONE)
-        return fail_usage(error, "--simulate-keys and --split none contradict each other: none uses no keys");
+    if (simulate && options->split >= D86_SPLIT_NONE)
+        return fail_usage(error, "--simulate-keys and --split %s contradict each other: %s uses no keys",
+                          split_names[options->split], split_names[options->split]);
     options->simulate_keys = simulate;
     return TRUE;
 }
@@ -543,7 +542,7 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, struct opt
         { "engine", 0, 0, G_OPTION_ARG_FILENAME, &raw->engine,
           "How guest code is run: sbe, interp, lockstep or auto, sbe where the host can (auto)", "NAME" },
         { "split", 0, 0, G_OPTION_ARG_FILENAME, &raw->split,
-          "How sbe hides its changes from the guest: segment, pku, none or auto (auto)", "NAME" },
+          "How sbe hides its changes from the guest: segment, pku, tlb, none or auto (auto)", "NAME" },
         { "translate", 0, 0, G_OPTION_ARG_FILENAME, &raw->translate,
           "With sbe: on to translate the guest's kernel, off to interpret it, only for programs, too (on)", "on|off|only" },
         { "translated-memory", 0, 0, G_OPTION_ARG_FILENAME, &raw->translated_memory,

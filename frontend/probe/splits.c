@@ -14,6 +14,7 @@ static const struct {
 } splits[] = {
     { D86_SPLIT_SEGMENT, "segment", "segment: data segments with a base" },
     { D86_SPLIT_PKU, "pku", "pku: a protection key for private pages" },
+    { D86_SPLIT_TLB, "tlb", "tlb: the TLB for fetches, by the ring-0 helper" },
     { D86_SPLIT_NONE, "none", "none: no split, for comparisons" },
 };
 

@@ -121,6 +121,8 @@ enum d86_split {
     D86_SPLIT_PKU,     /* private pages under a protection key that lets them be fetched only */
     D86_SPLIT_NONE,    /* no split, for comparisons: in pages with code the guest may read INT3 (CCh) instead
                           of its own bytes */
+    D86_SPLIT_TLB, /* the processor's TLB for fetches has private pages, by a kernel module: docs/split-tlb.md
+                    */
 };
 
 /* What the engine sbe does with code that it does not run in place (docs/translated-code.md). */

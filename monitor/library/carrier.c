@@ -226,7 +226,7 @@ int carrier_start_native(struct d86_vm *vm, const struct d86_vcpu_config *config
     uint8_t provider;
     arena_take(&provider, &v->split.provider, sizeof(provider));
     arena_take_text(why, c->start_error, sizeof(why));
-    if (!why[0] && provider != D86_SPLIT_AUTO && provider <= D86_SPLIT_NONE) {
+    if (!why[0] && provider != D86_SPLIT_AUTO && provider <= D86_SPLIT_TLB) {
         vm->vcpu.split = (enum d86_split)provider;
         return 0;
     }

@@ -69,9 +69,9 @@ static int check_config(const struct d86_vcpu_config *config)
 {
     if (config->engine > D86_ENGINE_LOCKSTEP)
         return error_set(-EINVAL, "there is no engine number %d", (int)config->engine);
-    if (config->split > D86_SPLIT_NONE)
+    if (config->split > D86_SPLIT_TLB)
         return error_set(-EINVAL, "there is no split number %d", (int)config->split);
-    if (config->simulate_keys && (config->engine != D86_ENGINE_LOCKSTEP || config->split == D86_SPLIT_NONE))
+    if (config->simulate_keys && (config->engine != D86_ENGINE_LOCKSTEP || config->split >= D86_SPLIT_NONE))
         return error_set(-EINVAL,
                          "only the engine lockstep can simulate protection keys, if its split uses some");
     if (config->translate > D86_TRANSLATE_ONLY)

@@ -307,11 +307,9 @@ static const struct name engines[] = { { "interp", D86_ENGINE_INTERP },
                                        { "sbe", D86_ENGINE_SBE },
                                        { "lockstep", D86_ENGINE_LOCKSTEP },
                                        { NULL, 0 } };
-static const struct name splits[] = { { "auto", D86_SPLIT_AUTO },
-                                      { "segment", D86_SPLIT_SEGMENT },
-                                      { "pku", D86_SPLIT_PKU },
-                                      { "none", D86_SPLIT_NONE },
-                                      { NULL, 0 } };
+static const struct name splits[] = { { "auto", D86_SPLIT_AUTO }, { "segment", D86_SPLIT_SEGMENT },
+                                      { "pku", D86_SPLIT_PKU },   { "none", D86_SPLIT_NONE },
+                                      { "tlb", D86_SPLIT_TLB },   { NULL, 0 } };
 
 static const struct name keys[] = { { "real", false }, { "simulated", true }, { NULL, 0 } };
 static const struct name translations[] = {
@@ -321,10 +319,11 @@ static const struct name answers[] = { { "no", false }, { "yes", true }, { NULL,
 
 static _Noreturn void usage(void)
 {
-    fprintf(stderr,
-            "usage: run_guest [--cpu MODEL] [--engine interp|sbe|lockstep] [--split auto|segment|pku|none]\n"
-            "                 [--expect shutdown] [--stats yes|no] [--audit N] [--keys real|simulated]\n"
-            "                 [--translate on|off|only] GUEST.bin\n");
+    fprintf(
+        stderr,
+        "usage: run_guest [--cpu MODEL] [--engine interp|sbe|lockstep] [--split auto|segment|pku|tlb|none]\n"
+        "                 [--expect shutdown] [--stats yes|no] [--audit N] [--keys real|simulated]\n"
+        "                 [--translate on|off|only] GUEST.bin\n");
     exit(1);
 }
 

@@ -184,7 +184,7 @@ static void usage(FILE *out)
           "      --cpu=MODEL       CPU model of the virtual machine\n"
           "      --engine=NAME     what runs it: interp (default), sbe, lockstep; or translated:\n"
           "                        no virtual CPU, but the native side's own translated code\n"
-          "      --split=NAME      of the engine sbe: auto (default), segment, pku, none\n"
+          "      --split=NAME      of the engine sbe: auto (default), segment, pku, tlb, none\n"
           "  -l, --list            list groups and directed cases\n"
           "  -h, --help            this text\n\n"
           "Exit status: 0 all equal, 1 differences, 2 usage, 77 this host cannot run one of the sides.\n",
@@ -270,10 +270,8 @@ static bool parse(int argc, char **argv, struct options *opt)
         [D86_ENGINE_LOCKSTEP] = "lockstep",
     };
     static const char *const splits[] = {
-        [D86_SPLIT_AUTO] = "auto",
-        [D86_SPLIT_SEGMENT] = "segment",
-        [D86_SPLIT_PKU] = "pku",
-        [D86_SPLIT_NONE] = "none",
+        [D86_SPLIT_AUTO] = "auto", [D86_SPLIT_SEGMENT] = "segment", [D86_SPLIT_PKU] = "pku",
+        [D86_SPLIT_NONE] = "none", [D86_SPLIT_TLB] = "tlb",
     };
     uint64_t value = 0;
     unsigned group;

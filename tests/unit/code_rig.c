@@ -36,9 +36,31 @@ int space_map(struct vcpu *v, uint64_t at, uint64_t size, unsigned rights, enum 
     for (uint64_t i = 0; i < size >> 12; i++) {
         struct rig_place *place = &rig.place[(at >> 12) + i];
         rig.mapped += !place->mapped && !code_in_nexus(v->code, at);
-        *place = (struct rig_place){ true, (uint8_t)rights, (uint8_t)file, key, offset + (i << 12) };
+        *place = (struct rig_place){ .mapped = true,
+                                     .rights = (uint8_t)rights,
+                                     .file = (uint8_t)file,
+                                     .key = key,
+                                     .offset = offset + (i << 12) };
     }
     return 0;
+}
+
+int space_prime(struct vcpu *v, uint32_t at, uint64_t code_offset, uint64_t ram_offset)
+{
+    struct rig_place *place = &rig.place[at >> 12];
+    ck_assert(v->split.primed && place->mapped && place->offset == code_offset);
+    ck_assert_uint_lt(ram_offset, v->map.ram_size);
+    if (rig.refuse)
+        return -12;
+    place->original = ram_offset;
+    place->primes++;
+    return 0;
+}
+
+int space_map_faces(struct vcpu *v, uint32_t at, uint64_t code_offset, uint64_t ram_offset)
+{
+    int result = space_map(v, at, 4096, SPACE_READ | SPACE_EXEC, SPACE_CODE, code_offset, 0, true);
+    return result < 0 ? result : space_prime(v, at, code_offset, ram_offset);
 }
 
 void space_unmap(struct vcpu *v, uint64_t at, uint64_t size)

@@ -32,6 +32,8 @@ struct rig_place {
     uint8_t rights, file;
     int key;
     uint64_t offset;
+    uint64_t original; /* by the ring-0 helper: offset in RAM of what data accesses meet, */
+    unsigned primes;   /* and how often that was said */
 };
 
 struct rig {

@@ -47,6 +47,18 @@ int space_map(struct vcpu *v, uint64_t at, uint64_t size, unsigned rights, enum 
     return 0;
 }
 
+int space_map_faces(struct vcpu *v, uint32_t at, uint64_t code_offset, uint64_t ram_offset)
+{
+    (void)v, (void)at, (void)code_offset, (void)ram_offset;
+    assert(!"no code is mapped here");
+    return -1;
+}
+
+int space_prime(struct vcpu *v, uint32_t at, uint64_t code_offset, uint64_t ram_offset)
+{
+    return space_map_faces(v, at, code_offset, ram_offset);
+}
+
 void space_unmap(struct vcpu *v, uint64_t at, uint64_t size)
 {
     (void)v;

@@ -248,7 +248,7 @@ def bad_rows(files):
         ([*k, "--cpu", "8088"], "--cpu help lists"),
         ([*k, "--engine", "magic"], "give auto, interp, sbe or lockstep"),
         ([*k, "--engine", ""], "--engine '' is unknown"),
-        ([*k, "--split", "magic"], "give auto, segment, pku or none"),
+        ([*k, "--split", "magic"], "give auto, segment, pku, tlb or none"),
         ([*k, "--engine", "interp", "--split", "none"], "--split goes with the engines sbe and lockstep"),
         ([*k, "--engine", "sbe", "--in-process"], "--in-process goes with --engine interp only"),
         ([*k, "--in-process"], "--in-process goes with --engine interp only"),

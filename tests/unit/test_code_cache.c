@@ -235,6 +235,30 @@ START_TEST(the_protection_key_is_the_splits)
 }
 END_TEST
 
+START_TEST(the_helper_shows_the_frame_behind_the_private_page)
+{
+    const struct rig_place *place = &rig.place[RIG_LA >> 12];
+    rig_load_program(RIG_LA, RIG_CODE);
+    rig.v->split = (struct split){ .provider = D86_SPLIT_TLB, .primed = true, .data_limit = UINT32_MAX };
+    ck_assert(!code_prime(rig.v, RIG_LA)); /* nothing is mapped */
+    rig_prepare(RIG_LA);
+    ck_assert_uint_eq(place->primes, 1);
+    ck_assert_uint_eq(place->original, RIG_CODE * 4096);
+    ck_assert(code_prime(rig.v, RIG_LA + 0x123));
+    ck_assert_uint_eq(place->primes, 2);
+    ck_assert(!code_prime(rig.v, RIG_LA + 0x1000));
+    rig.refuse = true;
+    ck_assert(!code_prime(rig.v, RIG_LA));
+    rig.refuse = false;
+    rig_map(RIG_LA, RIG_CODE + 1, RIG_USER);
+    code_sync(rig.v);
+    ck_assert(!place->mapped && !code_prime(rig.v, RIG_LA));
+    rig.v->split.primed = false;
+    rig_prepare(RIG_LA);
+    ck_assert(place->mapped && !place->primes && !code_prime(rig.v, RIG_LA));
+}
+END_TEST
+
 START_TEST(data_at_the_place_gives_way)
 {
     const guest_la code = 0x48000000;
@@ -482,6 +506,7 @@ int main(void)
     tcase_add_test(tc, the_nexus_is_not_for_guest_code);
     tcase_add_test(tc, a_host_that_refuses_leaves_it_to_the_interpreter);
     tcase_add_test(tc, the_protection_key_is_the_splits);
+    tcase_add_test(tc, the_helper_shows_the_frame_behind_the_private_page);
     tcase_add_test(tc, data_at_the_place_gives_way);
     tcase_add_test(tc, exits_into_mapped_pages_are_followed);
     tcase_add_test(tc, a_sync_without_changes_does_nothing);

@@ -56,6 +56,18 @@ int space_map(struct vcpu *cpu, uint64_t at, uint64_t size, unsigned rights, enu
     return 0;
 }
 
+int space_map_faces(struct vcpu *cpu, uint32_t at, uint64_t code_offset, uint64_t ram_offset)
+{
+    (void)cpu, (void)at, (void)code_offset, (void)ram_offset;
+    ck_abort_msg("no code is mapped here");
+    return -1;
+}
+
+int space_prime(struct vcpu *cpu, uint32_t at, uint64_t code_offset, uint64_t ram_offset)
+{
+    return space_map_faces(cpu, at, code_offset, ram_offset);
+}
+
 void space_unmap(struct vcpu *cpu, uint64_t at, uint64_t size)
 {
     (void)cpu;

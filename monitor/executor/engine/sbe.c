@@ -188,12 +188,27 @@ static enum next prepare(struct vcpu *v)
     }
 }
 
+/* The split `tlb`: does a fetch from a page that is mapped fault since the processor has lost its entry? */
+static bool prime_again(struct vcpu *v, guest_la la)
+{
+    if (!v->split.primed || !code_prime(v, la))
+        return false;
+    uint32_t cpu = host_cpu();
+    v->counts.tlb_lost++;
+    v->counts.tlb_lost_behind += (la ^ (v->seg[X86_CS].base + v->eip)) >> 12 != 0;
+    v->counts.tlb_lost_moved += cpu != v->sbe.primed_on;
+    v->sbe.primed_on = cpu;
+    return true;
+}
+
 static enum next page_fault(struct vcpu *v, const struct native_trap *t)
 {
     guest_la code = v->seg[X86_CS].base + v->eip;
     /* A fetch: at EIP, or at the second page of an instruction that crosses. */
     if (t->error & X86_PF_I) {
         v->counts.trap_fetch++;
+        if (prime_again(v, (guest_la)t->address))
+            return NEXT_ENTER;
         if ((t->address & ~0xfffull) == (code & ~0xfffu))
             return prepare(v);
         return NEXT_STEP;

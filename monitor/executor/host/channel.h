@@ -20,6 +20,8 @@ enum channel_turn {
  * them below 4 GiB; one that will not do that closes them.
  */
 enum { CHANNEL_FD_ARENA = 3, CHANNEL_FD_RAM = 4, CHANNEL_FD_LIFELINE = 5 };
+/* And one that it opens itself, for the split `tlb` alone: the ring-0 helper's device. */
+enum { CHANNEL_FD_TLB = 6 };
 
 /* Exit statuses of an executor that could not come up. */
 enum { CHANNEL_STATUS_MAP = 65, CHANNEL_STATUS_SIGNALS = 66, CHANNEL_STATUS_SECCOMP = 67 };

@@ -25,6 +25,14 @@ enum space_rights { SPACE_READ = 1, SPACE_WRITE = 2, SPACE_EXEC = 4 };
  */
 int space_map(struct vcpu *v, uint64_t at, uint64_t size, unsigned rights, enum space_file file,
               uint64_t offset, int key, bool populate);
+/*
+ * For the split `tlb`: map a page that shows one page to fetches (code_offset, of SPACE_CODE), another one to
+ * data (ram_offset, of SPACE_RAM), by the ring-0 helper (tlb.h). 0 or -errno; then nothing is mapped there.
+ */
+int space_map_faces(struct vcpu *v, uint32_t at, uint64_t code_offset, uint64_t ram_offset);
+/* Once more, for a page mapped so, since a fetch has faulted: the processor has lost what it had. 0 or
+ * -errno. */
+int space_prime(struct vcpu *v, uint32_t at, uint64_t code_offset, uint64_t ram_offset);
 void space_unmap(struct vcpu *v, uint64_t at, uint64_t size);
 /* Every page in the range must be mapped. */
 void space_protect(struct vcpu *v, uint64_t at, uint64_t size, unsigned rights);

@@ -171,6 +171,11 @@ void code_nexus_yield(struct vcpu *v);
 
 /* tlb_flush() happened: unmap private pages whose translation or mode no longer holds. */
 void code_sync(struct vcpu *v);
+/*
+ * Split `tlb`: have the processor fetch the private page at la once more. False: none is mapped there, or the
+ * helper refused. code_map.c
+ */
+bool code_prime(struct vcpu *v, guest_la la);
 /* INVLPG, or the place is wanted for something else. */
 void code_unmap_page(struct vcpu *v, guest_la la);
 /* code_written(), for bytes of a frame with private pages that were written, is in news.h. */

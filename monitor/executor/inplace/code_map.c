@@ -103,16 +103,26 @@ static void give_way(struct vcpu *v, guest_la address)
     v->counts.code_conflicts++;
 }
 
+/* Under the split `tlb` the guest's data accesses have the same mapping, with the page's frame behind it. */
+static int map_private(struct vcpu *v, const struct code_page *p, uint32_t slot)
+{
+    int key = v->split.code_key_used ? v->split.code_key : 0;
+    uint64_t offset = (uint64_t)slot * SCAN_PAGE_SIZE;
+
+    if (v->split.primed)
+        return space_map_faces(v, p->scan.address, offset, p->frame << 12);
+    return space_map(v, p->scan.address, SCAN_PAGE_SIZE, SPACE_READ | SPACE_EXEC, SPACE_CODE, offset, key,
+                     true);
+}
+
 bool code_map(struct vcpu *v, struct code_page *p)
 {
     struct code_cache *c = v->code;
     guest_la address = p->scan.address;
     uint32_t slot = code_slot_of(c, p);
-    int key = v->split.code_key_used ? v->split.code_key : 0;
 
     give_way(v, address);
-    if (space_map(v, address, SCAN_PAGE_SIZE, SPACE_READ | SPACE_EXEC, SPACE_CODE,
-                  (uint64_t)slot * SCAN_PAGE_SIZE, key, true) < 0)
+    if (map_private(v, p, slot) < 0)
         return false;
     code_set_mapped(c, p, true);
     p->place = c->mapping_count;
@@ -121,6 +131,14 @@ bool code_map(struct vcpu *v, struct code_page *p)
     code_note_exposed(v, address, 1);
     v->counts.code_maps++;
     return true;
+}
+
+bool code_prime(struct vcpu *v, guest_la la)
+{
+    struct code_page *p = v->split.primed ? code_page_at(v, la) : NULL;
+
+    return p && space_prime(v, p->scan.address, (uint64_t)code_slot_of(v->code, p) * SCAN_PAGE_SIZE,
+                            p->frame << 12) == 0;
 }
 
 /* ---- Unmapping ---------------------------------------------------------------------------------------- */

@@ -11,9 +11,12 @@
 #include <asm/unistd.h>
 #include <linux/mman.h>
 
+#include "channel.h"
+#include "code_cache.h"
 #include "executor.h"
 #include "host.h"
 #include "host_segments.h"
+#include "tlb.h"
 
 /* ---- What the host has ----------------------------------------------------------------------------- */
 
@@ -150,6 +153,76 @@ out:
     return why;
 }
 
+/* ---- The split tlb, tried ------------------------------------------------------------------------------ */
+
+enum { TLB_PAGES = 8, TLB_ROUNDS = 64 };
+
+/* What a round came to, of MOV EAX, [itself]; INT3 at a page just primed. */
+enum tlb_round { TLB_APART, TLB_SHARED, TLB_LOST, TLB_FAILED };
+
+/* The first two private pages are nobody's yet: the one is what is fetched, the other what is read. */
+static void tlb_write_faces(struct vcpu *v, uint32_t at)
+{
+    static const uint8_t load = 0xa1, trap = 0xcc;
+    uint8_t *fetched = v->code->private_page[0], *read = v->code->private_page[1];
+    fetched[0] = load;
+    fetched[5] = trap;
+    for (unsigned i = 0; i < 4; i++) {
+        fetched[1 + i] = (uint8_t)(at >> 8 * i);
+        read[i] = (uint8_t)((uint32_t)TEST_WORD >> 8 * i);
+    }
+}
+
+/*
+ * look: read the page first with our own 64-bit code. QEMU's emulator has one TLB, but for 64-bit code
+ * another one than for 32-bit code.
+ */
+static enum tlb_round tlb_try(struct vcpu *v, uint32_t at, bool look)
+{
+    struct native_segments segments = {
+        .cs = HOST_CODE32, .ds = HOST_FLAT_DATA, .es = HOST_FLAT_DATA, .ss = HOST_FLAT_DATA
+    };
+    struct native_trap trap;
+    uint32_t eflags = X86_FLAGS_ONE | X86_IF;
+    tlb_write_faces(v, at);
+    if (tlb_map(CHANNEL_FD_TLB, at) < 0 ||
+        tlb_prime(CHANNEL_FD_TLB, at, v->code->private_page[0], v->code->private_page[1]) < 0)
+        return TLB_FAILED;
+    if (look && *(const volatile uint32_t *)(uintptr_t)at != TEST_WORD)
+        return TLB_SHARED;
+    v->eip = at;
+    v->gpr.d[X86_EAX] = 0;
+    native_enter(v, &segments, &eflags, &trap);
+    if (trap.cause != NATIVE_FAULT)
+        return TLB_FAILED;
+    if (trap.vector == X86_VEC_PF && (trap.error & X86_PF_I) && trap.address == at)
+        return TLB_LOST;
+    if (trap.vector != X86_BP)
+        return TLB_FAILED;
+    return v->gpr.d[X86_EAX] == TEST_WORD ? TLB_APART : TLB_SHARED;
+}
+
+/* Each page some times. One read that met the private page is one too many; a lost entry now and then is not.
+ */
+static const char *test_tlb(struct vcpu *v)
+{
+    unsigned count[TLB_FAILED + 1] = { 0 };
+    for (unsigned i = 0; i < TLB_ROUNDS; i++)
+        count[tlb_try(v, TEST_PAGE + i % TLB_PAGES * 4096, i >= TLB_ROUNDS / 2)]++;
+    host_call(__NR_munmap, TEST_PAGE, TLB_PAGES * 4096, 0, 0, 0, 0);
+    for (unsigned i = 0; i < 2; i++)
+        __builtin_memset(v->code->private_page[i], 0, 8);
+    if (count[TLB_FAILED])
+        return "the kernel module duplex86_tlb does not let pages be primed here";
+    if (count[TLB_SHARED])
+        return "the processor shares second-level TLB entries between fetches and data";
+    if (count[TLB_LOST] > TLB_ROUNDS / 2)
+        return "primed entries are gone when guest code runs (does each entry into the kernel load CR3? see "
+               "pti=off)";
+    v->split.doors = test_door(v);
+    return NULL;
+}
+
 /* ---- Providers, best first --------------------------------------------------------------------------- */
 
 /*
@@ -186,6 +259,23 @@ static const char *choose_none(struct vcpu *v)
     return test(v);
 }
 
+static const char *choose_tlb(struct vcpu *v)
+{
+    v->split = (struct split){ .provider = D86_SPLIT_TLB, .primed = true, .data_limit = 0xffffffff };
+    switch (tlb_open(CHANNEL_FD_TLB, CHANNEL_FD_RAM, CHANNEL_FD_ARENA)) {
+    case 0:
+        return test_tlb(v);
+    case -EACCES:
+    case -EPERM:
+        return "this user may not open the kernel module's device, /dev/duplex86-tlb";
+    case -EINVAL:
+    case -ENOTTY:
+        return "the kernel module duplex86_tlb is of another version";
+    default:
+        return "the kernel module duplex86_tlb is not loaded, or its device is not in /dev";
+    }
+}
+
 bool split_choose(struct vcpu *v, unsigned wanted, bool simulate_keys, const char **why)
 {
     switch (wanted) {
@@ -198,7 +288,10 @@ bool split_choose(struct vcpu *v, unsigned wanted, bool simulate_keys, const cha
     case D86_SPLIT_NONE:
         *why = choose_none(v);
         break;
-    default:
+    case D86_SPLIT_TLB:
+        *why = choose_tlb(v);
+        break;
+    default: /* tlb only if asked for: it needs a module, and no processor promises to hold it */
         *why = choose_segment(v, simulate_keys);
         if (*why)
             *why = choose_pku(v, simulate_keys);

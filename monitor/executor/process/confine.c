@@ -18,6 +18,7 @@
 
 #include "../../library/arena.h"
 #include "channel.h"
+#include "helper/duplex86_tlb.h"
 #include "host.h"
 
 /* Start of the image's text and its end, from the linker. */
@@ -168,11 +169,25 @@ static void rules_native(struct filter *f)
     rule_allow(f, __NR_modify_ldt);
 }
 
+/* The split `tlb`: priming a page and settling it, by the ring-0 helper's device, which shows this process
+ * its own only. */
+static void rule_helper(struct filter *f)
+{
+    unsigned skip = only_for(f, __NR_ioctl);
+    load(f, argument(0, false));
+    unless(f, BPF_JEQ, CHANNEL_FD_TLB, SECCOMP_RET_KILL_PROCESS);
+    load(f, argument(1, false));
+    emit(f, BPF_JMP | BPF_JEQ | BPF_K, D86_TLB_SETTLE, 2, 0);
+    unless(f, BPF_JEQ, D86_TLB_PRIME, SECCOMP_RET_KILL_PROCESS);
+    verdict(f, SECCOMP_RET_ALLOW);
+    patch_skip(f, skip);
+}
+
 /*
  * SPEC_ALLOW: kernels before 5.16 otherwise switch off speculative store bypass for whoever has a filter,
  * which slows all guest code down and protects nobody: the process holds nothing but the guest's own.
  */
-int confine(bool native)
+int confine(bool native, bool primed)
 {
     static struct filter f; /* not on the stack: it is large */
     f.count = 0;
@@ -183,6 +198,8 @@ int confine(bool native)
     rule_allow(&f, __NR_clock_gettime);
     if (native)
         rules_native(&f);
+    if (primed)
+        rule_helper(&f);
     rule_allow(&f, __NR_exit_group);
     verdict(&f, SECCOMP_RET_KILL_PROCESS);
     const struct sock_fprog program = { (unsigned short)f.count, f.insn };

@@ -8,11 +8,11 @@
 #include <stdbool.h>
 
 /*
- * Allow the few system calls taking turns needs, and with `native` those that map guest memory, from
- * this image's own text; anything else ends the process. A system call instruction outside this text is guest
- * code's: SIGSYS. 0 or -errno. For good.
+ * Allow the few system calls taking turns needs, with `native` those that map guest memory, and with `primed`
+ * those of the ring-0 helper, from this image's own text; anything else ends the process. A system call
+ * instruction outside this text is guest code's: SIGSYS. 0 or -errno. For good.
  */
-int confine(bool native);
+int confine(bool native, bool primed);
 
 struct arena;
 

@@ -184,7 +184,7 @@ void executor_main(const uint64_t *stack)
     }
     if (native_handle(DEADLINE_SIGNAL) < 0 || deadline_init(&arena->vcpu) < 0)
         quit(CHANNEL_STATUS_SIGNALS);
-    if (confine(native) < 0)
+    if (confine(native, arena->vcpu.split.primed) < 0)
         quit(CHANNEL_STATUS_SECCOMP);
     give_turn(c, CHANNEL_LIBRARY);
     for (;;) {

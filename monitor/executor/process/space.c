@@ -11,6 +11,7 @@
 #include "../../library/arena.h"
 #include "channel.h"
 #include "host.h"
+#include "tlb.h"
 
 static int protection(unsigned rights)
 {
@@ -36,6 +37,24 @@ int space_map(struct vcpu *v, uint64_t at, uint64_t size, unsigned rights, enum 
             space_unmap(v, at, size);
     }
     return error;
+}
+
+int space_prime(struct vcpu *v, uint32_t at, uint64_t code_offset, uint64_t ram_offset)
+{
+    v->counts.tlb_primes++;
+    return tlb_prime(CHANNEL_FD_TLB, at, (uint8_t *)v->code->private_page + code_offset,
+                     v->map.ram + ram_offset);
+}
+
+int space_map_faces(struct vcpu *v, uint32_t at, uint64_t code_offset, uint64_t ram_offset)
+{
+    v->counts.host_maps++;
+    int result = tlb_map(CHANNEL_FD_TLB, at);
+    if (result == 0)
+        result = space_prime(v, at, code_offset, ram_offset);
+    if (result < 0)
+        space_unmap(v, at, 4096);
+    return result;
 }
 
 void space_unmap(struct vcpu *v, uint64_t at, uint64_t size)

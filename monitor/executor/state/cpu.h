@@ -446,6 +446,7 @@ struct vcpu {
         bool eager;               /* never mind whether native code pays */
         bool translate_only;      /* nothing runs in place */
         bool settled;             /* `home` is valid */
+        uint32_t primed_on;       /* split tlb: the CPU on which a lost entry was last made good for */
         uint32_t home;            /* CR3 of the address space that is mapped */
         struct visitor visitor;   /* who is there beside `home` */
         struct visitor seat[SBE_VISITORS]; /* who was lately */

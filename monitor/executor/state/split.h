@@ -10,6 +10,9 @@
  *   pku      Both at the linear address; a private page has a protection key that forbids data accesses, so
  *            that they fault and are emulated.
  *   none     Both at the linear address, and the guest reads its patches. For comparison.
+ *   tlb      Both at the linear address: the processor keeps the private page's table entry for fetches,
+ * while data accesses find the original's. Needs a kernel module, and a processor that does so
+ * (docs/split-tlb.md).
  *
  * Host linear addresses below 4 GiB, of code and data, are `host_la` in names; 32-bit sums wrap as the
  * processor's do.
@@ -26,6 +29,7 @@ struct split {
     bool visible;       /* the guest reads private pages: provider none */
     bool code_key_used; /* private pages have protection key `code_key` ... */
     bool doors;         /* far jumps from guest code to 64-bit code work, so private pages may have doors */
+    bool primed;        /* private pages are shown by the ring-0 helper (space_map_faces()) */
     bool key_simulated; /* ... which is none: the engine lockstep sees to what it would do */
     int code_key;
     uint32_t data_base;  /* host_la of data = guest la + data_base */

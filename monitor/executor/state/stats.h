@@ -32,6 +32,10 @@
     X(trap_data, "... accessing a page not mapped as data")                                                  \
     X(trap_split, "... reading or writing a private page as data")                                           \
     X(trap_fault, "... any other fault, left to the interpreter")                                            \
+    X(tlb_primes, "times the TLB for fetches was given a private page (split tlb)")                          \
+    X(tlb_lost, "... again, since it had lost it")                                                           \
+    X(tlb_lost_behind, "... of the second page of an instruction")                                           \
+    X(tlb_lost_moved, "... and the executor was on another CPU than at the last one")                        \
     X(trap_system_call, "... a system call instruction reached from guest code")                             \
     X(trap_refused, "... a state that the processor refused to enter")                                       \
     X(translated_pages, "pages of which code was translated")                                                \
