@@ -1,0 +1,42 @@
+; SPDX-License-Identifier: GPL-2.0-or-later
+; The page of docs/scan-before-execute.md, "One page from start to end": a loop that reads the code that runs, in which
+; a far return is hidden twice. What it adds up must be the guest's own bytes, whatever is fetched in their place.
+; -D NO_CODE_READS: it reads nothing, for engines without a split.
+%include "user.inc"
+
+%ifdef SHORT
+%define ROUNDS 1000
+%else
+%define ROUNDS 100000
+%endif
+
+start:
+    START_KERNEL
+    call test_page
+    PASS
+
+bits 32
+test_page:
+    USER_CODE .program
+    xor esi, esi
+    mov edx, ecx                        ; 89 CA: a RETF is hidden in it
+    mov ecx, ROUNDS
+.again:
+%ifdef NO_CODE_READS
+    add esi, 0x4901ca83
+%else
+    add esi, [.odd]                     ; reads the code that runs
+%endif
+.odd:
+    or edx, 1                           ; 83 CA 01: a RETF too; then 49: DEC ECX
+    dec ecx
+    jnz .again
+    END_USER
+    ENTER .program
+    CAME_BACK
+    CHECK_EQ esi, (ROUNDS * 0x4901ca83) & 0xffffffff
+    CHECK_EQ ecx, 0
+    ret
+
+BEGIN_GDT
+END_GUEST
