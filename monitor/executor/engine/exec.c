@@ -150,16 +150,10 @@ bool exec_would_interrupt(const struct vcpu *v)
     return v->interrupt >= 0 || chips_intr(v) || v->exit->request_interrupt_window;
 }
 
-/* Beside what others want of us. */
-static bool must_look(const struct vcpu *v)
-{
-    return must_step(v) || v->halted || v->shutdown || v->event.kind != EVENT_NONE ||
-           (v->nmi_pending && !v->nmi_blocked) || ((v->eflags & X86_IF) && exec_would_interrupt(v));
-}
-
 bool exec_must_look(const struct vcpu *v)
 {
-    return v->pending || must_look(v);
+    return v->pending || must_step(v) || v->halted || v->shutdown || v->event.kind != EVENT_NONE ||
+           (v->nmi_pending && !v->nmi_blocked) || ((v->eflags & X86_IF) && exec_would_interrupt(v));
 }
 
 static void set_pending(struct vcpu *v, uint32_t bit, bool on)
@@ -272,16 +266,38 @@ static void run_translated(struct vcpu *v)
     }
 }
 
-/* Blocks of a program that the engine sbe leaves to the interpreter, with a look after each of them. */
+/* What the run loop was asked about before a block; while it stays, so do the answers. */
+struct look {
+    uint32_t mode, eflags, cr3;
+};
+
+static struct look look_at(const struct vcpu *v)
+{
+    return (struct look){ v->mode, v->eflags, v->cr3 };
+}
+
+/*
+ * After a block at CPL 3: is all as it was? Interrupts come with something pending, and exceptions by another
+ * way.
+ */
+static bool is_quiet(const struct vcpu *v, const struct look *before)
+{
+    return v->pending == PENDING_SBE && v->mode == before->mode && v->eflags == before->eflags &&
+           v->cr3 == before->cr3 && !must_step(v);
+}
+
+/* Blocks of a program that the engine sbe leaves to the interpreter: some, before it is asked again. */
 static void interpret_user(struct vcpu *v)
 {
-    set_pending(v, PENDING_SBE, true);
-    do {
-        uint64_t before = v->icount;
+    const struct look before = look_at(v);
+    uint64_t began = v->icount, end = began + sbe_allowance(v);
+    bool counted = !visit_is_young(v);
+    set_pending(v, PENDING_SBE, counted);
+    do
         run_block(v);
-        visit_interpreted(v, v->icount - before);
-    } while (v->pending == PENDING_SBE && sbe_possible(v) && !must_look(v) && sbe_still_interprets(v));
+    while (counted && is_quiet(v, &before) && v->icount < end);
     set_pending(v, PENDING_SBE, false);
+    visit_interpreted(v, v->icount - began);
 }
 
 /* CPL 3 under the engine sbe. */

@@ -413,9 +413,11 @@ static enum next run_lockstep(struct vcpu *v)
     }
 }
 
-bool sbe_still_interprets(struct vcpu *v)
+uint64_t sbe_allowance(const struct vcpu *v)
 {
-    return v->icount < v->sbe.interpret_until || (v->engine == D86_ENGINE_SBE && visit(v) == VISIT_INTERPRET);
+    if (v->icount < v->sbe.interpret_until)
+        return v->sbe.interpret_until - v->icount;
+    return v->engine == D86_ENGINE_SBE ? visit_allowance(v) : 1;
 }
 
 enum sbe_answer sbe_run(struct vcpu *v)

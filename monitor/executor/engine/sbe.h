@@ -22,8 +22,8 @@ enum sbe_answer {
 
 /* Run natively until something needs the run loop. May unwind, as instructions may. */
 enum sbe_answer sbe_run(struct vcpu *v);
-/* Would that be SBE_INTERPRET, as it was for the block before? */
-bool sbe_still_interprets(struct vcpu *v);
+/* After SBE_INTERPRET: about so many instructions will get the same answer. */
+uint64_t sbe_allowance(const struct vcpu *v);
 /* EFLAGS to run natively with, and taking over what native code left in them. */
 uint32_t sbe_flags_out(const struct vcpu *v);
 void sbe_flags_in(struct vcpu *v, uint32_t native);

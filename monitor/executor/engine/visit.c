@@ -10,11 +10,17 @@
  */
 #include "visit.h"
 
+#include "chips.h"
+#include "deadline.h"
+#include "host.h"
+
 enum {
     MOVE_INSTRUCTIONS = 150000, /* interpreted without a change of address space: about what moving costs */
     MOVE_KICKS = 3,             /* ticks that met translated code: some milliseconds of computing */
     CREDIT = 30000,             /* interpreted instructions that make a program worth its mappings */
     FAULT = 2000,               /* a fault, in such instructions */
+    YOUNG_INSTRUCTIONS = 50000, /* so long, and ... */
+    YOUNG_NS = 500000,          /* ... not longer than this, nobody counts: links lead from block to block */
     COME_AGAIN = 100,           /* what each visit gives back */
 };
 
@@ -36,6 +42,7 @@ static void change_seats(struct vcpu *v)
         *seat_of(v, now->cr3) = *now;
     *now = *seat_of(v, v->cr3);
     v->sbe.visit = 0;
+    v->sbe.timed = false;
     v->sbe.exceptions = v->stats.exceptions;
 }
 
@@ -66,8 +73,11 @@ enum visit_answer visit(struct vcpu *v)
         *now = (struct visitor){ .cr3 = v->cr3, .credit = CREDIT };
         return VISIT_TRANSLATE;
     }
-    if (likely(v->cr3 == v->sbe.home && v->sbe.settled))
+    if (likely(v->cr3 == v->sbe.home && v->sbe.settled)) {
+        v->sbe.visit =
+            0; /* who comes with the visitor's CR3 next may be another program, as a shell's commands are */
         return VISIT_HOME;
+    }
     if (!v->sbe.settled || v->sbe.eager)
         return move_in(v);
     if (v->cr3 != now->cr3)
@@ -84,6 +94,26 @@ enum visit_answer visit(struct vcpu *v)
         v->counts.visits_translated++;
     }
     return now->credit > 0 ? VISIT_TRANSLATE : VISIT_INTERPRET;
+}
+
+uint64_t visit_allowance(const struct vcpu *v)
+{
+    uint64_t move = v->sbe.visit < MOVE_INSTRUCTIONS ? MOVE_INSTRUCTIONS - v->sbe.visit : 0;
+    uint64_t credit = v->sbe.visitor.earned < CREDIT ? CREDIT - v->sbe.visitor.earned : 0;
+    return v->cr3 == v->sbe.home ? 1 : move < credit ? move : credit;
+}
+
+bool visit_is_young(struct vcpu *v)
+{
+    if (v->engine != D86_ENGINE_SBE || v->icount < v->sbe.interpret_until || v->cr3 == v->sbe.home ||
+        v->sbe.visit >= YOUNG_INSTRUCTIONS)
+        return false;
+    if (!v->sbe.timed) {
+        uint64_t end = host_clock_ns() + YOUNG_NS, deadline = chips_deadline(v);
+        deadline_move(v, deadline && deadline < end ? deadline : end);
+        v->sbe.timed = true;
+    }
+    return true;
 }
 
 void visit_interpreted(struct vcpu *v, uint64_t count)

@@ -15,5 +15,12 @@ enum visit_answer {
 
 /* CPL 3, 32-bit code, the engine sbe: how is the program of this address space to go on? */
 enum visit_answer visit(struct vcpu *v);
+/* VISIT_INTERPRET: for how many instructions, if nothing happens. */
+uint64_t visit_allowance(const struct vcpu *v);
+/*
+ * VISIT_INTERPRET: may its blocks follow each other uncounted? A timer is set then, so that something is
+ * pending in time.
+ */
+bool visit_is_young(struct vcpu *v);
 /* So many instructions of it were interpreted after that. */
 void visit_interpreted(struct vcpu *v, uint64_t count);

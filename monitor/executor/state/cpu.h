@@ -452,6 +452,7 @@ struct vcpu {
         struct visitor seat[SBE_VISITORS]; /* who was lately */
         unsigned next_seat;
         uint64_t visit;      /* instructions of the visitor's that were interpreted since it came */
+        bool timed;          /* ... and a timer was set */
         uint64_t exceptions; /* stats.exceptions when it was last looked at */
         struct {             /* a data access that was left to the interpreter, for a #PF most likely */
             bool any;
