@@ -34,7 +34,8 @@ static bool take_word(struct image_spec *spec)
         return false;
     const char *word = comma + 1;
     bool known = take_flag(word, "ro", &spec->read_only) || take_flag(word, "snapshot", &spec->snapshot) ||
-                 take_value(word, "overlay=", &spec->overlay) || take_value(word, "format=", &spec->format);
+                 take_flag(word, "virtio", &spec->virtio) || take_value(word, "overlay=", &spec->overlay) ||
+                 take_value(word, "format=", &spec->format);
     if (known)
         *comma = '\0';
     return known;

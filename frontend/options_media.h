@@ -28,7 +28,7 @@ struct raw_media {
 #define OPTIONS_MEDIA_ENTRIES(raw)                                                                            \
     { "disk", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &(raw)->disks,                                               \
       "The next disk, a file or an NBD server's; ro: never write to it; snapshot: forget what is written; "    \
-      "overlay=: write it to that file", "IMAGE[,ro][,snapshot][,overlay=FILE][,format=NAME]" },              \
+      "overlay=: write it to that file", "IMAGE[,ro][,snapshot][,overlay=FILE][,format=NAME][,virtio]" },     \
     { "cdrom", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &(raw)->cdroms, "What is in the CD-ROM drive", "IMAGE" },   \
     { "floppy", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &(raw)->floppies,                                          \
       "What is in the next floppy drive", "IMAGE[,ro][,snapshot]" },                                          \
@@ -43,11 +43,13 @@ gboolean options_media_take(struct media_options *media, const struct raw_media 
 void options_media_clear(struct media_options *media);
 void raw_media_clear(struct raw_media *raw);
 
-/* "IMAGE[,ro][,snapshot][,overlay=FILE][,format=NAME]"; commas that begin none of these belong to the name.
+/* "IMAGE[,ro][,snapshot][,overlay=FILE][,format=NAME][,virtio]"; commas that begin none of these belong to
+ * the name.
  */
 struct image_spec {
     char *path;
     bool read_only, snapshot;
+    bool virtio;            /* a disk of virtio, not of IDE */
     char *overlay, *format; /* or NULL */
 };
 

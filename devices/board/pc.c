@@ -53,6 +53,8 @@ static bool is_present(const struct pc_config *config, unsigned slot)
     if (slot == I440FX || slot == PIIX3 || slot == PIIX3_IDE || slot == FW_CFG || slot == PIIX4_PM ||
         slot == DMA || slot == FLOPPY || slot == SB16)
         return config->chipset == PC_CHIPSET_I440FX;
+    if (slot >= VIRTIO_BLK0 && slot <= VIRTIO_BLK_LAST)
+        return config->drives[PC_DRIVE_VDA + slot - VIRTIO_BLK0];
     if (slot == VGA)
         return config->chipset == PC_CHIPSET_I440FX && config->video_memory;
     if (slot == FIRMWARE_LOG)

@@ -45,10 +45,12 @@ enum pc_slot {
     NIC_LAST = NIC0 + PC_NICS - 1,
     SPEAKER,
     SB16,
+    VIRTIO_BLK0, /* four of them, PC_DRIVE_VDA to PC_DRIVE_VDD */
+    VIRTIO_BLK_LAST = VIRTIO_BLK0 + 3,
     SLOT_COUNT,
 };
 
-_Static_assert(SLOT_COUNT <= 32, "a bit of pc.irq_sources for each");
+_Static_assert(SLOT_COUNT <= 64, "a bit of pc.irq_sources for each");
 
 /* The other end of an output line or a byte link. */
 struct wire {

@@ -13,6 +13,9 @@
 #define CHANNEL(n) { TO_CHANNEL, n, 0 }
 /* Which chip it is, the configuration says; those at the ISA bus have their interrupt on line 1. */
 #define NIC_ROW(slot) { .devfn = PCI_DEVFN(slot, 0), .line = { { TO_INTX, 0, 0 }, IRQ(3) } }
+#define VIRTIO_BLK_ROW(n)                                                                           \
+    { &virtio_blk_device, .devfn = PCI_DEVFN(8 + (n), 0), .drive = PC_DRIVE_VDA + (n), .drive_count = 1, \
+      .straps = (n), .line = { { TO_INTX, 0, 0 } } }
 #define COM_ROW(com, base, irq) { &uart16550_device, .port = { base },                              \
     .line = { { TO_IRQ, irq, 0 }, { TO_MODEM, 0, 0 }, { TO_MODEM, 1, 0 } },                         \
     .link = { { TO_SERIAL, com, 0 } } }
@@ -69,5 +72,9 @@ const struct row pc_rows[SLOT_COUNT] = {
     [NIC0 + 1]      = NIC_ROW(4),
     [NIC0 + 2]      = NIC_ROW(5),
     [NIC0 + 3]      = NIC_ROW(6),
+    [VIRTIO_BLK0]     = VIRTIO_BLK_ROW(0),
+    [VIRTIO_BLK0 + 1] = VIRTIO_BLK_ROW(1),
+    [VIRTIO_BLK0 + 2] = VIRTIO_BLK_ROW(2),
+    [VIRTIO_BLK0 + 3] = VIRTIO_BLK_ROW(3),
 };
 /* clang-format on */

@@ -32,6 +32,8 @@ enum {
 /* What a kind of device is. Members may be absent but for the first three. */
 struct virtio_class {
     uint64_t features; /* that it offers, without the transport's */
+    /* Those that depend on what is connected, besides; may be absent. */
+    uint64_t (*offers)(struct device *dev);
     unsigned queue_count;
     uint16_t queue_size;  /* entries of each at most: a power of two */
     uint32_t config_size; /* bytes of its own configuration space */

@@ -104,9 +104,11 @@ void virtio_break(struct device *dev)
     virtio_config_changed(dev);
 }
 
-static uint64_t offered(const struct device *dev)
+static uint64_t offered(struct device *dev)
 {
-    return class_of(dev)->features | VIRTIO_TRANSPORT_FEATURES;
+    const struct virtio_class *class = class_of(dev);
+
+    return class->features | (class->offers ? class->offers(dev) : 0) | VIRTIO_TRANSPORT_FEATURES;
 }
 
 void virtio_pci_reset(struct device *dev)

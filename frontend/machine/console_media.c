@@ -12,8 +12,9 @@
 #include <string.h>
 
 static const char *const names[PC_DRIVES] = {
-    [PC_DRIVE_HDA] = "hda", [PC_DRIVE_HDB] = "hdb",      [PC_DRIVE_HDC] = "hdc",
-    [PC_DRIVE_HDD] = "hdd", [PC_DRIVE_FLOPPY_A] = "fda", [PC_DRIVE_FLOPPY_B] = "fdb",
+    [PC_DRIVE_HDA] = "hda",      [PC_DRIVE_HDB] = "hdb",      [PC_DRIVE_HDC] = "hdc", [PC_DRIVE_HDD] = "hdd",
+    [PC_DRIVE_FLOPPY_A] = "fda", [PC_DRIVE_FLOPPY_B] = "fdb", [PC_DRIVE_VDA] = "vda", [PC_DRIVE_VDB] = "vdb",
+    [PC_DRIVE_VDC] = "vdc",      [PC_DRIVE_VDD] = "vdd",
 };
 
 unsigned machine_drives(struct machine *m, struct machine_drive drives[PC_DRIVES])

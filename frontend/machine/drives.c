@@ -33,7 +33,9 @@ static void on_done(struct transfer *t)
     struct machine *m = t->ctx;
     pthread_mutex_lock(&m->lock);
     g_queue_push_tail(&m->finished, t);
-    machine_rouse(m);
+    if (!m->finished_told) /* the vCPU's thread need not be kicked for each */
+        machine_rouse(m);
+    m->finished_told = true;
     pthread_mutex_unlock(&m->lock);
 }
 
@@ -67,10 +69,12 @@ bool drives_have_news(const struct machine *m)
     return m->finished.length > 0;
 }
 
-/* Those that come by what is told here wait for the next time: the guest has its turn in between. */
+/* What comes by what is told here is told as well, but not for good: the guest has its turn, too. */
 void drives_serve(struct machine *m)
 {
-    for (unsigned n = m->finished.length; n; n--) {
+    enum { MORE = 64 };
+    m->finished_told = false;
+    for (unsigned n = m->finished.length + MORE; n && m->finished.length; n--) {
         struct transfer *t = g_queue_pop_head(&m->finished);
         pc_transferred(m->pc, t->drive, &t->result);
         g_free(t);
@@ -149,14 +153,23 @@ static gboolean connect_first(struct machine *m, enum pc_drive from, enum pc_dri
         if (!m->config.drives[drive])
             return connect(m, drive, kind, text, error);
     }
-    return fail_with(error, FRONTEND_ERROR_USAGE,
-                     "there is no place left for '%s': the machine has four places "
-                     "for disks and CDs, and two for floppies",
-                     text);
+    return fail_with(
+        error, FRONTEND_ERROR_USAGE,
+        "there is no place left for '%s': the machine has four places for disks and CDs, four for "
+        "disks of virtio, and two for floppies",
+        text);
 }
 
 static gboolean connect_kind(struct machine *m, enum device_drive kind, const char *text, GError **error)
 {
+    struct image_spec spec;
+    options_parse_image(text, &spec);
+    bool virtio = spec.virtio;
+    image_spec_clear(&spec);
+    if (virtio && kind != DEVICE_DRIVE_DISK)
+        return fail_with(error, FRONTEND_ERROR_USAGE, "'%s' is no disk: only disks can be virtio's", text);
+    if (virtio)
+        return connect_first(m, PC_DRIVE_VDA, PC_DRIVE_VDD, kind, text, error);
     if (kind == DEVICE_DRIVE_FLOPPY)
         return connect_first(m, PC_DRIVE_FLOPPY_A, PC_DRIVE_FLOPPY_B, kind, text, error);
     if (kind == DEVICE_DRIVE_CDROM)

@@ -79,6 +79,7 @@ struct machine {
     struct medium *medium[PC_DRIVES];
     struct transfer *prepared[PC_DRIVES]; /* writes whose data the board is putting together */
     GQueue finished;                      /* struct transfer: not told to the board yet */
+    bool finished_told;                   /* the vCPU's thread knows that there are some */
 
     struct nic nics[PC_NICS];
     unsigned nic_count;

@@ -227,3 +227,6 @@ enum {
     SB16_LINE_IRQ10 = 3,
     SB16_LINES = 4,
 };
+
+/* Disk of virtio, unit 0: PCI function, line VIRTIO_LINE_INTA. The straps are its number. */
+extern const struct device_type virtio_blk_device;

@@ -29,8 +29,9 @@ enum {
     DEVICE_MAX_WINDOWS = 2,
     DEVICE_MAX_REQUESTS = 8, /* for DMA */
     DEVICE_EVENT_ARGS = 4,
-    DEVICE_CONFIG_SIZE = 256,    /* bytes of a PCI function's configuration space */
-    DEVICE_TRANSFER_MAX = 65536, /* bytes that one transfer to or from a medium moves at most */
+    DEVICE_CONFIG_SIZE = 256,        /* bytes of a PCI function's configuration space */
+    DEVICE_TRANSFER_MAX = 65536,     /* bytes that one transfer to or from a medium moves at most, */
+    DEVICE_TRANSFER_LARGE = 1 << 20, /* ... of a chip that has no memory of its own for them */
     DEVICE_SOUND_RATE =
         48000, /* frames of sound a second, each a sample for the left and one for the right */
 };
@@ -440,8 +441,8 @@ static inline uint8_t *device_transfer_data(struct device *dev, unsigned unit, u
 }
 
 /*
- * Ask for `size` bytes at `offset` of the medium, all of them on it: of a READ or a WRITE DEVICE_TRANSFER_MAX
- * at most. A FLUSH has neither.
+ * Ask for `size` bytes at `offset` of the medium, all of them on it: of a READ or a WRITE
+ * DEVICE_TRANSFER_LARGE at most. A FLUSH has neither.
  */
 static inline void device_transfer(struct device *dev, unsigned unit, enum device_transfer what,
                                    uint64_t offset, uint32_t size, uint32_t tag)

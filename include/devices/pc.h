@@ -42,6 +42,10 @@ enum pc_drive {
     PC_DRIVE_HDD,
     PC_DRIVE_FLOPPY_A,
     PC_DRIVE_FLOPPY_B,
+    PC_DRIVE_VDA, /* of virtio */
+    PC_DRIVE_VDB,
+    PC_DRIVE_VDC,
+    PC_DRIVE_VDD,
     PC_DRIVES,
 };
 

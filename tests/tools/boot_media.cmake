@@ -27,6 +27,23 @@ endforeach()
 d86_disk_test(boot_disk_qcow2_kill "" --format qcow2 --kill 2 --seed 1)
 d86_disk_test(boot_disk_qcow2_kill_long long --format qcow2 --kill 30)
 
+d86_disk_test(boot_disk_virtio "" --virtio)
+d86_disk_test(boot_disk_virtio_kill "" --virtio --kill 2)
+d86_disk_test(boot_disk_virtio_kill_long long --virtio --kill 30)
+
+# d86_virtio_test(<name> <labels;...> options...)
+function(d86_virtio_test name labels)
+    add_test(NAME ${name}
+             COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/virtio_session.py"
+                 --program $<TARGET_FILE:duplex86> --kernel "${D86_GUESTS}/vmlinuz-686"
+                 --initrd "${D86_GUESTS}/initramfs.gz" --modules "${D86_GUESTS}/modules-686.tar"
+                 --programs "${CMAKE_CURRENT_BINARY_DIR}/guest_user/programs" ${ARGN})
+    d86_boot_test_properties(${name} ${labels})
+endfunction()
+
+d86_virtio_test(boot_virtio_disks "" --check disks)
+d86_virtio_test(boot_virtio_disks_long long --check disks --rounds 5000)
+
 # A GRUB rescue CD, as a CD, as a disk, and chosen in SeaBIOS's menu.
 foreach(how IN ITEMS cd disk menu)
     add_test(NAME boot_grub_${how}

@@ -3,7 +3,7 @@
 """Linux with a disk and a CD: its own drivers find the drives, read and write, and what is in the images
 afterwards is compared with what it said it wrote.
 
-With --format the disk's image is of that format, made and looked at by qemu-img.
+With --virtio the disk is one of virtio. With --format the disk's image is of that format, made and looked at by qemu-img.
 
 With --measure the same sequential read is timed in Duplex86 and in QEMU's emulator, on the same image, the runs
 of both interleaved.
@@ -34,6 +34,7 @@ BOOT_TIMEOUT = 180
 # Each after those it needs.
 MODULES = ("scsi_common scsi_mod libata ata_piix crct10dif_common crct10dif_generic crc-t10dif crc64 "
            "crc64_rocksoft_generic crc64-rocksoft t10-pi sd_mod cdrom sr_mod").split()
+VIRTIO_MODULES = "virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk".split()
 
 
 def make_initrd(initramfs, modules, name):
@@ -99,15 +100,17 @@ def sha1(data):
 class DiskSession(Session):
     """A shell in the guest, and the kernel's drivers loaded."""
 
-    def __init__(self, machine, dma=True):
+    def __init__(self, machine, dma=True, virtio=False):
         super().__init__(machine, argparse.Namespace())
         machine.expect(r"BOOT-OK ", BOOT_TIMEOUT)
         machine.expect(PROMPT, 60)
         self.run("dmesg -n 1")
-        for module in MODULES:
+        self.disk = "vda" if virtio else "sda"
+        for module in MODULES + (VIRTIO_MODULES if virtio else []):
             options = " dma=0" if module == "libata" and not dma else ""
             self.run(f"[ ! -e /modules/{module}.ko ] || insmod /modules/{module}.ko{options}")
-        self.run("i=0; while [ ! -b /dev/sda -a $i -lt 30 ]; do sleep 1; i=$((i+1)); done; [ -b /dev/sda ]")
+        self.run(f"i=0; while [ ! -b /dev/{self.disk} -a $i -lt 30 ]; do sleep 1; i=$((i+1)); done; "
+                 f"[ -b /dev/{self.disk} ]")
 
     def drop_caches(self):
         self.run("sync; echo 3 >/proc/sys/vm/drop_caches")
@@ -115,22 +118,24 @@ class DiskSession(Session):
 
 def check_disk(session, data, args):
     sectors = len(data) // 512
-    session.run_expecting("cat /sys/block/sda/size", str(sectors))
-    session.run_expecting("cat /sys/class/ata_device/dev1.0/xfer_mode", "XFER_PIO_4" if args.pio else "XFER_MW_DMA_2")
-    session.run_expecting("sha1sum </dev/sda", sha1(data) + "  -")
+    device = f"/dev/{session.disk}"
+    session.run_expecting(f"cat /sys/block/{session.disk}/size", str(sectors))
+    if not args.virtio:
+        session.run_expecting("cat /sys/class/ata_device/dev1.0/xfer_mode", "XFER_PIO_4" if args.pio else "XFER_MW_DMA_2")
+    session.run_expecting(f"sha1sum <{device}", sha1(data) + "  -")
     # Something else to another place, in pieces of a sector and of many; then all again, from the disk.
     written = bytearray(data)
     for number, (size, where) in enumerate(((512, 3), (4096, 1000), (MIB, 7 * 256), (512, sectors - 1))):
         count = 1 if size == 512 else 3
         source = random.Random(number).randrange(0, len(data) // 2 // 512)
-        session.run(f"dd if=/dev/sda of=/tmp/piece bs=512 skip={source} count={size * count // 512} 2>/dev/null")
-        session.run(f"dd if=/tmp/piece of=/dev/sda bs={size} seek={where * 512 // size} count={count} "
+        session.run(f"dd if={device} of=/tmp/piece bs=512 skip={source} count={size * count // 512} 2>/dev/null")
+        session.run(f"dd if=/tmp/piece of={device} bs={size} seek={where * 512 // size} count={count} "
                     "conv=notrunc,fsync 2>/dev/null")
         begin = where * 512 // size * size
         written[begin:begin + size * count] = data[source * 512:source * 512 + size * count]
         data = bytes(written)
     session.drop_caches()
-    session.run_expecting("sha1sum </dev/sda", sha1(data) + "  -")
+    session.run_expecting(f"sha1sum <{device}", sha1(data) + "  -")
     return data
 
 
@@ -142,16 +147,16 @@ def check_cd(session, data):
 def check_errors(session, size):
     """The image's end is gone behind the guest's back: that is an I/O error for it, and not the end."""
     session.drop_caches()
-    with open(session.disk, "r+b") as file:
+    with open(session.image, "r+b") as file:
         file.truncate(size // 2)
-    session.run("dd if=/dev/sda of=/dev/null bs=64k 2>/dev/null", status=1, timeout=120)
-    session.run(f"dd if=/dev/sda of=/dev/null bs=64k count={size // 2 // 65536} 2>/dev/null")
+    session.run(f"dd if=/dev/{session.disk} of=/dev/null bs=64k 2>/dev/null", status=1, timeout=120)
+    session.run(f"dd if=/dev/{session.disk} of=/dev/null bs=64k count={size // 2 // 65536} 2>/dev/null")
 
 
 def command_of(args, initrd, disk, cd):
     append = "console=ttyS0 quiet"
     return [args.program, "--machine", "pc", "--ram", "128M", "--kernel", args.kernel, "--initrd", initrd,
-            "--append", append, "--disk", disk, "--cdrom", cd] + (["--engine", args.engine] if args.engine else [])
+            "--append", append, "--disk", disk + (",virtio" if args.virtio else ""), "--cdrom", cd] + (["--engine", args.engine] if args.engine else [])
 
 
 def run_checks(args, folder, initrd):
@@ -162,8 +167,8 @@ def run_checks(args, folder, initrd):
         convert(disk, args.format, data)
     machine = Machine(command_of(args, initrd, disk, cd))
     try:
-        session = DiskSession(machine, dma=not args.pio)
-        session.disk = disk
+        session = DiskSession(machine, dma=not args.pio, virtio=args.virtio)
+        session.image = disk
         data = check_disk(session, data, args)
         print(f"ok    the disk, after {machine.elapsed():.1f} s")
         check_cd(session, cd_data)
@@ -203,8 +208,8 @@ def kill_once(args, folder, initrd, seed):
         convert(disk, args.format, data)
     machine = Machine(command_of(args, initrd, disk, cd))
     try:
-        DiskSession(machine)
-        machine.send(f"n=0; while [ $n -lt {blocks} ]; do yes \"block $n\" | head -c {block} | dd of=/dev/sda "
+        disk_name = DiskSession(machine, virtio=args.virtio).disk
+        machine.send(f"n=0; while [ $n -lt {blocks} ]; do yes \"block $n\" | head -c {block} | dd of=/dev/{disk_name} "
                      f"bs={block} seek=$n conv=notrunc,fsync 2>/dev/null; echo safe'-'$n.; n=$((n+1)); done\r")
         for number in range(random.Random(seed).randrange(5, 30)):
             machine.expect(rf"safe-{number}\.", 60)
@@ -278,6 +283,7 @@ def main():
     parser.add_argument("--initrd", required=True, help="of the boot tests")
     parser.add_argument("--modules", required=True, help="modules of that kernel, in a tar archive")
     parser.add_argument("--engine")
+    parser.add_argument("--virtio", action="store_true", help="the disk is not at the IDE function")
     parser.add_argument("--pio", action="store_true", help="without bus master DMA")
     parser.add_argument("--kill", type=int, metavar="ROUNDS", help="write, flush, die and look, so many times")
     parser.add_argument("--format", default="raw", help="of the disk's image, as qemu-img calls it")

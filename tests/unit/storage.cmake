@@ -11,3 +11,7 @@ target_compile_definitions(test_nbd PRIVATE _GNU_SOURCE)
 add_test(NAME test_images
     COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/unit/test_images.py" $<TARGET_FILE:duplex86>)
 set_tests_properties(test_images PROPERTIES LABELS unit TIMEOUT 300 SKIP_RETURN_CODE 77)
+# Without an argument 16 storms.
+d86_unit_test(test_virtio_blk SOURCES unit/test_virtio_blk.c LIBRARIES d86-devices)
+add_test(NAME test_virtio_blk_long COMMAND test_virtio_blk 20000)
+set_tests_properties(test_virtio_blk_long PROPERTIES LABELS "unit;long" TIMEOUT 7200)

@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Linux's own drivers on our virtio devices, and disks of virtio beside QEMU's emulator.
+
+With --measure sequential reads and random ones of 4 KiB are timed in Duplex86 and in QEMU (TCG) on the same image, the
+runs of both interleaved, by the host's clock, and the resident memory of both programs.
+"""
+
+import argparse
+import os
+import random
+import re
+import statistics
+import sys
+import tempfile
+import time
+
+from boot_session import PROMPT, Session
+from disk_session import make_image, make_initrd, sha1
+from machine import Failure, Machine
+from user_session import add_programs
+
+SKIPPED = 77  # tests/tools/boot.cmake tells ctest
+MIB = 1 << 20
+BOOT_TIMEOUT = 180
+VIRTIO = "virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci".split()
+
+
+class VirtioSession(Session):
+    """A shell in the guest, and these modules loaded besides the transport."""
+
+    def __init__(self, machine, modules):
+        super().__init__(machine, argparse.Namespace())
+        machine.expect(r"BOOT-OK ", BOOT_TIMEOUT)
+        machine.expect(PROMPT, 60)
+        self.run("dmesg -n 1")
+        for module in VIRTIO + modules.split():
+            self.run(f"[ ! -e /modules/{module}.ko ] || insmod /modules/{module}.ko")
+
+    def wait_for(self, condition):
+        self.run(f"i=0; until {condition} || [ $i -ge 60 ]; do sleep 1; i=$((i+1)); done; {condition}", timeout=90)
+
+    def output(self, command, pattern, timeout=60):
+        self.machine.send(command + "\r")
+        return self.machine.expect(pattern, timeout)
+
+    def timed(self, *arguments):
+        """Seconds by the host's clock, with a shell's command around it."""
+        started = time.monotonic()
+        self.blockio(*arguments)
+        return time.monotonic() - started
+
+    def blockio(self, mode, mib, processes, rounds, device="/dev/vda", timeout=300):
+        """Microseconds that it took."""
+        match = self.output(f"/user/blockio {mode} {device} {mib} {self.seed} {processes} {rounds}",
+                            rf"{mode} (ok|FAILED): (\d+) us", timeout)
+        self.machine.expect(PROMPT, 60)
+        if match.group(1) != "ok":
+            raise Failure(f"blockio {mode} failed (--seed {self.seed})")
+        return int(match.group(2))
+
+
+def command_of(args, initrd, *more):
+    command = [args.program, "--machine", "pc", "--ram", args.ram, "--kernel", args.kernel, "--initrd", initrd,
+               "--append", "console=ttyS0 quiet", *more]
+    return command + (["--engine", args.engine] if args.engine else [])
+
+
+def make_guest(args, folder):
+    """The initramfs with the modules and the program."""
+    with_modules, initrd = os.path.join(folder, "modules"), os.path.join(folder, "initrd")
+    make_initrd(args.initrd, args.modules, with_modules)
+    add_programs(with_modules, args.programs, ["blockio"], initrd)
+    return initrd
+
+
+# ---- Disks ----
+
+
+def check_disks(args, folder, initrd):
+    """Four at once: an empty one for the model, one read only, a snapshot and one without a whole number of pages."""
+    paths = [os.path.join(folder, f"disk{n}") for n in range(4)]
+    data = [make_image(paths[n], size, n) for n, size in enumerate((64 * MIB, 4 * MIB, 4 * MIB, 3 * MIB + 1536))]
+    options = ["", ",ro", ",snapshot", ""]
+    machine = Machine(command_of(args, initrd, *(word for path, option in zip(paths, options)
+                                                 for word in ("--disk", f"{path}{option},virtio"))))
+    try:
+        session = VirtioSession(machine, "virtio_blk")
+        session.seed = args.seed
+        session.wait_for("[ -b /dev/vdd ]")
+        for letter, contents in zip("abcd", data):
+            session.run_expecting(f"cat /sys/block/vd{letter}/size", str(len(contents) // 512))
+            session.run_expecting(f"sha1sum </dev/vd{letter}", sha1(contents) + "  -")
+        session.run_expecting("cat /sys/block/vda/serial", "D86-VIRTIO-0")
+        session.run_expecting("cat /sys/block/vdb/ro", "1")
+        session.run("dd if=/dev/zero of=/dev/vdc bs=64k count=8 conv=notrunc,fsync 2>/dev/null")
+        session.run("dd if=/dev/zero of=/dev/vdd bs=512 seek=6146 count=1 conv=notrunc,fsync 2>/dev/null")
+        session.blockio("model", 64, 8, args.rounds)
+        print(f"ok    random transfers by eight processes, after {machine.elapsed():.1f} s")
+        machine.send("poweroff -f\r")
+        if machine.wait_exit(60) != 0:
+            raise Failure("the program did not end as it should")
+        for number in (1, 2):
+            with open(paths[number], "rb") as file:
+                if file.read() != data[number]:
+                    raise Failure(f"disk {number} was written")
+        with open(paths[3], "rb") as file:
+            if file.read() != data[3][:6146 * 512] + bytes(512):
+                raise Failure("the last sector is not what the guest wrote")
+    finally:
+        machine.close()
+
+
+# ---- Beside QEMU ----
+
+
+def memory_mib(machine):
+    """Resident memory of all processes of the program, what they share divided among them. It only grows here."""
+    total = 0
+    for pid, _ in machine._processes():
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii", errors="replace") as file:
+            match = re.search(r"^Pss:\s*(\d+) kB", file.read(), re.MULTILINE)
+        total += int(match.group(1)) if match else 0
+    return total / 1024
+
+
+def measure_once(args, command, size_mib):
+    machine = Machine(command)
+    try:
+        session = VirtioSession(machine, "virtio_blk")
+        session.seed = args.seed
+        session.wait_for("[ -b /dev/vda ]")
+        values = {}
+        for title, mode, processes, count, amount in (
+                ("sequential, MiB/s", "sequential", 1, 8, 8 * size_mib),
+                ("random 4 KiB, 1 at once, 1000/s", "random", 1, 16000, 16),
+                ("random 4 KiB, 8 at once, 1000/s", "random", 8, 2000, 16),
+                ("random writes of 4 KiB, 1 at once, 1000/s", "randwrite", 1, 8000, 8),
+                ("random writes of 4 KiB, 8 at once, 1000/s", "randwrite", 8, 1000, 8)):
+            values[title] = statistics.median(
+                amount / session.timed(mode, size_mib, processes, count) for _ in range(3))
+        values["memory, MiB"] = memory_mib(machine)
+        return values
+    finally:
+        machine.close()
+
+
+def measure(args, folder, initrd):
+    size_mib, disk = 256, os.path.join(folder, "disk")
+    make_image(disk, size_mib * MIB, 1)
+    ours = command_of(args, initrd, "--disk", f"{disk},virtio")
+    qemu = ["qemu-system-i386", "-M", "pc", "-accel", "tcg", "-m", args.ram.rstrip("M"), "-nodefaults", "-display", "none",
+            "-serial", "stdio", "-kernel", args.kernel, "-initrd", initrd, "-append", "console=ttyS0 quiet",
+            "-drive", f"file={disk},format=raw,if=virtio,cache=writeback"]
+    results = {"duplex86": [], "QEMU TCG": []}
+    for number in range(args.measure):
+        for name, command in (("duplex86", ours), ("QEMU TCG", qemu)):
+            results[name].append(measure_once(args, command, size_mib))
+        print(f"run {number + 1} of {args.measure}", flush=True)
+    for key in results["duplex86"][0]:
+        medians = [statistics.median(run[key] for run in results[name]) for name in results]
+        print(f"{key:42} duplex86 {medians[0]:8.1f}   QEMU TCG {medians[1]:8.1f}   ratio {medians[0] / medians[1]:.2f}")
+    load = os.getloadavg()[0]
+    print(f"the host's load at the end: {load:.1f}")
+    return 0
+
+
+CHECKS = {"disks": check_disks}
+
+
+def run_check(args, folder, initrd):
+    try:
+        CHECKS[args.check](args, folder, initrd)
+    except Failure as failure:
+        print(f"FAIL  {failure} (--seed {args.seed})")
+        return 1
+    return 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--kernel", required=True)
+    parser.add_argument("--initrd", required=True, help="of the boot tests")
+    parser.add_argument("--modules", required=True, help="modules of that kernel, in a tar archive")
+    parser.add_argument("--programs", required=True, help="folder of the programs of tests/guest_user")
+    parser.add_argument("--check", choices=sorted(CHECKS), help="which devices")
+    parser.add_argument("--engine")
+    parser.add_argument("--ram", default="256M")
+    parser.add_argument("--rounds", type=int, default=300, help="of random transfers, for each process")
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    parser.add_argument("--measure", type=int, metavar="RUNS", help="compare disks with QEMU instead")
+    args = parser.parse_args()
+    for name in (args.kernel, args.initrd, args.modules):
+        if not os.path.exists(name):
+            print(f"there is no {name}")
+            return SKIPPED
+    with tempfile.TemporaryDirectory(prefix="d86-virtio-") as folder:
+        initrd = make_guest(args, folder)
+        return measure(args, folder, initrd) if args.measure else run_check(args, folder, initrd)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
