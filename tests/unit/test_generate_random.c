@@ -395,6 +395,39 @@ static void check_insns(void)
     REQUIRE(result.guest_end <= GEN_PAGE_SIZE, "%u", result.guest_end);
 }
 
+/* Guest memory, where an access may fault: in a window, by GS or R13, by a segment's R10, or by FS's R12. */
+static bool reaches_guest(const cs_insn *i)
+{
+    const cs_x86 *x86 = &i->detail->x86;
+
+    for (unsigned n = 0; n < x86->op_count; n++) {
+        const x86_op_mem *m = &x86->operands[n].mem;
+
+        if (x86->operands[n].type != X86_OP_MEM || i->id == X86_INS_LEA || is_string(i))
+            continue;
+        if (m->segment == X86_REG_GS || m->base == X86_REG_R13 || m->base == X86_REG_R10 ||
+            (m->base == X86_REG_R12 && !request.segmented))
+            return true;
+    }
+    return false;
+}
+
+/* What faults can begin anew: behind that place an instruction reaches nothing of the guest's. */
+static void check_restarts(void)
+{
+    const uint8_t *code = result.code;
+    size_t left = result.code_size;
+    uint64_t at = 0;
+    unsigned n = 0, stubs = result.exit_count ? result.exit[0].stub : result.code_size;
+
+    while (left && at < stubs && cs_disasm_iter(handle, &code, &left, &at, host)) {
+        while (n + 1u < result.insn_count && result.insn[n + 1].host <= host->address)
+            n++;
+        REQUIRE(host->address <= result.insn[n].restart || !reaches_guest(host), "guest %#x: %s %s at %#llx",
+                result.insn[n].guest, host->mnemonic, host->op_str, (unsigned long long)host->address);
+    }
+}
+
 static uint32_t dword(unsigned offset)
 {
     uint32_t value;
@@ -479,6 +512,7 @@ static void check_seed(void)
     check_code();
     check_branches();
     check_insns();
+    check_restarts();
     check_exits();
     check_call_outs();
     check_looked_at();

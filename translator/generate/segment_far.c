@@ -46,15 +46,14 @@ bool segmented_jmp_far(struct gen *g)
     return true;
 }
 
-/* [top] = CS and IP behind the instruction: one store, since what comes back is one load. By R11. */
-static void store_return(struct gen *g, const struct host_memory *top)
+/* R11D = CS and IP behind the instruction, for one store, since what comes back is one load. */
+static void take_return(struct gen *g)
 {
     struct host_memory pointer = gen_context(g->request->layout.code_pointer);
     struct host_memory sum = { .base = R11, .index = HOST_NO_REG, .disp = gen_next_eip(g) };
 
     host_mov_r32_m32(&g->code, R11, &pointer);
     host_lea_r32_m(&g->code, R11, &sum);
-    host_mov_m32_r32(&g->code, top, R11);
 }
 
 /* The store may change the operand that says where to go: it is not to be done twice. */
@@ -65,13 +64,11 @@ bool segmented_call_far(struct gen *g)
     if (!has_far(g) || gen_next_eip(g) > 0xffff || !load_pointer(g) ||
         !segmented_stack(g, -4u, 4, true, &top))
         return false;
+    take_return(g);
     gen_commit(g);
-    if (g->insn.opnd[0].kind == X86_OPND_FAR) {
-        store_return(g, &top);
+    host_mov_m32_r32(&g->code, &top, R11);
+    if (g->insn.opnd[0].kind == X86_OPND_FAR)
         gen_commit(g);
-    } else {
-        store_return(g, &top);
-    }
     segmented_take_stack(g);
     go_far(g);
     return true;
@@ -118,7 +115,8 @@ bool segmented_int(struct gen *g)
     flags = top;
     flags.disp = 4;
     host_store_sized(&g->code, 2, &flags, R8);
-    store_return(g, &top);
+    take_return(g);
+    host_mov_m32_r32(&g->code, &top, R11);
     host_mov_r32_m32(&g->code, R8, &vector);
     gen_commit(g);
     segmented_take_stack(g);
