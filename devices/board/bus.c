@@ -87,6 +87,21 @@ unsigned bus_known_reads(const struct bus *bus, struct pc_known *known)
     return count;
 }
 
+unsigned bus_posting_ports(const struct bus *bus, uint16_t *ports)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < bus->posting_range_count; i++) {
+        const struct bus_ports *range = &bus->port_ranges[bus->posting_ranges[i]];
+
+        for (uint32_t offset = 0; offset < range->ports->count && count < PC_POSTING_MAX; offset++) {
+            if (range->ports->posts(range->dev, offset))
+                ports[count++] = (uint16_t)(range->base + offset);
+        }
+    }
+    return count;
+}
+
 uint32_t bus_port_read(struct bus *bus, uint16_t port, unsigned size)
 {
     const struct bus_ports *range = range_at(bus, port);
@@ -129,6 +144,8 @@ bool bus_attach_ports(struct bus *bus, struct device *dev, const struct device_p
     }
     if (ports->known)
         bus->known_ranges[bus->known_range_count++] = bus->port_range_count;
+    if (ports->posts)
+        bus->posting_ranges[bus->posting_range_count++] = bus->port_range_count;
     bus->port_ranges[bus->port_range_count++] = (struct bus_ports){ dev, ports, base };
     for (uint32_t port = base; port < base + ports->count; port++)
         bus->owner[port] = bus->port_range_count;

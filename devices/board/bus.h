@@ -34,7 +34,9 @@ struct bus {
     uint8_t port_range_count;
     uint8_t mmio_range_count;
     uint8_t known_range_count;
-    uint8_t known_ranges[BUS_MAX_PORT_RANGES]; /* of port_ranges: those whose chips know reads beforehand */
+    uint8_t posting_range_count;
+    uint8_t posting_ranges[BUS_MAX_PORT_RANGES]; /* of port_ranges: those to which writes may come late */
+    uint8_t known_ranges[BUS_MAX_PORT_RANGES];   /* of port_ranges: those whose chips know reads beforehand */
     struct bus_ports port_ranges[BUS_MAX_PORT_RANGES];
     struct bus_mmio mmio_ranges[BUS_MAX_MMIO_RANGES];
     uint8_t moved_port_count;
@@ -63,6 +65,8 @@ bool bus_is_news(struct bus *bus, uint16_t port);
 
 /* What the chips say beforehand about reads (device.h, `known`); returns how many, PC_KNOWN_MAX at most. */
 unsigned bus_known_reads(const struct bus *bus, struct pc_known *known);
+/* The ports to which writes may come late (device.h, `posts`); how many, PC_POSTING_MAX at most. */
+unsigned bus_posting_ports(const struct bus *bus, uint16_t *ports);
 
 uint32_t bus_port_read(struct bus *bus, uint16_t port, unsigned size);
 void bus_port_write(struct bus *bus, uint16_t port, unsigned size, uint32_t value);

@@ -150,6 +150,11 @@ unsigned pc_known_reads(struct pc *pc, struct pc_known *known)
     return pc->known_count;
 }
 
+unsigned pc_posting_ports(const struct pc *pc, uint16_t *ports)
+{
+    return bus_posting_ports(&pc->bus, ports);
+}
+
 void pc_news_from_outside(struct pc *pc)
 {
     struct pc_known now[PC_KNOWN_MAX];

@@ -22,9 +22,15 @@ static void debugcon_write(struct device *dev, uint32_t offset, unsigned size, u
     device_send(dev, 0, &byte, 1);
 }
 
+static bool debugcon_posts(const struct device *dev, uint32_t offset)
+{
+    (void)dev, (void)offset;
+    return true;
+}
+
 const struct device_type debugcon_device = {
     .name = "debugcon",
     .state_size = 0,
-    .ports = { { .count = 1, .read = debugcon_read, .write = debugcon_write } },
+    .ports = { { .count = 1, .read = debugcon_read, .write = debugcon_write, .posts = debugcon_posts } },
     .link_count = 1,
 };

@@ -481,6 +481,15 @@ static bool uart16550_known(const struct device *dev, uint32_t offset, uint8_t *
     }
 }
 
+/* Is it the transmitter, which is always empty, and is nobody told so? */
+static bool uart16550_posts(const struct device *dev, uint32_t offset)
+{
+    const struct uart16550 *uart = dev->state;
+
+    return offset == REG_DATA && !(uart->lcr & LCR_DLAB) && !(uart->ier & IER_ETBEI) &&
+           !(uart->mcr & MCR_LOOP);
+}
+
 /* Master reset. The divisor and the scratch register are left alone by hardware; 9600 baud is friendlier than
  * 0. */
 static void uart16550_reset(struct device *dev)
@@ -499,7 +508,11 @@ static void uart16550_reset(struct device *dev)
 const struct device_type uart16550_device = {
     .name = "uart16550",
     .state_size = sizeof(struct uart16550),
-    .ports = { { .count = 8, .read = uart16550_read, .write = uart16550_write, .known = uart16550_known } },
+    .ports = { { .count = 8,
+                 .read = uart16550_read,
+                 .write = uart16550_write,
+                 .known = uart16550_known,
+                 .posts = uart16550_posts } },
     .line_count = 3,
     .link_count = 1,
     .reset = uart16550_reset,

@@ -257,6 +257,20 @@ static void tell_known_reads(struct machine *m)
     }
 }
 
+_Static_assert((int)PC_POSTING_MAX <= (int)D86_POSTING_MAX, "the processor takes what the board lets wait");
+
+static void tell_posting_ports(struct machine *m)
+{
+    m->exit->posting_count = lends(m) ? pc_posting_ports(m->pc, m->exit->posting) : 0;
+}
+
+/* What the guest wrote before the exit it is. */
+static void make_posted_writes(struct machine *m)
+{
+    for (unsigned i = 0; i < m->exit->posted_count; i++)
+        pc_port_write(m->pc, m->exit->posted[i].port, 1, m->exit->posted[i].value);
+}
+
 static void follow_chipset(struct machine *m)
 {
     if (!power_follow_chipset(m, &m->failure))
@@ -269,6 +283,7 @@ static void run_guest(struct machine *m)
     lend_video(m);
     promise_deadline(m);
     tell_known_reads(m);
+    tell_posting_ports(m);
     m->in_guest = true;
     statistics_spend(m, SPENT_RUNNING);
     pthread_mutex_unlock(&m->lock);
@@ -279,6 +294,7 @@ static void run_guest(struct machine *m)
     if (machine_is_held(m))
         pthread_cond_broadcast(&m->still);
     take_chips_back(m);
+    make_posted_writes(m);
     if (ret == 0 && m->exit->reason < D86_EXIT_REASONS)
         m->exits[m->exit->reason]++;
     if (m->trace)

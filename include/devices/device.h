@@ -57,6 +57,9 @@ struct device_ports {
        chip's deadline comes or something reaches it from outside? Then what it gives, so that who polls it
        need not ask each time. Absent: never. */
     bool (*known)(const struct device *dev, uint32_t offset, uint8_t *value);
+    /* Would writing this byte change nothing but what goes out of a link, and so writing another one, until
+       the processor accesses another register? Then writes may come late, some together. Absent: never. */
+    bool (*posts)(const struct device *dev, uint32_t offset);
 };
 
 /*

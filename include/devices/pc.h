@@ -271,7 +271,7 @@ struct pc_ports {
     uint16_t first, last;
 };
 
-enum { PC_PORTS_MAX = 112, PC_KNOWN_MAX = 32 };
+enum { PC_PORTS_MAX = 112, PC_KNOWN_MAX = 32, PC_POSTING_MAX = 8 };
 
 /* Which ports anybody answers; returns how many runs. Only ports_changed changes it. All other reads give all
    ones, and all other writes do nothing. */
@@ -288,6 +288,11 @@ struct pc_known {
  * status registers, mostly.
  */
 unsigned pc_known_reads(struct pc *pc, struct pc_known *known);
+/*
+ * Ports to which byte writes may be made late, in their order, but before any other access to a port that is
+ * not among them: they only take bytes to somewhere. True until such an access. Returns how many.
+ */
+unsigned pc_posting_ports(const struct pc *pc, uint16_t *ports);
 
 /* size is 1, 2, 4 or 8; unclaimed addresses read as all ones and ignore writes. */
 uint64_t pc_mmio_read(struct pc *pc, guest_pa pa, unsigned size);

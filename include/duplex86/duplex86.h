@@ -266,6 +266,8 @@ enum d86_exit_reason {
 enum {
     D86_IO_DATA_MAX = 4096,
     D86_KNOWN_MAX = 32,
+    D86_POSTING_MAX = 8,
+    D86_POSTED_MAX = 256,
     D86_PORTS_MAX = 112,
     D86_LENT_WORDS = 96,
     D86_LENT_VIDEO_WORDS = 16,
@@ -323,6 +325,22 @@ struct d86_exit {
         uint16_t port;
         uint8_t value;
     } known[D86_KNOWN_MAX];
+    /*
+     * Set by the caller before run, and kept: an OUT of one byte to these ports may be posted, which is no
+     * exit: it is in `posted` at the next one. For registers that only take bytes to somewhere else, such as
+     * a transmitter's whose interrupt is off. Counts above D86_POSTING_MAX are that many.
+     */
+    uint32_t posting_count;
+    uint16_t posting[D86_POSTING_MAX];
+    /*
+     * Set by run at every exit: the OUTs that were posted, in their order, all before what the exit is for.
+     * None waits for more than some milliseconds: D86_EXIT_DEADLINE comes early for it.
+     */
+    uint32_t posted_count;
+    struct {
+        uint16_t port;
+        uint8_t value;
+    } posted[D86_POSTED_MAX];
     /* Set by run at every exit: d86_vcpu_interrupt() would be accepted now. */
     uint8_t ready_for_interrupt;
     uint8_t interrupt_flag; /* EFLAGS.IF */

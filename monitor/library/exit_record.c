@@ -87,6 +87,9 @@ void exit_give(struct d86_vcpu *vcpu)
     to->deadline_ns = from->deadline_ns;
     to->known_count = from->known_count;
     memcpy(to->known, from->known, sizeof(to->known));
+    to->posting_count = from->posting_count;
+    memcpy(to->posting, from->posting, sizeof(to->posting));
+    to->posted_count = vcpu->exit.posted_count = 0;
     to->lend = from->lend;
     to->behind_ns = from->behind_ns;
     if (from->lend)
@@ -100,6 +103,15 @@ void exit_give(struct d86_vcpu *vcpu)
         memcpy(to->io.data, from->io.data, vcpu->answer.io);
     if (vcpu->answer.mmio)
         memcpy(to->mmio.data, from->mmio.data, sizeof(to->mmio.data));
+}
+
+static bool take_posted(struct d86_exit *to, const struct d86_exit *from)
+{
+    uint32_t count;
+    arena_take(&count, &from->posted_count, sizeof(count));
+    to->posted_count = count <= D86_POSTED_MAX ? count : 0;
+    arena_take(to->posted, from->posted, to->posted_count * sizeof(to->posted[0]));
+    return count <= D86_POSTED_MAX;
 }
 
 /* It is no more than a mistake, or it is somebody else's work: either way nothing of it is to be used. */
@@ -124,7 +136,8 @@ void exit_take(struct d86_vcpu *vcpu)
     arena_take(&to->ready_for_interrupt, &from->ready_for_interrupt, sizeof(to->ready_for_interrupt));
     arena_take(&to->interrupt_flag, &from->interrupt_flag, sizeof(to->interrupt_flag));
     arena_take(&to->ferr, &from->ferr, sizeof(to->ferr));
+    bool posted = take_posted(to, from);
     bool pins = to->ready_for_interrupt <= 1 && to->interrupt_flag <= 1 && to->ferr <= 1;
-    if (!take_by_reason(vcpu, from) || !pins)
+    if (!take_by_reason(vcpu, from) || !pins || !posted)
         refuse(to);
 }

@@ -367,6 +367,62 @@ START_TEST(what_is_known_and_what_is_nobodys_is_no_exit)
 }
 END_TEST
 
+/* They come with the next exit, in their order; when there is no room, with the write that finds none. */
+START_TEST(posted_writes_wait_for_the_next_exit)
+{
+    if (!start((unsigned)_i))
+        return;
+    lent = false;
+    b.exit->posting_count = 2;
+    b.exit->posting[0] = 0x3f8, b.exit->posting[1] = 0xe9;
+    /* mov dx,3f8h; mov cl,150; write: out dx,al; out e9h,al; inc eax; loop write */
+    BENCH_BYTES(&b, BENCH_CODE, 0x66, 0xba, 0xf8, 0x03, 0xb9, 150, 0, 0, 0, 0xee, 0xe6, 0xe9, 0x40, 0xe2,
+                0xfa, 0xe6, PORT_MARK);
+    struct d86_regs r = bench_regs(&b);
+    r.eax = 0;
+    d86_vcpu_set_regs(b.cpu, &r);
+    uint32_t seen = 0;
+    for (bool over = false; !over;) {
+        ck_assert_int_eq(d86_vcpu_run(b.cpu), 0);
+        for (uint32_t i = 0; i < b.exit->posted_count; i++, seen++) {
+            ck_assert_uint_eq(b.exit->posted[i].port, seen % 2 ? 0xe9 : 0x3f8);
+            ck_assert_uint_eq(b.exit->posted[i].value, seen / 2);
+        }
+        over = b.exit->reason == D86_EXIT_IO && b.exit->io.port == PORT_MARK;
+        if (b.exit->reason == D86_EXIT_IO && !over) {
+            ck_assert_uint_eq(b.exit->posted_count, D86_POSTED_MAX);
+            ck_assert_uint_eq(b.exit->io.port, seen % 2 ? 0xe9 : 0x3f8);
+            ck_assert_uint_eq(b.exit->io.data[0], seen / 2);
+            seen++;
+        } else if (!over) {
+            ck_assert_uint_eq(b.exit->reason, D86_EXIT_DEADLINE);
+        }
+    }
+    ck_assert_uint_eq(seen, 300);
+    stop();
+}
+END_TEST
+
+/* Who writes and has nothing else to say is not waited for. */
+START_TEST(posted_writes_do_not_wait_long)
+{
+    if (!start((unsigned)_i))
+        return;
+    lent = false;
+    b.exit->posting_count = 1;
+    b.exit->posting[0] = 0xe9;
+    BENCH_BYTES(&b, BENCH_CODE, 0xb0, 0x5a, 0xe6, 0xe9, 0xeb, 0xfe); /* mov al,5ah; out e9h,al; jmp $ */
+    RUN(D86_EXIT_DEADLINE);
+    ck_assert_uint_eq(b.exit->posted_count, 1);
+    ck_assert_uint_eq(b.exit->posted[0].port, 0xe9);
+    ck_assert_uint_eq(b.exit->posted[0].value, 0x5a);
+    d86_vcpu_kick(b.cpu);
+    RUN(D86_EXIT_KICKED);
+    ck_assert_uint_eq(b.exit->posted_count, 0);
+    stop();
+}
+END_TEST
+
 /* A kick reaches who polls, and the next run goes by what is said then. */
 START_TEST(polling_ends_when_the_caller_says_so)
 {
@@ -499,6 +555,8 @@ int main(void)
     ADD(an_answer_on_its_way_counts, 1);
     ADD(the_guests_permissions_come_first, 1);
     ADD(what_is_known_and_what_is_nobodys_is_no_exit, 1);
+    ADD(posted_writes_wait_for_the_next_exit, 1);
+    ADD(posted_writes_do_not_wait_long, 1);
     ADD(polling_ends_when_the_caller_says_so, 1);
     tcase_add_test(tc, impossible_runs_of_ports_are_refused);
     ADD(io_breakpoints_stop_behind_the_access, 2);

@@ -295,6 +295,7 @@ END_TEST
 static void check_record(const struct d86_exit *e)
 {
     ck_assert(e->reason != D86_EXIT_NONE && e->reason < D86_EXIT_REASONS);
+    ck_assert_uint_le(e->posted_count, D86_POSTED_MAX);
     if (e->reason == D86_EXIT_IO) {
         ck_assert(e->io.size == 1 || e->io.size == 2 || e->io.size == 4);
         ck_assert_uint_ge(e->io.count, 1);

@@ -220,6 +220,60 @@ START_TEST(known_is_what_is_read)
 }
 END_TEST
 
+/* Is a write to the port said to change nothing but what goes out? */
+static bool is_posting(uint16_t port)
+{
+    uint16_t ports[PC_POSTING_MAX];
+    unsigned n = pc_posting_ports(m.pc, ports);
+
+    for (unsigned i = 0; i < n; i++)
+        if (ports[i] == port)
+            return true;
+    return false;
+}
+
+START_TEST(a_transmitter_posts_while_nobody_waits_for_it)
+{
+    setup();
+    ck_assert(is_posting(0x3f8) && is_posting(0x2e8));
+    ck_assert(!is_posting(0x3f9) && !is_posting(0x60));
+    outb(&m, 0x3f9, 2); /* an interrupt when it is empty */
+    ck_assert(!is_posting(0x3f8) && is_posting(0x2f8));
+    outb(&m, 0x3f9, 0);
+    outb(&m, 0x3fb, 0x80); /* the divisor is there */
+    ck_assert(!is_posting(0x3f8));
+    outb(&m, 0x3fb, 3);
+    outb(&m, 0x3fc, 0x10); /* loopback: it receives */
+    ck_assert(!is_posting(0x3f8));
+    outb(&m, 0x3fc, 0);
+    ck_assert(is_posting(0x3f8));
+}
+END_TEST
+
+/* Whatever the chips' state, writes that may come late change nothing that is read, and no line. */
+START_TEST(posted_writes_change_nothing_here)
+{
+    setup();
+    for (unsigned round = 0; round < 5000; round++) {
+        uint16_t ports[PC_POSTING_MAX];
+        unsigned n;
+
+        outb(&m, random_port(), random_below(256));
+        n = pc_posting_ports(m.pc, ports);
+        count = pc_known_reads(m.pc, known);
+        uint64_t deadline = pc_next_deadline(m.pc);
+        bool intr = pc_intr(m.pc);
+        for (unsigned i = 0; i < n; i++)
+            outb(&m, ports[i], random_below(256));
+        if (!same_as_before() || pc_next_deadline(m.pc) != deadline || pc_intr(m.pc) != intr)
+            ck_abort_msg("round %u: a posted write has changed something", round);
+        uint16_t again_ports[PC_POSTING_MAX];
+        ck_assert_uint_eq(pc_posting_ports(m.pc, again_ports), n);
+        ck_assert_mem_eq(ports, again_ports, n * sizeof(ports[0]));
+    }
+}
+END_TEST
+
 /* Whoever asks at the other ports reads all ones, and a write there changes nothing. */
 START_TEST(claimed_ports_are_those_that_answer)
 {
@@ -263,6 +317,8 @@ int main(void)
     tcase_add_test(tc, news_from_outside_is_told);
     tcase_add_test(tc, bytes_on_the_cable_change_it_at_the_deadline);
     tcase_add_test(tc, known_is_what_is_read);
+    tcase_add_test(tc, a_transmitter_posts_while_nobody_waits_for_it);
+    tcase_add_test(tc, posted_writes_change_nothing_here);
     tcase_add_test(tc, claimed_ports_are_those_that_answer);
     suite_add_tcase(suite, tc);
     return machine_main(suite);

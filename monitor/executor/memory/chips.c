@@ -3,8 +3,8 @@
  *
  * Port accesses for which the executor need not leave. Those to the chips next to the processor, lent: their
  * state is in the exit record, so whatever the exit, the caller finds it there; what they have to say sets
- * PENDING_CHIPS, and the run loop looks. Reads the caller has answered beforehand. And those to ports that
- * nobody answers. Executor side.
+ * PENDING_CHIPS, and the run loop looks. Reads the caller has answered beforehand, writes that may wait for
+ * the next exit. And those to ports that nobody answers. Executor side.
  */
 #include "chips.h"
 
@@ -53,6 +53,8 @@ static const struct near_host host = {
 void chips_begin(struct vcpu *v)
 {
     v->chips.lent = v->exit->lend;
+    v->chips.post_by = 0;
+    v->exit->posted_count = 0;
     if (v->chips.lent)
         near_init(&v->chips.near, (struct near_state *)v->exit->lent, &host, v);
 }
@@ -77,6 +79,33 @@ static int64_t known_read(const struct vcpu *v, uint16_t port, unsigned size)
             return exit->known[i].value;
     }
     return CHIPS_NOT_HERE;
+}
+
+/*
+ * Bytes on their way out: a person sees no difference in some milliseconds, and a kernel's console writes one
+ * each half microsecond.
+ */
+enum { POST_NS = 3000000 };
+
+static bool may_be_posted(const struct d86_exit *exit, uint16_t port, unsigned size)
+{
+    for (unsigned i = 0; size == 1 && i < exit->posting_count && i < D86_POSTING_MAX; i++) {
+        if (exit->posting[i] == port)
+            return exit->posted_count < D86_POSTED_MAX;
+    }
+    return false;
+}
+
+static void post(struct vcpu *v, uint16_t port, uint8_t value)
+{
+    struct d86_exit *exit = v->exit;
+    exit->posted[exit->posted_count].port = port;
+    exit->posted[exit->posted_count++].value = value;
+    v->counts.posted_writes++;
+    if (v->chips.post_by)
+        return;
+    v->chips.post_by = host_clock_ns() + POST_NS;
+    say_news(v);
 }
 
 /* Does nobody answer there, at none of the ports? */
@@ -124,6 +153,8 @@ NOINLINE bool chips_out(struct vcpu *v, uint16_t port, unsigned size, uint32_t v
         return false;
     if (is_lent(v, size) && near_write(&v->chips.near, port, (uint8_t)value))
         v->counts.chip_writes++;
+    else if (may_be_posted(v->exit, port, size))
+        post(v, port, (uint8_t)value);
     else if (planes_out(v, port, size, value))
         return true;
     else if (is_open(v, port, size))
@@ -165,17 +196,28 @@ static uint64_t timer_deadline(const struct vcpu *v)
     return when ? when : 1;
 }
 
+/* Of two deadlines the earlier; 0: none. */
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return !a ? b : !b || a < b ? a : b;
+}
+
+/* When the caller is to be asked. */
+static uint64_t caller_deadline(const struct vcpu *v)
+{
+    return earlier(v->exit->deadline_ns, v->chips.post_by);
+}
+
 uint64_t chips_deadline(const struct vcpu *v)
 {
-    uint64_t timer = timer_deadline(v), caller = v->exit->deadline_ns;
-    return !timer ? caller : !caller || timer < caller ? timer : caller;
+    return earlier(timer_deadline(v), caller_deadline(v));
 }
 
 bool chips_due(struct vcpu *v)
 {
     if (!v->chips.lent)
         return true;
-    uint64_t ns = host_clock_ns(), timer = timer_deadline(v), caller = v->exit->deadline_ns;
+    uint64_t ns = host_clock_ns(), timer = timer_deadline(v), caller = caller_deadline(v);
     if (timer && timer <= ns)
         near_run_timer(&v->chips.near);
     return caller && caller <= ns;

@@ -397,7 +397,8 @@ struct vcpu {
     /* The executor's own again. */
     struct d86_exit *exit; /* in the arena */
     struct {
-        bool lent; /* in this run */
+        bool lent;        /* in this run */
+        uint64_t post_by; /* when writes that were posted are to be with the caller; 0: there are none */
         struct near near;
     } chips;
     struct unwind_buffer unwind;

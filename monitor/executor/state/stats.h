@@ -58,6 +58,7 @@
     X(bursts, "stretches left to the interpreter because traps came too often")                              \
     X(repeats, "instructions interpreted because native code trapped at them twice")                         \
     X(moves, "times another address space was mapped")                                                       \
+    X(posted_writes, "port writes that waited for the next exit")                                            \
     X(visits_translated, "times a program of another one began to be translated")                            \
     X(code_pages, "private pages made")                                                                      \
     X(code_scans, "scans, each from one entry point")                                                        \
