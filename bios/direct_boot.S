@@ -10,7 +10,7 @@
     .section .rodata.direct_boot, "a", @progbits
     .code16
 
-    .globl direct_boot_rom, direct_boot_rom_end, direct_boot_vectors
+    .globl direct_boot_rom, direct_boot_rom_end, direct_boot_vectors, direct_boot_screen
     .balign 16
 direct_boot_rom:
 
@@ -435,6 +435,84 @@ set_ticks:
     popw    %ds
     jmp     success
 
+/* ---- The screen --------------------------------------------------------------------------------------- */
+
+/*
+ * Where a guest begins whose screen somebody sees. Its display adapter's BIOS is copied to C0000h: it gets the adapter
+ * going and takes INT 10h. Then what is in `start` at HANDOFF (struct firmware_start) is made so, and the kernel begins.
+ * The stack is in memory that no kernel may claim.
+ */
+    .set    VGA_SEGMENT, 0xc000
+    .set    VGA_INIT, 3
+    .set    VGA_FUNCTION, 2 << 3    /* its slot on the PCI bus */
+    .set    STACK_TOP, 0x1000
+    .set    CS_FLAT, 0x10
+    .set    DS_FLAT, 0x18
+    .set    ROM_BASE, 0xf0000
+    .set    HANDOFF, 0x2000         /* in the ROM's segment; frontend/boot/firmware.c */
+    .set    START_EIP, HANDOFF
+    .set    START_EAX, HANDOFF + 4
+    .set    START_EBX, HANDOFF + 8
+    .set    START_ESI, HANDOFF + 12
+    .set    START_ESP, HANDOFF + 16
+    .set    START_GDTR, HANDOFF + 20
+    .set    START_IDTR, HANDOFF + 26
+    .set    START_IP_CS, HANDOFF + 32
+    .set    START_SEGMENT, HANDOFF + 36
+    .set    START_REAL, HANDOFF + 38
+
+screen:
+    xorw    %ax, %ax
+    movw    %ax, %ss
+    movw    $STACK_TOP, %sp
+    movw    %ax, %ds
+    movw    %ax, %es
+    movw    $VGA_FUNCTION, %ax
+    lcall   $VGA_SEGMENT, $VGA_INIT
+    movw    $0x03, %ax              /* 80x25 text */
+    int     $0x10
+    cli
+    cld
+    xorl    %ecx, %ecx
+    xorl    %edx, %edx
+    xorl    %edi, %edi
+    xorl    %ebp, %ebp
+    lgdtl   %cs:START_GDTR
+    cmpb    $0, %cs:START_REAL
+    jne     1f
+    lidtl   %cs:START_IDTR
+    movl    %cr0, %eax
+    orb     $1, %al
+    movl    %eax, %cr0
+    ljmpl   $CS_FLAT, $flat - direct_boot_rom + 0xff000
+
+1:  movw    %cs:START_SEGMENT, %ax
+    movw    %ax, %ss
+    movl    %cs:START_ESP, %esp
+    movw    %ax, %ds
+    movw    %ax, %es
+    movw    %ax, %fs
+    movw    %ax, %gs
+    movl    %cs:START_EAX, %eax
+    movl    %cs:START_EBX, %ebx
+    movl    %cs:START_ESI, %esi
+    ljmpw   *%cs:START_IP_CS
+
+    .code32
+flat:
+    movl    $DS_FLAT, %eax
+    movl    %eax, %ss
+    movl    %eax, %ds
+    movl    %eax, %es
+    movl    %eax, %fs
+    movl    %eax, %gs
+    movl    ROM_BASE + START_ESP, %esp
+    movl    ROM_BASE + START_EAX, %eax
+    movl    ROM_BASE + START_EBX, %ebx
+    movl    ROM_BASE + START_ESI, %esi
+    jmp     *ROM_BASE + START_EIP
+    .code16
+
 /* ---- Ends ----------------------------------------------------------------------------------------- */
 
 /* INT 18h: the guest has nothing to start. */
@@ -510,5 +588,9 @@ direct_boot_vectors:
     vector  0x71, 0x74, slave
     vector  0x75, 0x75, x87_error
     vector  0x76, 0x77, slave
+
+/* Where `screen` is in the ROM. */
+direct_boot_screen:
+    .word   screen - direct_boot_rom
 
     .section .note.GNU-stack, "", @progbits

@@ -14,6 +14,7 @@
 enum { ROM_VECTORS = 0x78 };
 extern const uint8_t direct_boot_rom[], direct_boot_rom_end[];
 extern const uint16_t direct_boot_vectors[ROM_VECTORS];
+extern const uint16_t direct_boot_screen;
 
 enum { ROM_SEGMENT = 0xf000 };
 
@@ -152,4 +153,38 @@ gboolean firmware_write_tables(const struct boot_memory *memory, const struct fi
 {
     return write_vectors(memory, error) && write_data_area(memory, facts, error) &&
            write_extended_data_area(memory, facts->map, error);
+}
+
+/* What the kernel begins with: bios/direct_boot.S has the same. */
+gboolean firmware_start_screen(const struct boot_memory *memory, struct boot_state *state, GError **error)
+{
+    enum {
+        EIP = 0,
+        EAX = 4,
+        EBX = 8,
+        ESI = 12,
+        ESP = 16,
+        GDTR = 20,
+        IDTR = 26,
+        IP_CS = 32,
+        SEGMENT = 36,
+        REAL = 38
+    };
+    uint8_t start[40] = { 0 };
+    put32(start + EIP, state->eip);
+    put32(start + EAX, state->eax);
+    put32(start + EBX, state->ebx);
+    put32(start + ESI, state->esi);
+    put32(start + ESP, state->esp);
+    put16(start + GDTR, BOOT_GDT_SIZE - 1);
+    put32(start + GDTR + 2, BOOT_GDT);
+    put16(start + IP_CS, (uint16_t)state->eip);
+    put16(start + IP_CS + 2, state->cs);
+    put16(start + SEGMENT, state->segment);
+    start[REAL] = state->real_mode;
+    const uint32_t base = 0x10000 - (uint32_t)(direct_boot_rom_end - direct_boot_rom);
+    *state = (struct boot_state){
+        .format = state->format, .real_mode = true, .cs = ROM_SEGMENT, .eip = base + direct_boot_screen
+    };
+    return boot_write(memory, MEMORY_MAP_HANDOFF, start, sizeof start, error);
 }

@@ -35,6 +35,14 @@ struct firmware_facts {
     const struct memory_map *map;
 };
 
+/*
+ * For a guest whose screen somebody sees: the kernel does not begin at once, but firmware does, which has the
+ * display adapter's BIOS, in memory at C0000h, set mode 3 first. `state` becomes where that begins. Behind
+ * firmware_write_tables(); the table of descriptors is at BOOT_GDT. `memory` writes where the guest cannot,
+ * too.
+ */
+gboolean firmware_start_screen(const struct boot_memory *memory, struct boot_state *state, GError **error);
+
 /* Interrupt vectors and BIOS data areas, as a kernel started directly finds them. */
 gboolean firmware_write_tables(const struct boot_memory *memory, const struct firmware_facts *facts,
                                GError **error);

@@ -14,8 +14,10 @@
 enum {
     MEMORY_MAP_EBDA = 0x9fc00, /* extended BIOS data area: the last KiB of conventional memory */
     MEMORY_MAP_CONVENTIONAL_END = 0xa0000,
-    MEMORY_MAP_ACPI = 0xe0000, /* tables of a direct boot, in memory that is not reported */
-    MEMORY_MAP_ROM = 0xf0000,  /* the system ROM's segment, reported as reserved */
+    MEMORY_MAP_VIDEO_ROM = 0xc0000, /* a copy of the display adapter's BIOS */
+    MEMORY_MAP_ACPI = 0xe0000,      /* tables of a direct boot, in memory that is not reported */
+    MEMORY_MAP_ROM = 0xf0000,       /* the system ROM's segment, reported as reserved */
+    MEMORY_MAP_HANDOFF = 0xf2000,   /* in it: bios/direct_boot.S */
     MEMORY_MAP_EXTENDED = 0x100000,
     MEMORY_MAP_RANGES_MAX = PC_REGIONS_MAX + 3,
 };

@@ -96,6 +96,12 @@ gboolean guest_memory_copy_bios(struct machine *m, GError **error)
     return ret == 0 || fail_errno(error, ret, d86_last_error(), "cannot copy the BIOS to RAM");
 }
 
+gboolean guest_memory_copy_video_bios(struct machine *m, GError **error)
+{
+    int ret = d86_vm_store(m->vm, m->ram + MEMORY_MAP_VIDEO_ROM, m->video_rom.data, m->video_rom.size);
+    return ret == 0 || fail_errno(error, ret, d86_last_error(), "cannot copy the VGA BIOS to RAM");
+}
+
 gboolean guest_memory_write_acpi(struct machine *m, GError **error)
 {
     uint8_t image[PC_ACPI_MAX];

@@ -122,11 +122,18 @@ static gboolean read_bios(struct machine *m, GError **error)
     return firmware_read(&m->rom, path, error);
 }
 
-/* The display adapter's, with which a BIOS begins to use it. Kernels that are started directly do without. */
+/* Somebody looks at the screen, or may. */
+static bool screen_is_seen(const struct options *options)
+{
+    return options->display != OPTIONS_DISPLAY_NONE || options->screendump || options->control;
+}
+
+/* The display adapter's, with which a BIOS begins to use it. Kernels that are started directly do without
+   where nobody sees the screen. */
 static gboolean read_video_bios(struct machine *m, GError **error)
 {
     const char *path = firmware_find_vgabios();
-    if (m->options->kernel || m->options->chipset != PC_CHIPSET_I440FX)
+    if ((m->options->kernel && !screen_is_seen(m->options)) || m->options->chipset != PC_CHIPSET_I440FX)
         return TRUE;
     if (!path) {
         g_printerr(

@@ -140,6 +140,8 @@ void power_shutdown(struct machine *m);
 gboolean guest_memory_build(struct machine *m, GError **error);
 /* The BIOS copies itself into the RAM behind its place below 1 MiB, as far as F0000h. */
 gboolean guest_memory_copy_bios(struct machine *m, GError **error);
+/* The display adapter's BIOS goes to C0000h, where there is RAM. */
+gboolean guest_memory_copy_video_bios(struct machine *m, GError **error);
 /* The ACPI tables, if there are any, go where kernels look for them. */
 gboolean guest_memory_write_acpi(struct machine *m, GError **error);
 /* SMBIOS and the MP table, at the beginning of the BIOS's segment, of which it needs only the end. */

@@ -16,6 +16,13 @@ static int write_guest(void *opaque, uint64_t pa, const void *data, size_t size)
     return d86_vm_write(m->vm, pa, data, size);
 }
 
+/* The same below 4 GiB whether the guest can write there or not. */
+static int store_guest(void *opaque, uint64_t pa, const void *data, size_t size)
+{
+    const struct machine *m = opaque;
+    return d86_vm_store(m->vm, m->ram + pa, data, size);
+}
+
 /* ---- Building ---- */
 
 /*
@@ -146,6 +153,15 @@ static gboolean set_boot_state(struct machine *m, const struct boot_state *state
     return TRUE;
 }
 
+/* The kernel finds the display adapter as a BIOS leaves it. */
+static gboolean start_screen(struct machine *m, const struct boot_memory *memory, struct boot_state *state,
+                             GError **error)
+{
+    const struct boot_memory store = { .write = store_guest, .opaque = m };
+    return guest_memory_copy_video_bios(m, error) && boot_write_gdt(memory, error) &&
+           firmware_start_screen(&store, state, error);
+}
+
 static gboolean load_kernel(struct machine *m, const struct boot_memory *memory, GError **error)
 {
     struct boot_file *initrds = g_new0(struct boot_file, m->initrd_count + 1);
@@ -162,7 +178,9 @@ static gboolean load_kernel(struct machine *m, const struct boot_memory *memory,
         .map = &m->map,
     };
     struct boot_state state;
-    gboolean ok = loader_load(&request, memory, &state, error) && set_boot_state(m, &state, error);
+    gboolean ok = loader_load(&request, memory, &state, error) &&
+                  (!m->video_rom.data || start_screen(m, memory, &state, error)) &&
+                  set_boot_state(m, &state, error);
     g_free(initrds);
     return ok;
 }

@@ -97,6 +97,11 @@ add_test(NAME control_linux
              --program $<TARGET_FILE:duplex86> --engine sbe
              --kernel "${D86_GUESTS}/vmlinuz-686" --initrd "${D86_GUESTS}/initramfs.gz")
 d86_boot_test_properties(control_linux)
+add_test(NAME control_linux_screen
+         COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/control_session.py"
+             --program $<TARGET_FILE:duplex86> --engine sbe --screen
+             --kernel "${D86_GUESTS}/vmlinuz-686" --initrd "${D86_GUESTS}/initramfs.gz")
+d86_boot_test_properties(control_linux_screen)
 
 # The window under Xvfb. Skipped without Xvfb and xdotool.
 if(D86_SDL)

@@ -130,6 +130,33 @@ class Linux(Session):
         self.quit(machine)
 
 
+class LinuxScreen(Session):
+    """A kernel that is started directly, with its console on the screen and the keyboard."""
+
+    def command(self):
+        return duplex86_command(self.args.program, self.args.kernel, self.args.initrd, "console=tty0", 256,
+                                self.args.engine, ["--machine", "pc", "--display", "none", "--control",
+                                                   "unix:" + self.path])
+
+    def check_shell(self, _):
+        self.ctl("wait-text", "duplex86:/root#")
+        self.ctl("type-text", "echo $((6 * 7))-$(uname -s)\n")
+        self.ctl("wait-text", "42-Linux")
+
+    def check_reset(self, _):
+        """The screen is set up anew; what the first boot said is cleared before, so as not to be taken for it."""
+        self.ctl("type-text", "clear\n")
+        deadline = time.monotonic() + TIMEOUT
+        while "Run /init" in self.ctl("text-screen") and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.ctl("reset")
+        self.ctl("wait-text", "Run /init")
+        self.ctl("wait-text", "duplex86:/root#")
+
+    def check_quit(self, machine):
+        self.quit(machine)
+
+
 class SeaBios(Session):
     """The distribution's SeaBIOS, with a screen and without any serial port."""
 
@@ -206,13 +233,14 @@ def main():
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--kernel", help="without one, SeaBIOS")
     parser.add_argument("--initrd")
+    parser.add_argument("--screen", action="store_true", help="the kernel's console is the screen, not COM1")
     args = parser.parse_args()
     for name in filter(None, (args.kernel, args.initrd)):
         if not os.path.exists(name):
             print(f"there is no {name}: ./setup guests makes it")
             return SKIPPED
     with tempfile.TemporaryDirectory() as folder:
-        return run((Linux if args.kernel else SeaBios)(args, folder))
+        return run((LinuxScreen if args.screen else Linux if args.kernel else SeaBios)(args, folder))
 
 
 if __name__ == "__main__":

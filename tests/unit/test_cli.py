@@ -61,6 +61,7 @@ def say(text, port=0x3F8):
 
 EXIT = out(0xF4, 21)  # status 43
 HALT = b"\xfa\xf4"  # cli; hlt
+GRAPHICS = out(0x3CE, 6) + out(0x3CF, 1)  # the graphics controller's miscellaneous register
 SPIN = b"\xeb\xfe"
 REBOOT = out(0x64, 0xFE) + SPIN
 TRIPLE = b"\x0f\x01\x1d" + struct.pack("<I", LOAD + 0x10) + b"\x0f\x0b"  # lidt with limit 0; ud2
@@ -297,7 +298,8 @@ def bad_rows(files):
         ([*k, "--machine", "pc", "--display", "terminal", "--debugcon", "stdio"], "--debugcon stdio both want"),
         ([*k, "--engine", "interp", "--machine", "pc", "--exit-port", "0xf4", "--screendump", "/nonexistent/x.png"],
          "cannot write the picture '/nonexistent/x.png'"),
-        ([*k, "--engine", "interp", "--machine", "pc", "--exit-port", "0xf4", "--screendump", files.path("x.txt")], "shows no text"),
+        (["--kernel", files.make("graphics.bin", multiboot(GRAPHICS + EXIT)), "--engine", "interp", "--machine", "pc",
+          "--exit-port", "0xf4", "--screendump", files.path("x.txt")], "shows no text"),
     ]
 
 
