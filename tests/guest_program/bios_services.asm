@@ -8,10 +8,7 @@
 ; Started with --ram 64M and with COM2 as the only serial port. Ends through the exit port with PASSED, or
 ; after a line on the debug console with FAILED.
 
-%define PASSED 21                       ; status 43
-%define FAILED 20                       ; status 41
-%define PORT_DEBUG 0xe9
-%define PORT_EXIT 0xf4
+%include "guest_exit.inc"
 
 %define LOAD 0x8000
 %define PIC1 0x20
@@ -49,15 +46,6 @@ gdtr:
     dw 23
     dd gdt
 
-; CHECK condition, "text": end the guest unless the flags say so.
-%macro CHECK 2
-    j%1 %%good
-    mov si, %%text
-    jmp fail
-%%text: db %2, 10, 0
-%%good:
-%endmacro
-
 %macro HOOK 2                           ; vector, handler
     mov word [%1 * 4], %2
     mov word [%1 * 4 + 2], 0
@@ -87,15 +75,7 @@ real:
 fail:
     xor ax, ax
     mov ds, ax
-    mov dx, PORT_DEBUG
-.next:
-    lodsb
-    test al, al
-    jz .end
-    out dx, al
-    jmp .next
-.end:
-    mov al, FAILED
+    SAY_FAILURE
 leave_guest:
     mov dx, PORT_EXIT
     out dx, al

@@ -6,10 +6,7 @@
 ;
 ; Ends through the exit port with PASSED, or with FAILED after the number of the check in hexadecimal on the debug console.
 
-%define PASSED 21                       ; status 43
-%define FAILED 20                       ; status 41
-%define PORT_DEBUG 0xe9
-%define PORT_EXIT 0xf4
+%include "guest_exit.inc"
 %define SECTOR 512
 %define BUFFER 0x8000                  ; up to the end of the segment
 %define SCRATCH (DISK_SECTORS - 1)      ; the sector that is written

@@ -7,10 +7,7 @@
 ; Assembled with TRACKS, HEADS and SECTORS. Ends through the exit port with PASSED, or after a line on the debug
 ; console with FAILED.
 
-%define PASSED 21                       ; status 43
-%define FAILED 20
-%define PORT_DEBUG 0xe9
-%define PORT_EXIT 0xf4
+%include "guest_exit.inc"
 %define PORT_CMOS 0x70
 %define MORE 6                          ; sectors of this program behind the first
 %define BUFFER 0x4000                   ; two of a sector each
@@ -58,18 +55,7 @@ fail:
     jmp fail
 .end:
     mov al, FAILED
-    mov dx, PORT_EXIT
-    out dx, al
-    hlt
-
-; CHECK condition, "text": end the guest unless the flags say so.
-%macro CHECK 2
-    j%1 %%good
-    mov si, %%text
-    jmp fail
-%%text: db %2, 10, 0
-%%good:
-%endmacro
+    LEAVE_GUEST
 
 not_loaded: db "INT 13h did not read the rest of the program", 10, 0
 drive: db 0
@@ -87,9 +73,7 @@ main:
     call keyboard
     call time
     mov al, PASSED
-    mov dx, PORT_EXIT
-    out dx, al
-    hlt
+    LEAVE_GUEST
 
 ; ---- INT 10h ----
 

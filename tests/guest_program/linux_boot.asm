@@ -8,10 +8,7 @@
 ; Started with --ram 64M --append "alpha beta=2" --initrd of "0123456789abcdef\n" 700 times. Ends through the
 ; exit port with PASSED, or after a line on the debug console with FAILED.
 
-%define PASSED 21                       ; status 43
-%define FAILED 20                       ; status 41
-%define PORT_DEBUG 0xe9
-%define PORT_EXIT 0xf4
+%include "guest_exit.inc"
 
 %define BOOT_CS 0x10
 %define BOOT_DS 0x18
@@ -93,15 +90,6 @@ setup:
 
 bits 32
 section .code start=1024 vstart=LOAD
-
-; CHECK condition, "text": end the guest unless the flags say so.
-%macro CHECK 2
-    j%1 %%good
-    mov esi, %%text
-    jmp fail
-%%text: db %2, 10, 0
-%%good:
-%endmacro
 
 entry:
     mov ebp, esi
@@ -191,23 +179,11 @@ unpacked:
     jnz .line
 
     mov al, PASSED
-    mov dx, PORT_EXIT
-    out dx, al
-    hlt
+    LEAVE_GUEST
 
 fail:
-    mov dx, PORT_DEBUG
-.next:
-    lodsb
-    test al, al
-    jz .end
-    out dx, al
-    jmp .next
-.end:
-    mov al, FAILED
-    mov dx, PORT_EXIT
-    out dx, al
-    hlt
+    SAY_FAILURE
+    LEAVE_GUEST
 
 command_line: db "alpha beta=2", 0
 command_line_end:

@@ -8,10 +8,7 @@
 ; Started with --ram 64M --append "alpha beta=2" --initrd of "0123456789abcdef\n" 700 times. Ends through the
 ; exit port with PASSED, or after a line on the debug console with FAILED.
 
-%define PASSED 21                       ; status 43
-%define FAILED 20                       ; status 41
-%define PORT_DEBUG 0xe9
-%define PORT_EXIT 0xf4
+%include "guest_exit.inc"
 
 %ifdef ZIMAGE
     %define LOADED_HIGH 0
@@ -66,15 +63,6 @@ cmd_line_ptr:
 %if PROTOCOL >= 0x203
     dd 0x37ffffff                       ; initrd_addr_max
 %endif
-
-; CHECK condition, "text": end the guest unless the flags say so.
-%macro CHECK 2
-    j%1 %%good
-    mov si, %%text
-    jmp fail
-%%text: db %2, 10, 0
-%%good:
-%endmacro
 
 setup:
     mov bp, sp
@@ -168,18 +156,8 @@ fail:
     push cs
     pop ds
     sub si, 0x200
-    mov dx, PORT_DEBUG
-.next:
-    lodsb
-    test al, al
-    jz .end
-    out dx, al
-    jmp .next
-.end:
-    mov al, FAILED
-    mov dx, PORT_EXIT
-    out dx, al
-    hlt
+    SAY_FAILURE
+    LEAVE_GUEST
 
 command_line: db "alpha beta=2", 0
     align 8
@@ -222,19 +200,9 @@ code:
 
 wrong:
     mov esi, edi
-    mov dx, PORT_DEBUG
-.next:
-    lodsb
-    test al, al
-    jz .end
-    out dx, al
-    jmp .next
-.end:
-    mov al, FAILED
+    SAY_FAILURE
 leave_guest:
-    mov dx, PORT_EXIT
-    out dx, al
-    hlt
+    LEAVE_GUEST
 
 text_size: db "size of the initrd", 10, 0
 text_contents: db "contents of the initrd", 10, 0

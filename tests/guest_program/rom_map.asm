@@ -6,10 +6,7 @@
 ;
 ; Ends through the exit port with PASSED, or after a line on the debug console with FAILED.
 
-%define PASSED 21                       ; status 43
-%define FAILED 20                       ; status 41
-%define PORT_DEBUG 0xe9
-%define PORT_EXIT 0xf4
+%include "guest_exit.inc"
 %define PAGE 4096
 %define PAGES (SIZE / PAGE)
 %define LOW_MAX 32                      ; pages below 1 MiB
@@ -28,15 +25,6 @@ org 0x100000000 - SIZE
 
 last_page:
     dd 1
-
-; CHECK condition, "text": end the guest unless the flags say so.
-%macro CHECK 2
-    j%1 %%good
-    mov esi, %%text
-    jmp fail
-%%text: db %2, 10, 0
-%%good:
-%endmacro
 
 protected:
     mov ax, 0x10
@@ -95,19 +83,9 @@ protected:
     jmp leave_guest
 
 fail:
-    mov dx, PORT_DEBUG
-.next:
-    lodsb
-    test al, al
-    jz .end
-    out dx, al
-    jmp .next
-.end:
-    mov al, FAILED
+    SAY_FAILURE
 leave_guest:
-    mov dx, PORT_EXIT
-    out dx, al
-    hlt
+    LEAVE_GUEST
 
     align 8
 gdt:

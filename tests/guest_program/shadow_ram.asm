@@ -5,10 +5,7 @@
 ;
 ; Ends through the exit port with PASSED, or after a line on the debug console with FAILED.
 
-%define PASSED 21                       ; status 43
-%define FAILED 20                       ; status 41
-%define PORT_DEBUG 0xe9
-%define PORT_EXIT 0xf4
+%include "guest_exit.inc"
 %define PORT_CONFADD 0xcf8
 %define PORT_CONFDATA 0xcfc
 %define PORT_RESET 0xcf9
@@ -24,15 +21,6 @@ bits 32
 org 0x100000000 - SIZE
 
     times SIZE - 2 * PAGE db 0x5a
-
-; CHECK condition, "text": end the guest unless the flags say so.
-%macro CHECK 2
-    j%1 %%good
-    mov esi, %%text
-    jmp fail
-%%text: db %2, 10, 0
-%%good:
-%endmacro
 
 ; PAM attributes: of all seven registers, PAM0 in its high half only.
 %macro PAM 1
@@ -195,19 +183,9 @@ set_pam:
     ret
 
 fail:
-    mov dx, PORT_DEBUG
-.next:
-    lodsb
-    test al, al
-    jz .end
-    out dx, al
-    jmp .next
-.end:
-    mov al, FAILED
+    SAY_FAILURE
 leave_guest:
-    mov dx, PORT_EXIT
-    out dx, al
-    hlt
+    LEAVE_GUEST
 
 routine:
     mov al, 'O'

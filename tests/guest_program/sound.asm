@@ -11,10 +11,7 @@ bits 16
 cpu 386
 org 0xf000                              ; the last 4 KiB below 1 MiB
 
-%define PASSED 21                       ; status 43
-%define FAILED 20                       ; status 41
-
-%define PORT_EXIT 0xf4
+%include "guest_exit.inc"
 %define PIC 0x20
 %define PIT 0x40
 %define PORT61 0x61

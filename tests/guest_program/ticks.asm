@@ -11,12 +11,9 @@ bits 16
 cpu 386
 org 0xf000                              ; the last 4 KiB below 1 MiB
 
-%define PASSED 21                       ; status 43
-%define FAILED 20                       ; status 41
+%include "guest_exit.inc"
 %define SKIPPED 22                      ; status 45
 
-%define PORT_DEBUG 0xe9
-%define PORT_EXIT 0xf4
 %define PIC1 0x20
 %define EOI 0x20
 %define VECTOR_TIMER 0x08

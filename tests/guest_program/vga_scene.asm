@@ -4,10 +4,7 @@
 ; registers, draws one of several scenes in it, and ends through the exit port. What the screen shows then is for
 ; vga_scenes.py to judge. SCENE chooses: vga_scenes in CMakeLists.txt has their names.
 
-%define PASSED 21                       ; status 43
-%define FAILED 20                       ; status 41
-%define PORT_DEBUG 0xe9
-%define PORT_EXIT 0xf4
+%include "guest_exit.inc"
 %define PORT_CONFADD 0xcf8
 %define PORT_CONFDATA 0xcfc
 %define VGA_FUNCTION (2 << 3)           ; 00:02.0, as INT 1Ah has it
@@ -485,9 +482,7 @@ fail:
 .end:
     mov al, FAILED
 leave_with:
-    mov dx, PORT_EXIT
-    out dx, al
-    hlt
+    LEAVE_GUEST
     jmp leave_with
 
 ignore:
@@ -550,9 +545,7 @@ protected:
     mov esp, STACK
     call draw
     mov al, PASSED
-    mov dx, PORT_EXIT
-    out dx, al
-    hlt
+    LEAVE_GUEST
 
 %if SCENE = 8
 ; EDI the frame buffer, EBP bytes of a line

@@ -11,11 +11,8 @@ bits 16
 cpu 686
 org 0xf000                              ; the last 4 KiB below 1 MiB
 
-%define PASSED 21                       ; status 43
-%define FAILED 20                       ; status 41
+%include "guest_exit.inc"
 
-%define PORT_DEBUG 0xe9
-%define PORT_EXIT 0xf4
 %define PORT_ERROR 0xf0
 %define PIC1 0x20
 %define PIC2 0xa0
@@ -43,15 +40,6 @@ faults:       resw 1                    ; times #MF came
 handler:      resw 1                    ; what on_error does
 control:      resw 1
 section .text
-
-; CHECK condition, "text": end the guest unless the flags say so.
-%macro CHECK 2
-    j%1 %%good
-    mov si, %%text
-    jmp fail
-%%text: db %2, 10, 0
-%%good:
-%endmacro
 
 ; Begin a check: nothing pending, nothing counted; `%1` sees to the next error.
 %macro BEGIN 1

@@ -20,7 +20,8 @@ SOURCE = os.path.join(HERE, "..", "guest_program", "vga_scene.asm")
 
 def assemble(folder, passes):
     rom = os.path.join(folder, f"passes{passes}.rom")
-    subprocess.run(["nasm", "-f", "bin", "-DSCENE=10", f"-DPASSES={passes}", "-o", rom, SOURCE], check=True)
+    subprocess.run(["nasm", "-f", "bin", "-I", os.path.dirname(SOURCE) + "/", "-DSCENE=10", f"-DPASSES={passes}", "-o",
+                    rom, SOURCE], check=True)
     return rom
 
 
