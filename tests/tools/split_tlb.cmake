@@ -14,7 +14,8 @@ set(inputs --folder "${CMAKE_CURRENT_BINARY_DIR}/tlb_helper" --images "${D86_GUE
 set(fuzz --program $<TARGET_FILE:fuzz_tlb_device>)
 add_test(NAME split_tlb_in_qemu COMMAND ${session} qemu ${inputs} ${fuzz})
 add_test(NAME split_tlb_in_qemu_long COMMAND ${session} qemu ${inputs} ${fuzz} --calls 1000000 --timeout 3600)
-add_test(NAME split_tlb_in_bochs COMMAND ${session} bochs ${inputs} --timeout 3600)
+add_test(NAME split_tlb_in_bochs COMMAND ${session} bochs ${inputs} --program $<TARGET_FILE:duplex86>
+    --programs "${CMAKE_CURRENT_BINARY_DIR}/guest_user/programs" --timeout 3600)
 set_tests_properties(split_tlb_in_qemu PROPERTIES
     LABELS boot TIMEOUT 1800 SKIP_RETURN_CODE 77 FIXTURES_REQUIRED tlb_helper)
 set_tests_properties(split_tlb_in_qemu_long split_tlb_in_bochs PROPERTIES

@@ -19,6 +19,7 @@ import time
 import bochs64
 from linux64 import Case, contents, run_case, says, with_libraries, write_initramfs
 from machine import Failure, Machine
+from user_session import add_programs
 
 SKIPPED = 77
 REFUSED = 77  # run_guest, when the host cannot do what was asked for
@@ -28,8 +29,8 @@ QEMU_PROCESSOR = "max,-smap"
 # With FSGSBASE, which the engine needs.
 BOCHS_PROCESSOR = "corei7_ivy_bridge_3770k"
 # The page of docs/scan-before-execute.md; code that changes and reads itself; segments; places; FP state.
-BOCHS_GUESTS = ("user_page-4k", "user_smc-4k", "user_smc-none", "user_smc-pae", "user_places-4k", "user_segments-4k",
-                "user_sensitive-4k", "user_fpu-4k", "user_paging-4k")
+BOCHS_GUESTS = ("user_page-4k", "user_smc-4k", "user_smc-none", "user_smc-pae", "user_places-4k-short",
+                "user_segments-4k-short", "user_sensitive-4k-short", "user_fpu-4k-short", "user_paging-4k-short")
 KERNEL_ARGUMENTS = "console=ttyS0 quiet panic=-1 noreplace-smp nokaslr"
 
 SHARES = "the processor shares second-level TLB entries between fetches and data"
@@ -111,6 +112,27 @@ def cases_in_bochs(args):
     return cases + end()
 
 
+# Programs of tests/guest_user/ for the guest Linux in Bochs: one that reads itself, and jumps into instructions.
+LINUX_PROGRAMS = ("selfread", "middle")
+
+
+def linux_ran(text):
+    """Each program in the guest has ended with 0, by tests/guest_user/runner.c, and nobody said FAIL."""
+    for program in LINUX_PROGRAMS:
+        found = re.search(rf"\[begin {program}\](.*?)\[end (\d+)\]", text, re.DOTALL)
+        if not found or found[2] != "0" or "FAIL" in found[1]:
+            raise Failure(f"the guest's program {program} failed")
+    return says(r"^ +tlb_primes +[1-9]\d*")(text)
+
+
+def cases_of_linux(_args):
+    """A guest with a system of its own: Debian's i386 kernel."""
+    command = ("duplex86 --engine sbe --split tlb --eager --stats --display none --serial stdio --ram 64M "
+               "--kernel /linux/vmlinuz --initrd /linux/initramfs --append 'console=ttyS0 loglevel=1 rdinit=/user/runner "
+               f"-- short {' '.join(LINUX_PROGRAMS)}'")
+    return begin() + [Case("linux", f"sh -c \"{command} </dev/null\"", 0, linux_ran)] + end()
+
+
 # ---- Machines ------------------------------------------------------------------------------------------
 
 def qemu_machine(args, arguments, initrd, _folder):
@@ -127,9 +149,16 @@ def bochs_machine(model):
 
 
 def make_initramfs(args, cases, initrd):
-    files = with_libraries(args.program)
+    words = {word for case in cases for word in re.split(r"[\s\"']+", case.command)}
+    files = with_libraries(path for path in args.program if os.path.basename(path) in words)
     files["bin/busybox"] = contents(args.busybox)
     files["duplex86_tlb.ko"] = contents(args.module)
+    if any("/linux/" in case.command for case in cases):
+        with tempfile.NamedTemporaryFile() as linux:
+            add_programs(os.path.join(args.images, "initramfs.gz"), args.programs, LINUX_PROGRAMS + ("runner",),
+                         linux.name)
+            files["linux/initramfs"] = contents(linux.name)
+        files["linux/vmlinuz"] = contents(os.path.join(args.images, "vmlinuz-686"))
     for name in sorted({match[1] for case in cases for match in re.finditer(r"/guest/(\S+\.bin)", case.command)}):
         files["guest/" + name] = contents(os.path.join(args.guests, name))
     write_initramfs(files, cases, args.timeout, initrd)
@@ -173,6 +202,7 @@ def parse_arguments():
     parser.add_argument("--images", required=True, help="folder with the kernels and busybox")
     parser.add_argument("--guests", required=True, help="folder of the assembled test guests")
     parser.add_argument("--program", action="append", required=True, help="to take along (repeatable)")
+    parser.add_argument("--programs", help="folder with programs for the guest Linux")
     parser.add_argument("--calls", type=int, default=20000, help="random calls of the module")
     parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--bochs-guest", action="append", help="a test guest to run in Bochs (repeatable)")
@@ -210,7 +240,10 @@ def main():
             failed = run_machine(args, "unified", qemu_machine, "pti=off", cases_in_qemu(args), folder)
             failed += run_machine(args, "isolated", qemu_machine, "pti=on", cases_in_qemu_isolated(args), folder)
         else:
-            failed = run_machine(args, "split", bochs_machine(BOCHS_PROCESSOR), "pti=off", cases_in_bochs(args), folder)
+            start = bochs_machine(BOCHS_PROCESSOR)
+            failed = run_machine(args, "split", start, "pti=off", cases_in_bochs(args), folder)
+            if args.programs:
+                failed += run_machine(args, "linux", start, "pti=off", cases_of_linux(args), folder)
     return 1 if failed else 0
 
 

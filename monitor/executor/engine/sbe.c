@@ -288,6 +288,16 @@ static bool is_stuck(struct vcpu *v)
     return same;
 }
 
+/* For code that native runs do not pay for: so many instructions by the interpreter. */
+enum { BURST_INSTRUCTIONS = 2000 };
+
+static enum next burst(struct vcpu *v)
+{
+    v->counts.bursts++;
+    v->sbe.interpret_until = v->icount + BURST_INSTRUCTIONS;
+    return NEXT_INTERPRET;
+}
+
 /*
  * Mapping what an access needs may put out what another one needs, of the same instruction even: its data and
  * its code, the data and the second page of code, whatever shares one place. Instead of knowing all such
@@ -316,7 +326,10 @@ static enum next trapped(struct vcpu *v, const struct native_trap *t)
     if (!stuck || next != NEXT_ENTER)
         return next;
     v->counts.repeats++;
-    return NEXT_STEP;
+    /* The split `tlb`: an entry that was lost before its first instruction will be again, as long as there is
+     * who pushes it out; on Bochs's direct-mapped TLB pages of the kernel's, for as long as the page is where
+     * it is. */
+    return v->split.primed && t->vector == X86_VEC_PF && (t->error & X86_PF_I) ? burst(v) : NEXT_STEP;
 }
 
 /* ---- Running --------------------------------------------------------------------------------------- */
@@ -348,7 +361,7 @@ static enum next audit(struct vcpu *v)
  * What the guest's kernel does in between counts as well: the fewer signals in all the time there is, the
  * less they matter. Doors are no signals.
  */
-enum { SHORT_RUN_CYCLES = 10000, SHORT_RUNS_MAX = 16, BURST_INSTRUCTIONS = 2000 };
+enum { SHORT_RUN_CYCLES = 10000, SHORT_RUNS_MAX = 16 };
 
 /* A signal ended native code, and the interpreter is to do the instruction. */
 static enum next weigh(struct vcpu *v)
@@ -358,9 +371,7 @@ static enum next weigh(struct vcpu *v)
     if (cycles >= SHORT_RUN_CYCLES || v->sbe.eager) {
         v->sbe.short_runs = 0;
     } else if (++v->sbe.short_runs >= SHORT_RUNS_MAX) {
-        v->counts.bursts++;
-        v->sbe.interpret_until = v->icount + BURST_INSTRUCTIONS;
-        return NEXT_INTERPRET;
+        return burst(v);
     }
     return NEXT_STEP;
 }
