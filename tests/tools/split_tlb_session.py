@@ -38,6 +38,15 @@ LOST = "primed entries are gone when guest code runs"
 OOPS = "BUG|WARNING|Oops|general protection|Bad page|bad pte|stack-protector|refcount_t|blocked for more"
 
 
+# Run something without most of its counters, which take longer to be printed than to be counted.
+COUNTED = """#!/bin/sh
+"$@" >/tmp/counted 2>&1
+status=$?
+grep -v '^[a-z_0-9]* [0-9]*$' /tmp/counted
+grep -E '^(native|tlb|trap|host|code)_[a-z_]* [0-9]*$' /tmp/counted
+exit $status
+"""
+
 # ---- Cases ---------------------------------------------------------------------------------------------
 
 def fact(section, key, value):
@@ -107,8 +116,8 @@ def cases_in_bochs(args):
              all_of(fact("tlb_helper", "apart", '"offered": true'), fact("splits", "tlb", '"offered": true'),
                     fact("splits", "auto", '"segment"'), fact("tlb_helper", "held", r'"number": \d+')))]
     for guest in guests:
-        cases.append(Case(f"{guest}.tlb", f"run_guest --stats yes --engine sbe --split tlb /guest/{guest}.bin", 0,
-                          all_of(says("^split tlb$"), says("^tlb_primes [1-9]"), says("^native_entries [1-9]"))))
+        cases.append(Case(f"{guest}.tlb", f"counted run_guest --stats yes --engine sbe --split tlb /guest/{guest}.bin",
+                          0, all_of(says("^split tlb$"), says(r"^native_entries [1-9]\d*"), says(r"^tlb_primes [1-9]\d*"))))
     return cases + end()
 
 
@@ -151,6 +160,7 @@ def bochs_machine(model):
 def make_initramfs(args, cases, initrd):
     words = {word for case in cases for word in re.split(r"[\s\"']+", case.command)}
     files = with_libraries(path for path in args.program if os.path.basename(path) in words)
+    files["bin/counted"] = COUNTED.encode()
     files["bin/busybox"] = contents(args.busybox)
     files["duplex86_tlb.ko"] = contents(args.module)
     if any("/linux/" in case.command for case in cases):
