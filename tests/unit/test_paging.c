@@ -315,6 +315,37 @@ START_TEST(border_fault_names_the_second_page_and_writes_nothing)
 }
 END_TEST
 
+/* ---- Copies -------------------------------------------------------------------------------------------- */
+
+/*
+ * What is copied is read before the limit of where it goes is looked at, by an iteration as by many at once
+ * (the SDM leaves the order open; processors do it in this one).
+ */
+START_TEST(a_copy_reads_before_it_looks_at_the_destination)
+{
+    static const uint8_t forms[][3] = { { 0xa4, 0xcc }, { 0xf3, 0xa4, 0xcc }, { 0xf3, 0xa5, 0xcc } };
+    paging_on(false, false, 0, 0, 0);
+    set_pde(TABLE | P | W | U);
+    set_pte(0, 0);
+    struct d86_sregs s;
+    d86_vcpu_get_sregs(b.cpu, &s);
+    s.seg[D86_ES].limit = 0xfffff;
+    ck_assert_int_eq(d86_vcpu_set_sregs(b.cpu, &s), 0);
+    bench_write(&b, BENCH_CODE, forms[_i], sizeof(forms[_i]));
+    struct d86_regs r = bench_regs(&b);
+    r.eip = BENCH_CODE;
+    r.ecx = 5;
+    r.esi = LINEAR;
+    r.edi = 0x100000;
+    d86_vcpu_set_regs(b.cpu, &r);
+    BENCH_FAULT(&b, X86_VEC_PF);
+    ck_assert_uint_eq(b.exception.cr2, LINEAR);
+    set_pte(0, FRAME | P);
+    d86_vcpu_set_regs(b.cpu, &r);
+    BENCH_FAULT(&b, X86_GP);
+}
+END_TEST
+
 /* ---- Dirty bit ----------------------------------------------------------------------------------------- */
 
 START_TEST(dirty_bit_is_set_by_the_first_write_after_a_flush)
@@ -652,6 +683,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, walk_is, 0, ARRAY_SIZE(walks));
     tcase_add_loop_test(tc, border_fault_names_the_second_page_and_writes_nothing, 0, 2);
+    tcase_add_loop_test(tc, a_copy_reads_before_it_looks_at_the_destination, 0, 3);
     tcase_add_loop_test(tc, dirty_bit_is_set_by_the_first_write_after_a_flush, 0, 2);
     tcase_add_loop_test(tc, flush_shows_the_new_mapping, 0, 8 * FLUSHES);
     tcase_add_loop_test(tc, removed_rights_count_after_a_flush, 0, 2);

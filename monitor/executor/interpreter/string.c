@@ -128,18 +128,16 @@ static ALWAYS_INLINE uint32_t fill_run(struct vcpu *v, const struct uop *u, unsi
  */
 static ALWAYS_INLINE uint32_t copy_run(struct vcpu *v, const struct uop *u, unsigned size, uint32_t count)
 {
-    guest_la from_la = source(v, u, size), to_la = destination(v, u, size, true);
+    guest_la from_la = source(v, u, size);
+    if (v->tlb == v->tlb_none)
+        return 0;
+    mem_probe_read(v, u, from_la, size); /* its page fault comes before the limit of ES */
+    guest_la to_la = destination(v, u, size, true);
     uint32_t n = in_page(to_la, size, in_page(from_la, size, count)), mask = address_mask(u);
     if (n < 2 || !run_inside(&v->seg[u->seg], u, v->gpr.d[X86_ESI] & mask, n * size) ||
         !run_inside(&v->seg[X86_ES], u, v->gpr.d[X86_EDI] & mask, n * size))
         return 0;
-    if (!mem_hit_read(v, from_la, 1) || !mem_hit_write(v, to_la, 1)) {
-        if (v->tlb == v->tlb_none)
-            return 0;
-        /* Pages that share a TLB entry take it from each other: each host address is taken while it is known.
-         */
-        mem_probe_read(v, u, from_la, size);
-    }
+    /* Pages that share a TLB entry take it from each other: each host address is taken while it is known. */
     const uint8_t *from = mem_hit_read(v, from_la, 1);
     mem_probe_write(v, u, to_la, size);
     uint8_t *to = mem_hit_write(v, to_la, 1);
