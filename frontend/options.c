@@ -357,8 +357,8 @@ static gboolean take_translate(struct options *options, const char *text, GError
         translate = name_index(text, translate_names, G_N_ELEMENTS(translate_names));
     if (translate < 0)
         return fail_usage(error, "--translate '%s' is unknown: give on, off or only", text);
-    if (text && options->engine != D86_ENGINE_SBE)
-        return fail_usage(error, "--translate goes with the engine sbe only");
+    if (text && options->engine != D86_ENGINE_SBE && options->engine != D86_ENGINE_LOCKSTEP)
+        return fail_usage(error, "--translate goes with the engines sbe and lockstep only");
     options->translate = (enum d86_translate)translate;
     return TRUE;
 }

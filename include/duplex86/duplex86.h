@@ -110,7 +110,7 @@ enum d86_engine {
     D86_ENGINE_SBE, /* scan before execute: code at CPL 3 runs natively, kernels as struct d86_vcpu_config's
                        `translate` says */
     D86_ENGINE_LOCKSTEP, /* sbe an instruction at a time, each compared with interp: an exit tells the first
-                            difference */
+                            difference. Of kernels all with `eager`, else some */
 };
 
 /* How native code is fetched from private pages while the guest reads its own (docs/scan-before-execute.md).
@@ -137,7 +137,7 @@ struct d86_vcpu_config {
     const char *cpu; /* CPUID model by name, NULL for the default; d86_cpu_models() lists them */
     enum d86_engine engine;
     enum d86_split split;         /* for the engines sbe and lockstep */
-    enum d86_translate translate; /* for the engine sbe */
+    enum d86_translate translate; /* for the engines sbe and lockstep */
     /* CPUID and MSR 1Bh say that there is a local APIC: the caller lends one (d86_exit.lend). */
     bool apic;
     /*
@@ -146,8 +146,9 @@ struct d86_vcpu_config {
      */
     uint64_t translation_size;
     /*
-     * For the engine sbe: run natively whatever can be, at once. Otherwise programs that run only for a
-     * moment, and code that traps too often, are interpreted, which is faster. For tests and for study.
+     * For the engines sbe and lockstep: run natively whatever can be, at once, and compare all. Otherwise
+     * programs that run only for a moment, and code that traps too often, are interpreted, which is faster.
+     * For tests and for study.
      */
     bool eager;
     /*

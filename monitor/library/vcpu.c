@@ -93,7 +93,7 @@ static int start_engine(struct d86_vm *vm, const struct d86_vcpu_config *config)
     v->sbe.audit = config->audit;
     if (config->translation_size)
         translation_limit(v->translation, config->translation_size);
-    v->translated.enabled = config->engine == D86_ENGINE_SBE && config->translate != D86_TRANSLATE_OFF;
+    v->translated.enabled = config->engine != D86_ENGINE_INTERP && config->translate != D86_TRANSLATE_OFF;
     v->sbe.translate_only = config->translate == D86_TRANSLATE_ONLY;
     v->split = (struct split){ .provider = D86_SPLIT_NONE };
     vm->vcpu.split = D86_SPLIT_NONE;

@@ -5,12 +5,12 @@
  * and the ports below. The guest prints on port E9 and ends the run with its status on port F4.
  *
  *     run_guest [--cpu MODEL] [--engine NAME] [--split NAME] [--expect shutdown] [--stats yes]
- *               [--audit N] [--keys simulated] [--translate only] GUEST.bin
+ *               [--audit N] [--keys simulated] [--translate HOW] GUEST.bin
  *
  * --stats: tell the split in use and all counters afterwards. --audit: check all mappings before every Nth
- * entry into native code. --keys simulated: as on a host with protection keys, by lockstep.
- * Exit status: what the guest wrote (0: all its checks hold), 1 also for an end that was not expected,
- * 77 if the engine or the split cannot be had here.
+ * entry into native code. --keys simulated: as on a host with protection keys, by lockstep. --translate: as
+ * duplex86 has it. Exit status: what the guest wrote (0: all its checks hold), 1 also for an end that was not
+ * expected, 77 if the engine or the split cannot be had here.
  */
 #include <errno.h>
 #include <pthread.h>

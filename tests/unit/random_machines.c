@@ -12,7 +12,13 @@
 #include <string.h>
 #include <time.h>
 
-enum { EXITS_MAX = 200000, INTERP_MS = 200, OTHERS_MS = 30000, EXIT_SKIPPED = 77 };
+enum {
+    EXITS_MAX = 200000,
+    INTERP_MS = 200,
+    OTHERS_MS = 30000,
+    LOCKSTEP_MAX = 50000, /* instructions of a program, some 30 us each; iterations of strings count */
+    EXIT_SKIPPED = 77
+};
 
 struct machine {
     const char *name;
@@ -20,14 +26,17 @@ struct machine {
     struct d86_vcpu *cpu;
     struct d86_exit *exit;
     bool kicked;
+    unsigned each;              /* not 0: every so manieth program, if it is short */
     uint8_t memory[RANDOM_RAM]; /* in the end */
     struct d86_regs regs;
     const char *end;
+    uint64_t instructions; /* interpreted */
 };
 
 static struct machine machines[] = { { .name = "interp" },
                                      { .name = "sbe" },
-                                     { .name = "kicked", .kicked = true } };
+                                     { .name = "kicked", .kicked = true },
+                                     { .name = "lockstep", .each = 128 } };
 
 enum { MACHINES = sizeof(machines) / sizeof(machines[0]) };
 
@@ -80,6 +89,22 @@ static double now_ms(void)
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
+static void show_difference(const struct machine *m)
+{
+    struct d86_difference d;
+    d86_vcpu_difference(m->cpu, &d);
+    const struct d86_regs *r[] = { &d.before, &d.interp, &d.native };
+    printf("%s: %s, at %08x:", m->name, d.what, d.linear);
+    for (unsigned i = 0; i < d.length; i++)
+        printf(" %02x", d.code[i]);
+    for (unsigned i = 0; i < 3; i++)
+        printf("\n  eax %08x ecx %08x edx %08x ebx %08x esp %08x ebp %08x esi %08x edi %08x eip %08x "
+               "eflags %08x",
+               r[i]->eax, r[i]->ecx, r[i]->edx, r[i]->ebx, r[i]->esp, r[i]->ebp, r[i]->esi, r[i]->edi,
+               r[i]->eip, r[i]->eflags);
+    putchar('\n');
+}
+
 static const char *run(struct machine *m)
 {
     for (unsigned n = 0; n < EXITS_MAX || m->kicked; n++) {
@@ -103,6 +128,9 @@ static const char *run(struct machine *m)
             return "halted";
         case D86_EXIT_INTERNAL_ERROR:
             return m->exit->error.text;
+        case D86_EXIT_DIFFERENCE:
+            show_difference(m);
+            return "difference";
         default:
             return "another exit";
         }
@@ -130,13 +158,22 @@ static void *kick(void *data)
     return NULL;
 }
 
+static uint64_t instructions(const struct machine *m)
+{
+    struct d86_stats s;
+    d86_vcpu_stats(m->cpu, &s);
+    return s.instructions;
+}
+
 static void run_machine(struct machine *m, const struct random_guest *guest, const uint8_t *image)
 {
+    uint64_t before = instructions(m);
     start(m, guest, image);
     too_late = now_ms() + (m == machines ? INTERP_MS : OTHERS_MS);
     watched = m;
     m->end = run(m);
     watched = NULL;
+    m->instructions = instructions(m) - before;
     d86_vcpu_get_regs(m->cpu, &m->regs);
     require(d86_vm_read(m->vm, 0, m->memory, RANDOM_RAM) == 0, "the memory");
 }
@@ -179,6 +216,8 @@ static bool run_program(const struct random_guest *guest, uint64_t seed)
     bool good = true;
     guest->make(image, seed);
     for (unsigned i = 0; i < MACHINES; i++) {
+        if (machines[i].each && (seed % machines[i].each || machines[0].instructions > LOCKSTEP_MAX))
+            continue;
         run_machine(&machines[i], guest, image);
         if (!strcmp(machines[0].end, "too late"))
             return true; /* it goes round in circles */
@@ -193,6 +232,16 @@ static bool run_program(const struct random_guest *guest, uint64_t seed)
     return good;
 }
 
+static uint64_t counter(const struct machine *m, const char *name)
+{
+    struct d86_counter c;
+    for (unsigned i = 0; d86_vcpu_counter(m->cpu, i, &c); i++)
+        if (!strcmp(c.name, name))
+            return c.value;
+    fprintf(stderr, "there is no counter %s\n", name);
+    exit(1);
+}
+
 int random_machines(const struct random_guest *guest, int argc, char **argv)
 {
     unsigned long programs = argc > 1 ? strtoul(argv[1], NULL, 0) : guest->programs;
@@ -202,6 +251,9 @@ int random_machines(const struct random_guest *guest, int argc, char **argv)
     open_machine(&machines[0], D86_ENGINE_INTERP, 0);
     open_machine(&machines[1], D86_ENGINE_SBE, argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 0) : 0);
     open_machine(&machines[2], D86_ENGINE_SBE, 0);
+    open_machine(&machines[3], D86_ENGINE_LOCKSTEP, 0);
+    if (argc > 4)
+        machines[3].each = (unsigned)strtoul(argv[4], NULL, 0);
     require(pthread_create(&kicker, NULL, kick, NULL) == 0, "a thread");
     for (unsigned long i = 0; i < programs && bad < 5; i++) {
         bad += !run_program(guest, seed + i);
@@ -209,8 +261,11 @@ int random_machines(const struct random_guest *guest, int argc, char **argv)
     }
     ended = true;
     pthread_join(kicker, NULL);
-    printf("%u %s came to their end, %u did not; %u differ\n", ends[1], guest->name, ends[0], bad);
+    unsigned long long stepped = instructions(&machines[3]),
+                       compared = counter(&machines[3], "lockstep_checks");
+    printf("%u %s came to their end, %u did not; %u differ; %llu instructions by lockstep\n", ends[1],
+           guest->name, ends[0], bad, compared);
     for (unsigned i = 0; i < MACHINES; i++)
         d86_vm_destroy(machines[i].vm);
-    return bad || !ends[1] ? 1 : 0;
+    return bad || !ends[1] || (stepped && !compared) ? 1 : 0;
 }

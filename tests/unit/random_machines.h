@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Random programs for a whole machine by the engine interp, by sbe, where they are translated, and by sbe
- * while another thread kicks it all the time: in the end all three must have the same registers and memory. A
- * program ends with an OUT, and gets something from every device.
+ * while another thread kicks it all the time; some by lockstep, which compares each instruction: in the end
+ * all must have the same registers and memory. A program ends with an OUT, and gets something from every
+ * device.
  */
 #pragma once
 
@@ -21,5 +22,8 @@ struct random_guest {
     int (*start)(struct d86_vcpu *cpu); /* the registers of the program made last; 0 or -errno */
 };
 
-/* [PROGRAMS [SEED [AUDIT]]], AUDIT as --audit of duplex86; what main() is to return. */
+/*
+ * [PROGRAMS [SEED [AUDIT [EACH]]]], AUDIT as --audit of duplex86, each EACHth by lockstep; what main() is to
+ * return.
+ */
 int random_machines(const struct random_guest *guest, int argc, char **argv);

@@ -3,7 +3,7 @@
  *
  * Random kernels (kernel_gen.h), compared as random_machines.h says.
  *
- *     test_kernel_random [KERNELS [SEED [AUDIT]]]
+ *     test_kernel_random [KERNELS [SEED [AUDIT [EACH]]]]
  */
 #include "kernel_gen.h"
 #include "random_machines.h"

@@ -3,7 +3,7 @@
  *
  * Random programs for segments (segmented_gen.h), compared as random_machines.h says.
  *
- *     test_segmented_random [PROGRAMS [SEED [AUDIT]]]
+ *     test_segmented_random [PROGRAMS [SEED [AUDIT [EACH]]]]
  */
 #include "random_machines.h"
 #include "segmented_gen.h"

@@ -207,6 +207,8 @@ void exec_step(struct vcpu *v)
     bus_commit(v);
 
     take_traps(v, trap && !v->no_trap);
+    if (v->translated.sweep && v->cpl == 0)
+        set_pending(v, PENDING_KICK, true);
     if (v->debug_causes & D86_DEBUG_SINGLE_STEP)
         exit_debug(v, D86_DEBUG_SINGLE_STEP);
 }
@@ -251,10 +253,10 @@ static void run_one_block(struct vcpu *v)
     set_pending(v, PENDING_SBE, false);
 }
 
-/* Ring 0 under the engine sbe, in flat protected mode. */
+/* Ring 0 under the engines sbe and lockstep, in flat protected mode. */
 static void run_translated(struct vcpu *v)
 {
-    switch (translated_run(v)) {
+    switch (v->engine == D86_ENGINE_LOCKSTEP ? lockstep_translated(v) : translated_run(v)) {
     case TRANSLATED_LOOP:
         break;
     case TRANSLATED_STEP:
@@ -394,7 +396,7 @@ void exec_run(struct vcpu *v)
         restore_repeat(v);
     if (why != UNWIND_NONE && v->engine != D86_ENGINE_INTERP) {
         set_pending(v, PENDING_SBE, false);
-        v->lockstep->recording = false;
+        v->lockstep->recording = v->translated.stepped = false;
     }
     if (why == UNWIND_EXCEPTION) {
         /* What was under way is over: the exception takes its place. */

@@ -4,7 +4,7 @@
  * lockstep.h. Under this engine the interpreter has no data TLB at CPL 3 (exec_mode_changed()), so every
  * store passes place_write() and is noted. Executor process.
  */
-#include "lockstep.h"
+#include "lockstep_private.h"
 
 #include "block.h"
 #include "code_cache.h"
@@ -65,7 +65,7 @@ void lockstep_note_store(struct vcpu *v, uint8_t *host, unsigned size)
 }
 
 /* Newest first: an instruction may store to a place twice. */
-static void stores_take_back(struct lockstep *l)
+void lockstep_take_back(struct lockstep *l)
 {
     for (unsigned i = l->count; i-- > 0;) {
         struct lockstep_store *s = &l->store[i];
@@ -82,7 +82,7 @@ static void stores_undo(struct lockstep *l)
 }
 
 /* What the interpreter stored, again. */
-static void stores_redo(struct lockstep *l)
+void lockstep_redo(struct lockstep *l)
 {
     for (unsigned i = 0; i < l->count; i++)
         fpu_copy(l->store[i].host, l->store[i].after, l->store[i].size);
@@ -90,7 +90,7 @@ static void stores_redo(struct lockstep *l)
 
 /* What memory holds after both, where the interpreter stored. The oldest store's `after` is the final value.
  */
-static const struct lockstep_store *stores_differ(const struct lockstep *l)
+const struct lockstep_store *lockstep_stores_differ(const struct lockstep *l)
 {
     for (unsigned i = 0; i < l->count; i++) {
         for (unsigned k = 0; k < l->store[i].size; k++) {
@@ -133,30 +133,35 @@ static struct native_trap trap_of_key(const struct vcpu *v)
 
 /* ---- The instruction ------------------------------------------------------------------------------- */
 
-struct bytes {
-    uint8_t at[X86_INSN_MAX];
-    unsigned size;
-};
+/* Up to the page's end or the limit of CS. */
+static void fetch_from(struct vcpu *v, struct lockstep_bytes *b, guest_la la, uint64_t frame)
+{
+    uint32_t limit = v->seg[X86_CS].limit;
+    do {
+        if (frame == FRAME_NONE || v->eip > limit || b->size > limit - v->eip)
+            break;
+        b->at[b->size++] = v->map.ram[(frame << 12) + (la++ & 0xfff)];
+    } while (b->size < X86_INSN_MAX && (la & 0xfff));
+}
 
-/* The guest's own bytes at CS:EIP, as far as they lie in its page and the next one. */
-static void fetch(struct vcpu *v, struct bytes *b)
+/* The limit comes before a page fault. */
+void lockstep_fetch(struct vcpu *v, struct lockstep_bytes *b)
 {
     guest_la la = v->seg[X86_CS].base + v->eip;
     b->size = 0;
-    while (b->size < X86_INSN_MAX) {
-        guest_la at = la + b->size;
-        if (b->size && (at & 0xfff) == 0)
-            break;
-        uint64_t frame = paging_fetch(v, at);
-        if (frame == FRAME_NONE)
-            break;
-        b->at[b->size++] = v->map.ram[(frame << 12) + (at & 0xfff)];
-    }
+    if (v->eip <= v->seg[X86_CS].limit)
+        fetch_from(v, b, la, paging_fetch(v, la));
 }
 
-/* Most iterations of a long REP are the interpreter's: they are all alike, and each is an instruction here.
- */
-static bool is_amid_a_long_repeat(const struct vcpu *v, const struct insn *insn)
+void lockstep_fetch_on(struct vcpu *v, struct lockstep_bytes *b)
+{
+    guest_la la = v->seg[X86_CS].base + v->eip + b->size;
+    struct walk w;
+    if ((la & 0xfff) == 0 && paging_walk(v, la, ACCESS_FETCH | (v->cpl == 3 ? ACCESS_USER : 0), &w))
+        fetch_from(v, b, la, paging_fetch(v, la));
+}
+
+bool lockstep_amid_a_long_repeat(const struct vcpu *v, const struct insn *insn)
 {
     uint32_t left = v->gpr.d[X86_ECX];
     switch (insn->op) {
@@ -176,9 +181,9 @@ static bool is_amid_a_long_repeat(const struct vcpu *v, const struct insn *insn)
  * processor would have the access twice; what stores FIP and FDP, which the interpreter keeps for itself. One
  * that goes on in the next page is not decoded here and left to the interpreter too.
  */
-static bool comparable(const struct vcpu *v, const struct bytes *b, struct insn *insn)
+static bool comparable(const struct vcpu *v, const struct lockstep_bytes *b, struct insn *insn)
 {
-    if (x86_decode(b->at, b->size, true, insn) != X86_DECODE_OK || is_amid_a_long_repeat(v, insn))
+    if (x86_decode(b->at, b->size, true, insn) != X86_DECODE_OK || lockstep_amid_a_long_repeat(v, insn))
         return false;
     switch (insn->op) {
     case X86_PUSHF:
@@ -198,7 +203,7 @@ static bool comparable(const struct vcpu *v, const struct bytes *b, struct insn 
 
 /* Flags the SDM leaves undefined after an instruction, where the interpreter has not the host's
  * (docs/fpu.md). */
-static uint32_t undefined_flags(const struct insn *insn)
+uint32_t lockstep_undefined_flags(const struct insn *insn)
 {
     switch (insn->op) {
     case X86_AAA:
@@ -239,7 +244,7 @@ static bool fpu_same(const struct fpu *a, const struct fpu *b)
 static const char *differ(const struct state *interp, const struct state *native, const struct insn *insn,
                           const struct lockstep_store *store)
 {
-    uint32_t mask = ~undefined_flags(insn);
+    uint32_t mask = ~lockstep_undefined_flags(insn);
     for (unsigned i = 0; i < 8; i++) {
         if (interp->gpr.d[i] != native->gpr.d[i])
             return "general registers";
@@ -260,21 +265,28 @@ static void state_see(struct vcpu *v, struct state *s)
     s->eflags = flags_get(v);
 }
 
-static NORETURN void report(struct vcpu *v, const struct state *before, const struct state *interp,
-                            const struct state *native, const struct bytes *code, const struct insn *insn,
-                            const char *what)
+NORETURN void lockstep_report(struct vcpu *v, const struct d86_difference *found,
+                              const struct lockstep_bytes *code, const char *what)
 {
     struct d86_difference *d = &v->lockstep->difference;
-    *d = (struct d86_difference){ .linear = v->seg[X86_CS].base + before->eip, .length = insn->length };
-    fpu_copy(d->code, code->at, insn->length);
-    regs_of(before, &d->before);
-    regs_of(interp, &d->interp);
-    regs_of(native, &d->native);
+    *d = *found;
+    fpu_copy(d->code, code->at, d->length);
     for (unsigned i = 0; what[i] && i < sizeof(d->what) - 1; i++)
         d->what[i] = what[i];
-    state_restore(v, before);
     v->exit->reason = D86_EXIT_DIFFERENCE;
     exec_exit(v);
+}
+
+static NORETURN void report(struct vcpu *v, const struct state *before, const struct state *interp,
+                            const struct state *native, const struct lockstep_bytes *code,
+                            const struct insn *insn, const char *what)
+{
+    struct d86_difference found = { .linear = v->seg[X86_CS].base + before->eip, .length = insn->length };
+    regs_of(before, &found.before);
+    regs_of(interp, &found.interp);
+    regs_of(native, &found.native);
+    state_restore(v, before);
+    lockstep_report(v, &found, code, what);
 }
 
 /* ---- Running it twice ------------------------------------------------------------------------------ */
@@ -334,9 +346,9 @@ enum lockstep_answer lockstep_run(struct vcpu *v, const struct native_segments *
 {
     static struct state before, interp, native, plain, done; /* large, and there is one vCPU */
     struct lockstep *l = v->lockstep;
-    struct bytes code;
+    struct lockstep_bytes code;
     struct insn insn;
-    fetch(v, &code);
+    lockstep_fetch(v, &code);
     if (!comparable(v, &code, &insn) || (v->eflags & X86_TF))
         return LOCKSTEP_STEP;
 
@@ -348,7 +360,7 @@ enum lockstep_answer lockstep_run(struct vcpu *v, const struct native_segments *
     state_see(v, &interp);
     if (l->count > LOCKSTEP_STORES_MAX)
         return LOCKSTEP_SAME; /* FXSAVE and the like, in bytes: done by the interpreter */
-    stores_take_back(l);
+    lockstep_take_back(l);
     state_restore(v, &plain);
     if (l->met_code) {
         *trap = trap_of_key(v);
@@ -359,7 +371,7 @@ enum lockstep_answer lockstep_run(struct vcpu *v, const struct native_segments *
         stores_undo(l);
         if (trap->cause == NATIVE_KICK) {
             /* To start over could take for ever: kicks may come faster than the steps of a snippet. */
-            stores_redo(l);
+            lockstep_redo(l);
             state_restore(v, &done);
             return LOCKSTEP_SAME;
         }
@@ -370,7 +382,7 @@ enum lockstep_answer lockstep_run(struct vcpu *v, const struct native_segments *
     v->repeating = done.repeating; /* processors differ in what RF they show there */
     state_see(v, &native);
     v->counts.lockstep_checks++;
-    const char *what = differ(&interp, &native, &insn, stores_differ(l));
+    const char *what = differ(&interp, &native, &insn, lockstep_stores_differ(l));
     if (what)
         report(v, &before, &interp, &native, &code, &insn, what);
     return LOCKSTEP_SAME;

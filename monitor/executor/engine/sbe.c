@@ -424,16 +424,22 @@ static enum next run_lockstep(struct vcpu *v)
     }
 }
 
+/* Lockstep runs everybody at home, if anybody is. */
+static bool goes_by_visits(const struct vcpu *v)
+{
+    return v->engine == D86_ENGINE_SBE || v->sbe.translate_only;
+}
+
 uint64_t sbe_allowance(const struct vcpu *v)
 {
     if (v->icount < v->sbe.interpret_until)
         return v->sbe.interpret_until - v->icount;
-    return v->engine == D86_ENGINE_SBE ? visit_allowance(v) : 1;
+    return goes_by_visits(v) ? visit_allowance(v) : 1;
 }
 
 enum sbe_answer sbe_run(struct vcpu *v)
 {
-    enum visit_answer how = v->engine == D86_ENGINE_SBE ? visit(v) : VISIT_HOME;
+    enum visit_answer how = goes_by_visits(v) ? visit(v) : VISIT_HOME;
     if (how != VISIT_HOME)
         return how == VISIT_TRANSLATE && translated_possible(v) ? SBE_TRANSLATE : SBE_INTERPRET;
     if (v->icount < v->sbe.interpret_until)

@@ -6,6 +6,7 @@
  */
 #include "mode.h"
 
+#include "lockstep_notes.h"
 #include "mem.h"
 
 static bool seg_is_flat(const struct segment *s)
@@ -32,7 +33,7 @@ static uint8_t current_mode(const struct vcpu *v)
 void exec_mode_changed(struct vcpu *v)
 {
     bool check_each = v->debug.active || (v->cpl == 3 && (v->cr0 & X86_CR0_AM) && (v->eflags & X86_AC)) ||
-                      (v->cpl == 3 && v->engine == D86_ENGINE_LOCKSTEP);
+                      (v->engine == D86_ENGINE_LOCKSTEP && (v->cpl == 3 || v->lockstep->recording));
     v->mode = current_mode(v);
     v->tlb = check_each ? v->tlb_none : v->cpl == 3 ? v->tlb_user : v->tlb_system;
     /* What the jump cache holds was checked against the CS limit of its time. */

@@ -298,6 +298,13 @@ struct translated {
     uint64_t stack_floor;
     uint32_t code_base;
     uint32_t stack_space; /* the return addresses on the stack are of this space */
+    bool called_out;      /* translated_step(): the instruction is one for the interpreter */
+    bool stepped;         /* ... is what runs: one instruction of the guest's */
+    /*
+     * For tests, 0: never. Translated code is left, as by a kick, at the first boundary of guest instructions
+     * when so many host instructions have been executed; and what is interpreted at CPL 0 is kicked behind.
+     */
+    uint32_t sweep;
 };
 
 /* ---- The virtual CPU ----------------------------------------------------------------------------------- */

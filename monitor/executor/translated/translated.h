@@ -24,6 +24,13 @@ enum translated_answer {
 /* Run translated code until something needs the run loop. May unwind, as instructions may. */
 enum translated_answer translated_run(struct vcpu *v);
 
+/*
+ * For lockstep: run translated code for one instruction of the guest's, or one iteration. TRANSLATED_LOOP: it
+ * is done, unless a kick came before; TRANSLATED_STEP: it is not, and is one for the interpreter, nothing of
+ * the guest's has changed; TRANSLATED_INTERPRET: likewise.
+ */
+enum translated_answer translated_step(struct vcpu *v);
+
 /* Before the executor confines itself. 0 or -errno. */
 int translated_init(struct vcpu *v);
 

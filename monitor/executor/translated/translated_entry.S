@@ -6,8 +6,8 @@
  * Executor process; offsets: T_* are checked in translated_run.c.
  *
  * A signal that is for the run to end finds the guest's registers either in the processor or in struct vcpu. Three
- * ranges are neither: translated_window, translated_resume (both give up, to translated_cancelled: nothing has
- * been changed) and translated_dispatch (the handler lets it go on, an instruction at a time).
+ * ranges are neither: translated_window (there are two), translated_resume (these give up, to translated_cancelled: nothing
+ * has been changed) and translated_dispatch (the handler lets it go on, an instruction at a time).
  */
         .text
 
@@ -15,6 +15,7 @@
 
         .set    HOST_CS, 0x33           /* HOST_CODE64, HOST_FLAT_DATA of native.h */
         .set    HOST_SS, 0x2b
+        .set    TRAP_FLAG, 0x100        /* EFLAGS.TF */
 
         .macro  save_guest
         mov     %eax, T_GPR+0(%r15)
@@ -76,6 +77,39 @@
         mov     T_STACK(%r15), %rsp
         jmp     *%r11
         function translated_window_end
+
+/*
+ * The same with TF set from the first instruction of translated code on: a signal after each. IRET sets TF without
+ * a trap before, and serialises.
+ */
+        function translated_switch_stepped
+        push    %rbx
+        push    %rbp
+        push    %r12
+        push    %r13
+        push    %r14
+        push    %r15
+        sub     $8, %rsp
+        mov     %rdi, %r15
+        mov     %rsi, %r11
+        mov     %rsp, T_C_STACK(%r15)
+        function translated_stepped_window
+        cmpl    $0, T_PENDING(%r15)
+        jne     translated_cancelled
+        mov     T_WINDOW(%r15), %r13
+        wrgsbase %r13
+        mov     T_FS_WINDOW(%r15), %r12
+        load_guest
+        push    $HOST_SS
+        push    T_STACK(%r15)
+        pushfq
+        mov     (%rsp), %r10
+        lea     TRAP_FLAG(%r10), %r10   /* it is clear, and no flag may change */
+        mov     %r10, (%rsp)
+        push    $HOST_CS
+        push    %r11
+        iretq
+        function translated_stepped_window_end
 
 /*
  * The same by IRET, which serialises: host code was written since (SDM 3A, "Handling Self- and Cross-Modifying

@@ -18,15 +18,15 @@
 #define T_EXIT_AFTER  184
 #define T_FS_BASE     152
 #define T_NOTHING     232
-#define T_SEGMENTS    1048
+#define T_SEGMENTS    1056
 #define T_CACHED      61632
 #define T_SPACE_KEY   496
 #define T_CODE_BASE   520
 #define T_PLACE_CS    344
 #define T_GROUP_KEY   504
 #define T_FLOOR       512
-#define T_CS_BASE     1072
-#define T_CS_SELECTOR 1080
+#define T_CS_BASE     1080
+#define T_CS_SELECTOR 1088
 
 /* struct segment: its size; of the second eight bytes, that it is unusable. */
 #define T_SEGMENT_SIZE     24

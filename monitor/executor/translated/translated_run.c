@@ -51,6 +51,7 @@ CHECK_OFFSET(T_CS_SELECTOR, seg[X86_CS].selector);
 
 unsigned translated_switch(struct vcpu *v, uint64_t host);
 unsigned translated_switch_serialised(struct vcpu *v, uint64_t host);
+unsigned translated_switch_stepped(struct vcpu *v, uint64_t host);
 uint32_t translated_call_out(struct vcpu *v, uint32_t number);
 extern const char translated_exit_direct[], translated_exit_indirect[], translated_exit_call_out[],
     translated_not_found[], translated_underflow[], translated_exit_indirect_segmented[],
@@ -285,6 +286,10 @@ uint32_t translated_call_out(struct vcpu *v, uint32_t number)
     follow_code_segment(v);
     uint32_t space = v->translation->space_now;
     v->eip = site->eip;
+    if (v->translated.stepped) {
+        v->translated.called_out = true;
+        return false;
+    }
     run_site(v, site);
     translation_check_tsc(v);
     bool on = v->eip == next && translated_possible(v) && !exec_must_look(v);
@@ -294,7 +299,7 @@ uint32_t translated_call_out(struct vcpu *v, uint32_t number)
     if (on)
         prepare(v);
     on = on && v->translation->space_now == space && v->translation->drops == drops &&
-         !v->translation->changed;
+         !v->translation->changed && !v->translated.sweep;
     v->counts.translated_left += !on;
     return on;
 }
@@ -338,6 +343,16 @@ static void note_shadow(struct vcpu *v)
         v->int_shadow = true;
 }
 
+static unsigned switch_stepped(struct vcpu *v, uint64_t host)
+{
+    translated_signal_steps(host, v->translated.stepped ? 0 : v->translated.sweep);
+    unsigned reason = translated_switch_stepped(v, host);
+    translated_signal_steps_end();
+    if (v->translated.sweep && reason != REASON_FAULT)
+        __atomic_or_fetch(&v->pending, PENDING_KICK, __ATOMIC_RELAXED);
+    return reason;
+}
+
 static unsigned enter(struct vcpu *v, uint64_t host)
 {
     struct translation *t = v->translation;
@@ -346,7 +361,10 @@ static unsigned enter(struct vcpu *v, uint64_t host)
     unsigned reason;
     t->changed = v->repeating = v->translated.begun = false;
     v->counts.translated_entries++;
-    reason = changed ? translated_switch_serialised(v, host) : translated_switch(v, host);
+    if (unlikely(v->translated.stepped || v->translated.sweep))
+        reason = switch_stepped(v, host);
+    else
+        reason = changed ? translated_switch_serialised(v, host) : translated_switch(v, host);
     if (reason == REASON_KICK) {
         note_repeat(v, eip, count, repeating);
         note_shadow(v);
@@ -354,16 +372,24 @@ static unsigned enter(struct vcpu *v, uint64_t host)
     return reason;
 }
 
+/* The exit that was taken; EIP is its target. */
+static struct translation_exit *take_exit(struct vcpu *v)
+{
+    struct translation *t = v->translation;
+    struct translation_exit *exit = translation_exit_at(t, v->translated.exit_after);
+    if (!exit)
+        exec_error(v, NULL, D86_ERROR_BUG, "translated code was left by a branch that is none of its exits");
+    v->eip = exit->target - t->space[t->space_now].segmented.base;
+    return exit;
+}
+
 /* A direct exit: find the target, and link the branch to it. */
 static uint64_t follow_direct(struct vcpu *v)
 {
     struct translation *t = v->translation;
-    struct translation_exit *exit = translation_exit_at(t, v->translated.exit_after);
+    struct translation_exit *exit = take_exit(v);
     struct translation_place place;
     uint32_t drops = t->drops;
-    if (!exit)
-        exec_error(v, NULL, D86_ERROR_BUG, "translated code was left by a branch that is none of its exits");
-    v->eip = exit->target - t->space[t->space_now].segmented.base;
     uint64_t host = translation_find(v, v->eip);
     v->counts.translated_direct++;
     /* If something was dropped, it may have been the stretch with the exit. */
@@ -449,6 +475,7 @@ static uint64_t audit(struct vcpu *v)
 
 enum translated_answer translated_run(struct vcpu *v)
 {
+    const uint64_t made = v->counts.translated_stretches;
     settle(v);
     prepare(v);
     uint64_t host = translation_find(v, v->eip);
@@ -457,8 +484,37 @@ enum translated_answer translated_run(struct vcpu *v)
             break;
         check_stack(v);
         host = follow(v, enter(v, host));
+        /* Lockstep compares what is new. */
+        if (unlikely(v->engine == D86_ENGINE_LOCKSTEP) && v->counts.translated_stretches != made)
+            return host == TRANSLATION_STEP ? TRANSLATED_STEP : TRANSLATED_LOOP;
     }
     return host == TRANSLATION_STEP        ? TRANSLATED_STEP
            : host == TRANSLATION_INTERPRET ? TRANSLATED_INTERPRET
                                            : TRANSLATED_LOOP;
+}
+
+/* ---- For lockstep ----------------------------------------------------------------------------------------
+ */
+
+enum translated_answer translated_step(struct vcpu *v)
+{
+    unsigned reason = REASON_FAULT;
+    settle(v);
+    prepare(v);
+    uint64_t host = unlikely(audit_due(v)) ? audit(v) : translation_find(v, v->eip);
+    v->translated.stepped = true;
+    v->translated.called_out = false;
+    while (host > TRANSLATION_INTERPRET && reason == REASON_FAULT) {
+        check_stack(v);
+        reason = enter(v, host);
+        follow_code_segment(v);
+        if (reason == REASON_FAULT)
+            host = fault(v);
+        else if (reason == REASON_DIRECT)
+            (void)take_exit(v);
+    }
+    v->translated.stepped = false;
+    return host == TRANSLATION_INTERPRET                          ? TRANSLATED_INTERPRET
+           : host == TRANSLATION_STEP || v->translated.called_out ? TRANSLATED_STEP
+                                                                  : TRANSLATED_LOOP;
 }

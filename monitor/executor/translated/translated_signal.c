@@ -21,8 +21,9 @@
 #include "translation.h"
 
 extern const char translated_window[], translated_window_end[], translated_resume[], translated_resume_end[],
-    translated_dispatch[], translated_dispatch_end[], translated_segments[], translated_segments_end[],
-    translated_cancelled[], translated_leave[];
+    translated_stepped_window[], translated_stepped_window_end[], translated_dispatch[],
+    translated_dispatch_end[], translated_segments[], translated_segments_end[], translated_cancelled[],
+    translated_leave[];
 
 /* ---- The stack of return addresses ------------------------------------------------------------------------
  */
@@ -37,7 +38,12 @@ static _Alignas(4096) struct {
 
 static struct {
     struct vcpu *v;
-    bool stepping;
+    bool stepping; /* TF is set: the next signal is of a step */
+    /* Stepped on purpose (translated_signal_steps()): */
+    bool counting;
+    bool over;      /* a boundary has been reached */
+    uint32_t steps; /* still to come */
+    uint64_t rip;   /* of the host instruction under way */
 } met;
 
 uint64_t translated_stack_floor(void)
@@ -88,7 +94,7 @@ static void leave(struct sigcontext *c, const struct translation_place *place, u
     v->translated.stack = c->rsp;
     v->translated.reason = reason;
     v->translated.begun = c->rip != place->begin;
-    met.stepping = false;
+    met.stepping = met.counting = false;
     go_on_at(c, translated_leave);
 }
 
@@ -118,9 +124,10 @@ static bool met_compiled_code(bool wanted, struct sigcontext *c)
         step_on(c);
         return true;
     }
-    met.stepping = false;
+    met.stepping = met.counting = false;
     c->eflags &= ~(uint64_t)X86_TF;
     if (within(c->rip, translated_window, translated_window_end) ||
+        within(c->rip, translated_stepped_window, translated_stepped_window_end) ||
         within(c->rip, translated_resume, translated_resume_end)) {
         go_on_at(c, translated_cancelled);
         return true;
@@ -154,6 +161,40 @@ static bool fault(const struct translation_place *place, struct sigcontext *c)
     return true;
 }
 
+/* ---- Stepping on purpose ------------------------------------------------------------------------------- */
+
+void translated_signal_steps(uint64_t host, uint32_t steps)
+{
+    met.stepping = met.counting = true;
+    met.over = false;
+    met.steps = steps;
+    met.rip = host;
+}
+
+void translated_signal_steps_end(void)
+{
+    met.stepping = met.counting = false;
+}
+
+enum { PUSHFQ = 0x9c };
+
+/* The form of PUSHF takes the host's flags: not TF, which is not the guest's. */
+static void hide_trap_flag(const struct sigcontext *c)
+{
+    if (c->rip == met.rip + 1 && *(const uint8_t *)(uintptr_t)met.rip == PUSHFQ)
+        *(uint64_t *)(uintptr_t)c->rsp &= ~(uint64_t)X86_TF;
+}
+
+/* A host instruction of a stretch has been executed. True: that is not all. */
+static bool counts_on(const struct translation_place *place, struct sigcontext *c)
+{
+    hide_trap_flag(c);
+    met.over |= c->rip == place->begin || c->rip == met.rip;
+    met.rip = c->rip;
+    met.steps -= met.steps != 0;
+    return !met.over || met.steps || !place->restartable;
+}
+
 bool translated_signal(int signal, bool kick, struct sigcontext *c)
 {
     struct translation_place place;
@@ -164,6 +205,8 @@ bool translated_signal(int signal, bool kick, struct sigcontext *c)
         return met_compiled_code(wanted, c);
     if (!wanted)
         return fault(&place, c);
+    if (met.counting && (!stepped || counts_on(&place, c)))
+        return true; /* a kick waits for the step's end, too */
     if (place.restartable)
         leave(c, &place, T_REASON_KICK);
     else

@@ -14,3 +14,11 @@ uint64_t translated_stack_init(uint64_t underflow);
 uint64_t translated_stack_floor(void);
 /* Whose signals they are. */
 void translated_signal_init(struct vcpu *v);
+/*
+ * Translated code is about to be entered at `host` with TF set. It is left, as by a kick, at the first
+ * boundary of the guest's instructions (or iterations of a repeated one) once `steps` host instructions have
+ * been executed.
+ */
+void translated_signal_steps(uint64_t host, uint32_t steps);
+/* It has been left. */
+void translated_signal_steps_end(void);
