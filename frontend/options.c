@@ -60,8 +60,9 @@ static const char DESCRIPTION[] =
 struct raw_options {
     char *machine, *ram, *kernel, *append, *bios, *debugcon, *control, *engine, *split, *translate, *cpu,
         *exit_port, *rtc, *stats, *audit, *screendump, *display, *translated_memory, *apic, *config, *sound;
-    char **initrds, **serial, **trace, **net;
+    char **initrds, **serial, **trace, **net, **share;
     struct raw_media media;
+    gboolean rng;
     gboolean reboot, no_reboot, keep_halted, in_process, eager, simulate_keys, version;
 };
 
@@ -163,15 +164,21 @@ const char *options_machine_name(enum pc_chipset chipset)
 static gboolean take_chipset(struct options *options, const struct raw_options *raw, GError **error)
 {
     bool media = options_media_given(&raw->media);
-    int chipset = raw->bios || media || options_net_needs_pci(raw->net) ? PC_CHIPSET_I440FX : PC_CHIPSET_ISA;
+    int chipset = raw->bios || media || raw->share || raw->rng || options_net_needs_pci(raw->net)
+                      ? PC_CHIPSET_I440FX
+                      : PC_CHIPSET_ISA;
     if (raw->machine)
         chipset = name_index(raw->machine, machine_names, G_N_ELEMENTS(machine_names));
     if (chipset < 0)
         return fail_usage(error, "--machine '%s' is unknown: give isa or pc", raw->machine);
     if (media && chipset == PC_CHIPSET_ISA)
         return fail_usage(error, "disks, CDs and floppies need --machine pc");
+    if ((raw->share || raw->rng) && chipset == PC_CHIPSET_ISA)
+        return fail_usage(error, "--share and --rng need --machine pc");
+    options->rng = raw->rng;
     options->chipset = (enum pc_chipset)chipset;
-    return options_net_take(&options->net, raw->net, chipset == PC_CHIPSET_ISA, error);
+    return options_share_take(&options->share, raw->share, error) &&
+           options_net_take(&options->net, raw->net, chipset == PC_CHIPSET_ISA, error);
 }
 
 static bool names_stdio(char **specs)
@@ -526,6 +533,9 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, struct opt
         { "bios", 'b', 0, G_OPTION_ARG_FILENAME, &raw->bios,
           "Start this ROM (2 MiB at most) instead of a kernel (with --machine pc SeaBIOS)", "FILE" },
         OPTIONS_MEDIA_ENTRIES(&raw->media),
+        { "share", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->share,
+          "Share a folder with the guest, by 9P over virtio; repeatable", "NAME=DIR[,ro][,uid=N][,gid=N]" },
+        { "rng", 0, 0, G_OPTION_ARG_NONE, &raw->rng, "Give the guest entropy of the host's, by virtio", NULL },
         { "net", 'n', 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->net,
           "Put in a network adapter: user (NAT); the manual page has the keys (none); repeatable",
           "KIND[,KEY=VALUE]..." },
@@ -613,6 +623,7 @@ static void raw_clear(struct raw_options *raw)
     g_strfreev(raw->serial);
     g_strfreev(raw->trace);
     g_strfreev(raw->net);
+    g_strfreev(raw->share);
     raw_media_clear(&raw->media);
 }
 
@@ -640,6 +651,7 @@ void options_clear(struct options *options)
     g_free(options->append);
     options_media_clear(&options->media);
     options_net_clear(&options->net);
+    options_share_clear(&options->share);
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++)
         g_free(options->serial[i]);
     g_free(options->debugcon);

@@ -9,6 +9,7 @@
 #include "devices/pc.h"
 #include "options_media.h"
 #include "options_net.h"
+#include "options_share.h"
 #include <duplex86/duplex86.h>
 
 #include <glib.h>
@@ -44,6 +45,8 @@ struct options {
     char *append;        /* never NULL */
     struct media_options media;
     struct net_options net;
+    struct share_options share;
+    bool rng;                         /* there is an entropy device */
     char *serial[OPTIONS_SERIAL_MAX]; /* back-end of COM1.., "none" where there is none */
     char *debugcon;                   /* or "none" */
     char *control;                    /* "unix:PATH", or NULL */

@@ -55,6 +55,10 @@ static bool is_present(const struct pc_config *config, unsigned slot)
         return config->chipset == PC_CHIPSET_I440FX;
     if (slot >= VIRTIO_BLK0 && slot <= VIRTIO_BLK_LAST)
         return config->drives[PC_DRIVE_VDA + slot - VIRTIO_BLK0];
+    if (slot == VIRTIO_RNG)
+        return config->rng;
+    if (slot >= SHARE0 && slot <= SHARE_LAST)
+        return config->shares[slot - SHARE0][0];
     if (slot == VGA)
         return config->chipset == PC_CHIPSET_I440FX && config->video_memory;
     if (slot == FIRMWARE_LOG)
@@ -154,12 +158,22 @@ static bool has_nics(const struct pc_config *config)
     return false;
 }
 
+static bool has_shares(const struct pc_config *config)
+{
+    for (unsigned i = 0; i < PC_SHARES; i++) {
+        if (config->shares[i][0])
+            return true;
+    }
+    return false;
+}
+
 static bool is_complete(const struct pc_config *config, const struct pc_callbacks *callbacks)
 {
     bool dma = callbacks->memory_read && callbacks->memory_write;
     bool media = callbacks->medium && callbacks->transfer_data && callbacks->transfer;
 
-    if ((has_drives(config) && !media) || (has_nics(config) && !callbacks->send_frame))
+    if ((has_drives(config) && !media) || (has_nics(config) && !callbacks->send_frame) ||
+        (has_shares(config) && !callbacks->ask) || (config->rng && !callbacks->random))
         return false;
     return callbacks->now_ns && callbacks->wall_clock_ns &&
            (callbacks->video_write || !config->video_memory) && (dma || config->chipset != PC_CHIPSET_I440FX);

@@ -47,6 +47,9 @@ enum pc_slot {
     SB16,
     VIRTIO_BLK0, /* four of them, PC_DRIVE_VDA to PC_DRIVE_VDD */
     VIRTIO_BLK_LAST = VIRTIO_BLK0 + 3,
+    VIRTIO_RNG,
+    SHARE0, /* PC_SHARES of them */
+    SHARE_LAST = SHARE0 + PC_SHARES - 1,
     SLOT_COUNT,
 };
 
@@ -157,6 +160,14 @@ void pc_board_transfer(void *board, struct device *dev, unsigned unit, enum devi
 void pc_fill_cmos_drives(struct pc *pc);
 /* Have the IDE function answer, as firmware does. */
 void pc_open_ide(struct pc *pc);
+
+/* ---- pc_shares.c: shared folders, and entropy ---- */
+
+void pc_board_ask(void *board, struct device *dev, const uint8_t *data, uint32_t size, uint32_t room,
+                  uint32_t tag);
+void pc_board_random(void *board, uint8_t *bytes, uint32_t size);
+/* The name of the share in that slot. */
+const uint8_t *pc_share_name(const struct pc *pc, unsigned slot, uint32_t *size);
 
 /* ---- pc_nics.c: network adapters ------------------------------------------------------------------------
  */

@@ -16,6 +16,7 @@
 #define VIRTIO_BLK_ROW(n)                                                                           \
     { &virtio_blk_device, .devfn = PCI_DEVFN(8 + (n), 0), .drive = PC_DRIVE_VDA + (n), .drive_count = 1, \
       .straps = (n), .line = { { TO_INTX, 0, 0 } } }
+#define SHARE_ROW(n) { &virtio_9p_device, .devfn = PCI_DEVFN(12 + (n), 0), .line = { { TO_INTX, 0, 0 } } }
 #define COM_ROW(com, base, irq) { &uart16550_device, .port = { base },                              \
     .line = { { TO_IRQ, irq, 0 }, { TO_MODEM, 0, 0 }, { TO_MODEM, 1, 0 } },                         \
     .link = { { TO_SERIAL, com, 0 } } }
@@ -76,5 +77,10 @@ const struct row pc_rows[SLOT_COUNT] = {
     [VIRTIO_BLK0 + 1] = VIRTIO_BLK_ROW(1),
     [VIRTIO_BLK0 + 2] = VIRTIO_BLK_ROW(2),
     [VIRTIO_BLK0 + 3] = VIRTIO_BLK_ROW(3),
+    [VIRTIO_RNG]    = { &virtio_rng_device, .devfn = PCI_DEVFN(7, 0), .line = { { TO_INTX, 0, 0 } } },
+    [SHARE0]        = SHARE_ROW(0),
+    [SHARE0 + 1]    = SHARE_ROW(1),
+    [SHARE0 + 2]    = SHARE_ROW(2),
+    [SHARE0 + 3]    = SHARE_ROW(3),
 };
 /* clang-format on */

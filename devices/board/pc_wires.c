@@ -384,6 +384,8 @@ static const uint8_t *board_contents(void *board, struct device *dev, unsigned k
     const struct pc *pc = board;
     const struct pc_nic *nic = &pc->config.nics[(dev->slot - NIC0) % PC_NICS];
 
+    if (dev->slot >= SHARE0 && dev->slot <= SHARE_LAST)
+        return pc_share_name(pc, dev->slot, size);
     if (dev->slot < NIC0 || dev->slot > NIC_LAST)
         return fw_item(&pc->fw_items, key, size);
     *size = nic->rom_size;
@@ -422,6 +424,8 @@ const struct device_board pc_board_ops = {
     .medium = pc_board_medium,
     .transfer_data = pc_board_transfer_data,
     .transfer = pc_board_transfer,
+    .ask = pc_board_ask,
+    .random = pc_board_random,
     .mac = pc_board_mac,
     .send_frame = pc_board_send_frame,
     .frame_room = pc_board_frame_room,

@@ -158,6 +158,7 @@ static void configure(struct machine *m)
     m->config.bios_size = m->rom.size;
     m->config.chipset = options->chipset;
     m->config.apic = options->apic;
+    m->config.rng = options->rng;
     m->config.firmware_log = options->chipset == PC_CHIPSET_I440FX && strcmp(options->debugcon, "none") != 0;
     m->config.exit_port = options->exit_port;
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++) {
@@ -181,7 +182,7 @@ static void init_locks(struct machine *m)
 /* The guest's memory is complete before a terminal changes: what fails, fails on a sane terminal. */
 static gboolean build(struct machine *m, GError **error)
 {
-    if (!drives_open(m, error) || !nets_open(m, error) || !read_files(m, error))
+    if (!drives_open(m, error) || !nets_open(m, error) || !shares_open(m, error) || !read_files(m, error))
         return FALSE;
     configure(m);
     return power_build(m, error) && power_start(m, error) && open_sound(m, error) && open_backends(m, error);
@@ -306,6 +307,7 @@ void machine_free(struct machine *m)
     backend_close(m->debugcon);
     sound_close(m->sound, NULL);
     drives_close(m);
+    shares_close(m);
     nets_close(m);
     g_free(m->pc);
     d86_vm_destroy(m->vm);

@@ -16,6 +16,7 @@
 #include "machine.h"
 #include "memory_map.h"
 #include "nets.h"
+#include "shares.h"
 #include "sound.h"
 #include "status.h"
 #include "trace.h"
@@ -79,7 +80,12 @@ struct machine {
     struct medium *medium[PC_DRIVES];
     struct transfer *prepared[PC_DRIVES]; /* writes whose data the board is putting together */
     GQueue finished;                      /* struct transfer: not told to the board yet */
-    bool finished_told;                   /* the vCPU's thread knows that there are some */
+    struct {
+        struct share *share;
+        GThreadPool *thread;
+    } shares[PC_SHARES];
+    GQueue answers;     /* of theirs: not told to the board yet */
+    bool finished_told; /* the vCPU's thread knows that there are some */
 
     struct nic nics[PC_NICS];
     unsigned nic_count;

@@ -64,7 +64,7 @@ static void promise_deadline(struct machine *m)
 static void wait_for_news(struct machine *m)
 {
     m->waiting = true;
-    if (drives_have_news(m) || nets_have_news(m)) {
+    if (drives_have_news(m) || nets_have_news(m) || shares_have_news(m)) {
         /* here it is */
     } else if (m->deadline == DEVICE_NEVER || m->clock.stopped) {
         pthread_cond_wait(&m->wake, &m->lock);
@@ -74,6 +74,7 @@ static void wait_for_news(struct machine *m)
     }
     m->waiting = false;
     drives_serve(m);
+    shares_serve(m);
     nets_serve(m);
     serve_timers(m);
 }
@@ -317,6 +318,7 @@ void *run_vcpu(void *machine)
         if (m->reset_wanted)
             power_reset(m);
         drives_serve(m);
+        shares_serve(m);
         nets_serve(m);
         serve_timers(m);
         offer_interrupts(m);

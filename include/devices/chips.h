@@ -230,3 +230,10 @@ enum {
 
 /* Disk of virtio, unit 0: PCI function, line VIRTIO_LINE_INTA. The straps are its number. */
 extern const struct device_type virtio_blk_device;
+
+/* Shared folder by 9P over virtio: PCI function, line VIRTIO_LINE_INTA. Item 0 of its contents is its name.
+ */
+extern const struct device_type virtio_9p_device;
+
+/* Entropy device of virtio: PCI function, line VIRTIO_LINE_INTA. */
+extern const struct device_type virtio_rng_device;

@@ -31,6 +31,7 @@ enum {
     DEVICE_EVENT_ARGS = 4,
     DEVICE_CONFIG_SIZE = 256,        /* bytes of a PCI function's configuration space */
     DEVICE_TRANSFER_MAX = 65536,     /* bytes that one transfer to or from a medium moves at most, */
+    DEVICE_MESSAGE_MAX = 128 << 10,  /* bytes of a message that a chip has answered, and of the answer */
     DEVICE_TRANSFER_LARGE = 1 << 20, /* ... of a chip that has no memory of its own for them */
     DEVICE_SOUND_RATE =
         48000, /* frames of sound a second, each a sample for the left and one for the right */
@@ -259,6 +260,9 @@ struct device_type {
     /* Network adapters: a frame has come. False: there is no buffer for it; it is offered again, before all
        others, after device_frame_room(). An adapter that is off takes frames and drops them. */
     bool (*frame_arrives)(struct device *dev, const struct device_frame *frame);
+    /* Shared folders: the answer to message `tag` of device_ask(). A tag that the chip does not wait for is
+       one of before a reset. */
+    void (*answered)(struct device *dev, uint32_t tag, const uint8_t *data, uint32_t size);
     /* Host bridges: who answers in part `segment` (chips.h) of memory: a sum of enum device_decode. */
     unsigned (*decodes)(const struct device *dev, unsigned segment);
     /* Display adapters: what of the chip's memory the processor sees at A0000h-BFFFFh as plain memory. */
@@ -304,6 +308,9 @@ struct device_board {
     uint8_t *(*transfer_data)(void *board, struct device *dev, unsigned unit, uint32_t size);
     void (*transfer)(void *board, struct device *dev, unsigned unit, enum device_transfer what,
                      uint64_t offset, uint32_t size, uint32_t tag);
+    void (*ask)(void *board, struct device *dev, const uint8_t *data, uint32_t size, uint32_t room,
+                uint32_t tag);
+    void (*random)(void *board, uint8_t *bytes, uint32_t size);
     void (*mac)(void *board, struct device *dev, uint8_t *mac);
     void (*send_frame)(void *board, struct device *dev, const struct device_frame *frame);
     void (*frame_room)(void *board, struct device *dev);
@@ -463,6 +470,22 @@ static inline size_t device_channel(struct device *dev, unsigned request, uint8_
                                     bool to_memory, bool *terminal)
 {
     return dev->ops->channel(dev->board, dev, request, data, size, to_memory, terminal);
+}
+
+/*
+ * Shared folders: have a message answered, at most DEVICE_MESSAGE_MAX bytes, with at most `room` bytes;
+ * `answered` tells, never before this returns.
+ */
+static inline void device_ask(struct device *dev, const uint8_t *data, uint32_t size, uint32_t room,
+                              uint32_t tag)
+{
+    dev->ops->ask(dev->board, dev, data, size, room, tag);
+}
+
+/* Bytes that nobody can foretell. */
+static inline void device_random(struct device *dev, uint8_t *bytes, uint32_t size)
+{
+    dev->ops->random(dev->board, bytes, size);
 }
 
 /* What is heard is about to change: all chips are asked for their sound up to now (`sound`). */

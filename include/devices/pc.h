@@ -61,6 +61,9 @@ enum pc_nic_model {
 
 enum { PC_NICS = 4 };
 
+/* Folders shared by 9P over virtio. */
+enum { PC_SHARES = 4, PC_SHARE_NAME = 32 };
+
 struct pc_nic {
     enum pc_nic_model model;
     uint8_t mac[DEVICE_MAC];
@@ -79,6 +82,8 @@ struct pc_config {
                                     there is no adapter. With a PCI bus only */
     enum device_drive drives[PC_DRIVES];
     struct pc_nic nics[PC_NICS];
+    bool rng;                              /* an entropy device of virtio */
+    char shares[PC_SHARES][PC_SHARE_NAME]; /* names, without a NUL if they are that long; "": there is none */
     /* What firmware starts from, tried in this order: a floppy, c disk, d CD, n network; "": cda. */
     char boot_order[4];
     bool apic;          /* local APIC and I/O APIC; the processor must have the former's MSR and CPUID bit */
@@ -182,6 +187,12 @@ struct pc_callbacks {
     uint8_t *(*transfer_data)(void *ctx, enum pc_drive drive, uint32_t size);
     void (*transfer)(void *ctx, enum pc_drive drive, enum device_transfer what, uint64_t offset,
                      uint32_t size, uint32_t tag);
+
+    /* device_ask() of shared folder `share`: the caller answers it by pc_answered(), later. Required if there
+     * is one. */
+    void (*ask)(void *ctx, unsigned share, const uint8_t *data, uint32_t size, uint32_t room, uint32_t tag);
+    /* Bytes that nobody can foretell. Required if there is an entropy device. */
+    void (*random)(void *ctx, uint8_t *bytes, uint32_t size);
 
     /* Adapter `nic` sends a frame, which is the caller's during the call. Required if there is one. */
     void (*send_frame)(void *ctx, unsigned nic, const struct device_frame *frame);
@@ -416,6 +427,9 @@ uint64_t pc_floppy_size(uint64_t size);
 bool pc_holds_medium(const struct pc *pc, enum pc_drive drive);
 
 /* ---- Networks -------------------------------------------------------------------------------- */
+
+/* A shared folder's answer to message `tag`. */
+void pc_answered(struct pc *pc, unsigned share, uint32_t tag, const uint8_t *data, uint32_t size);
 
 /* A frame for adapter `nic`. False: it has no buffer now; offer the same again when frame_room has been
    called. Not while the processor has the chips next to it, nor while the guest runs. */

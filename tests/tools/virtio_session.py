@@ -11,6 +11,7 @@ import os
 import random
 import re
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -70,7 +71,7 @@ def make_guest(args, folder):
     """The initramfs with the modules and the program."""
     with_modules, initrd = os.path.join(folder, "modules"), os.path.join(folder, "initrd")
     make_initrd(args.initrd, args.modules, with_modules)
-    add_programs(with_modules, args.programs, ["blockio"], initrd)
+    add_programs(with_modules, args.programs, ["blockio", "sharefs"], initrd)
     return initrd
 
 
@@ -107,6 +108,84 @@ def check_disks(args, folder, initrd):
         with open(paths[3], "rb") as file:
             if file.read() != data[3][:6146 * 512] + bytes(512):
                 raise Failure("the last sector is not what the guest wrote")
+    finally:
+        machine.close()
+
+
+# ---- Entropy ----
+
+
+def check_rng(args, folder, initrd):
+    machine = Machine(command_of(args, initrd, "--rng"))
+    try:
+        session = VirtioSession(machine, "virtio-rng")
+        session.run_expecting("cat /sys/class/misc/hw_random/rng_current", "virtio_rng.0")
+        session.run("dd if=/dev/hwrng of=/tmp/bytes bs=4096 count=64 2>/dev/null")
+        session.run("[ $(gzip -c /tmp/bytes | wc -c) -gt 262000 ]")
+        print("ok    bytes that nothing makes smaller")
+    finally:
+        machine.close()
+
+
+# ---- Shared folders ----
+
+
+def tree(folder):
+    return {os.path.relpath(os.path.join(path, name), folder): os.lstat(os.path.join(path, name))
+            for path, folders, files in os.walk(folder) for name in folders + files}
+
+
+def check_share(args, folder, initrd):
+    """A program of POSIX's promises says the same outside and inside; nobody gets out; who may not write does not."""
+    shared, other, outside = (os.path.join(folder, name) for name in ("shared", "other", "outside"))
+    for path in (shared, other):
+        os.mkdir(path)
+    with open(outside, "w", encoding="ascii") as file:
+        file.write("secret")
+    with open(os.path.join(other, "file"), "w", encoding="ascii") as file:
+        file.write("fixed")
+    os.symlink(outside, os.path.join(shared, "absolute"))
+    os.symlink("../outside", os.path.join(shared, "relative"))
+    os.symlink("..", os.path.join(shared, "above"))
+    native = os.path.join(folder, "native")
+    os.mkdir(native)
+    expected = subprocess.run([os.path.join(args.programs, "sharefs"), "native", native], stdout=subprocess.PIPE,
+                              text=True, timeout=120, check=False)
+    if expected.returncode:
+        raise Failure("this host runs no i386 programs, or not this one")
+    machine = Machine(command_of(args, initrd, "--share", f"home={shared}", "--share", f"fixed={other},ro,uid=7,gid=8"))
+    try:
+        session = VirtioSession(machine, "netfs fscache 9pnet 9pnet_virtio 9p")
+        session.run("mkdir /mnt /fixed; mount -t 9p -o trans=virtio,version=9p2000.L,msize=131072 home /mnt")
+        session.run("mount -t 9p -o trans=virtio,version=9p2000.L fixed /fixed")
+        session.run("mkdir /mnt/work; /user/sharefs /mnt/work >/tmp/said; echo $?")
+        session.run("cp /tmp/said /mnt/said")
+        with open(os.path.join(shared, "said"), encoding="ascii") as file:
+            said = file.read().replace("\r", "")
+        if said != expected.stdout:
+            raise Failure("the guest says\n" + said + "\nand the host\n" + expected.stdout)
+        print(f"ok    {len(said.splitlines())} lines about files, after {machine.elapsed():.1f} s")
+        # The guest's own names lead where they lead in the guest; the host's file is none of its.
+        for name in ("absolute", "relative", "above/outside"):
+            session.run(f"cat /mnt/{name} 2>/dev/null", status=1)
+        session.run_expecting("cat /fixed/file", "fixed")
+        session.run_expecting("stat -c '%u %g' /fixed/file", "7 8")
+        session.run_expecting("stat -c '%u' /mnt/said", "0")
+        for command in ("echo x >/fixed/file", "rm /fixed/file", "mkdir /fixed/d", "chmod 600 /fixed/file",
+                        "ln -s a /fixed/l", "mv /fixed/file /fixed/g"):
+            session.run(f"{command} 2>/dev/null", status=1)
+        session.run("chown 0:0 /mnt/said")
+        session.run("chown 5:5 /mnt/said 2>/dev/null", status=1)
+        session.run("cp /user/sharefs /mnt/p; chmod 4755 /mnt/p; sync")
+        if os.lstat(os.path.join(shared, "p")).st_mode & 0o7777 != 0o755:
+            raise Failure("a guest makes programs with set-user-ID")
+        if sorted(tree(other)) != ["file"] or open(os.path.join(other, "file"), encoding="ascii").read() != "fixed":
+            raise Failure("what is read only was written")
+        session.run("umount /mnt")
+        print("ok    links, owners, and what is read only")
+        machine.send("poweroff -f\r")
+        if machine.wait_exit(60) != 0:
+            raise Failure("the program did not end as it should")
     finally:
         machine.close()
 
@@ -165,7 +244,7 @@ def measure(args, folder, initrd):
     return 0
 
 
-CHECKS = {"disks": check_disks}
+CHECKS = {"disks": check_disks, "rng": check_rng, "share": check_share}
 
 
 def run_check(args, folder, initrd):

@@ -15,3 +15,11 @@ set_tests_properties(test_images PROPERTIES LABELS unit TIMEOUT 300 SKIP_RETURN_
 d86_unit_test(test_virtio_blk SOURCES unit/test_virtio_blk.c LIBRARIES d86-devices)
 add_test(NAME test_virtio_blk_long COMMAND test_virtio_blk 20000)
 set_tests_properties(test_virtio_blk_long PROPERTIES LABELS "unit;long" TIMEOUT 7200)
+# The shared folder; 8 storms without an argument.
+d86_unit_test(test_share SOURCES unit/test_share.c LIBRARIES d86-share TIMEOUT 300)
+target_compile_definitions(test_share PRIVATE _GNU_SOURCE)
+add_test(NAME test_share_long COMMAND test_share 2000)
+set_tests_properties(test_share_long PROPERTIES LABELS "unit;long" TIMEOUT 7200)
+d86_unit_test(test_virtio_9p SOURCES unit/test_virtio_9p.c LIBRARIES d86-devices)
+add_test(NAME test_virtio_9p_long COMMAND test_virtio_9p 10000)
+set_tests_properties(test_virtio_9p_long PROPERTIES LABELS "unit;long" TIMEOUT 7200)
