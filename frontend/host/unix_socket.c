@@ -19,7 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4, LOCK_ATTEMPTS = 100, LOCK_PAUSE_US = 10000 };
+enum { BACKLOG = 4, LOCK_ATTEMPTS = 100, LOCK_PAUSE_US = 10000, REFUSALS = 100, REFUSAL_PAUSE_US = 10000 };
 
 static gboolean make_address(struct sockaddr_un *address, const char *path, GError **error)
 {
@@ -118,8 +118,13 @@ int unix_connect(const char *path, GError **error)
     if (!make_address(&address, path, error))
         return -1;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
-        return fd;
+    for (int i = 0; fd >= 0; i++) {
+        if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
+            return fd;
+        if (errno != ECONNREFUSED || i == REFUSALS)
+            break;
+        g_usleep(REFUSAL_PAUSE_US);
+    }
     fail_errno(error, -errno, NULL, "cannot connect to '%s'", path);
     if (fd >= 0)
         close(fd);

@@ -27,5 +27,5 @@ void unix_listener_close(struct unix_listener *listener);
 /* The next client, non-blocking; -1: none now. */
 int unix_listener_accept(const struct unix_listener *listener);
 
-/* A blocking connection to `path`, or -1. */
+/* A blocking connection to `path`, or -1. Who is there but does not listen yet is given a second. */
 int unix_connect(const char *path, GError **error);

@@ -73,3 +73,19 @@ d86_debian_test(boot_debian_reboot long --engine sbe --reboot --program-arg=--re
                 "--says=ACPI: Interpreter enabled" "--says=PCI: Using configuration type 1")
 d86_debian_test(boot_debian_interp long --engine interp)
 d86_debian_test(boot_debian_audit long --engine sbe --program-arg=--audit=50000)
+
+# What the distribution has that starts on a bare PC. The long form has the installer, too.
+# d86_guests_test(<name> <labels;...> options...)
+function(d86_guests_test name labels)
+    add_test(NAME ${name}
+             COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/guests_session.py"
+                 --program $<TARGET_FILE:duplex86> --kernel "${D86_GUESTS}/vmlinuz-686"
+                 --initrd "${D86_GUESTS}/initramfs.gz" ${ARGN})
+    d86_boot_test_properties(${name} ${labels})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 1500)
+endfunction()
+
+d86_guests_test(boot_guests "" --engine sbe --only "rescue|ipxe|memdisk|isolinux")
+d86_guests_test(boot_guests_all long --engine sbe)
+d86_guests_test(boot_guests_apic long --engine sbe --program-arg=--apic=on)
+d86_guests_test(boot_guests_interp long --engine interp --only "rescue|ipxe|memdisk|linux")

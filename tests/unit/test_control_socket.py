@@ -514,6 +514,28 @@ def test_ctl(folder):
         machine.process.wait(TIMEOUT)
 
 
+def test_ctl_before_the_machine_listens(folder):
+    """Between bind() and listen() a connection is refused; ctl tries again. A busy host may miss the moment."""
+    path = os.path.join(folder, "control")
+    for _ in range(20):
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(path)
+            client = subprocess.Popen([PROGRAM, "ctl", "--socket", path, "status"], stderr=subprocess.PIPE, text=True)
+            time.sleep(0.1)
+            server.listen()
+            server.settimeout(0.1)
+            try:
+                server.accept()[0].close()
+                taken = True
+            except TimeoutError:
+                taken = False
+            os.unlink(path)
+        assert client.wait(TIMEOUT) == 1
+        if taken and "cannot connect" not in client.communicate()[1]:
+            return
+    assert False, "ctl never tried again"
+
+
 def test_bad_options(_):
     for spec in ("", "unix:", "tcp:1", "/tmp/x"):
         refused = subprocess.run([PROGRAM, "--machine", "pc", "--control", spec], capture_output=True,
