@@ -6,6 +6,7 @@
  * instruction of it is asked where it reaches and what it writes.
  *
  *   test_generate_random [COUNT [FIRST-SEED]]
+ *   test_generate_random --file FILE...      a page's bytes of each, and all else of a seed from those
  */
 #include "translator/decode.h"
 #include "translator/generate.h"
@@ -498,10 +499,8 @@ static void check_refusal(void)
             "refused at %#x", request.start);
 }
 
-static void check_seed(void)
+static void check_page(void)
 {
-    random_state = seed;
-    make_page();
     make_request();
     memset(&result, 0xa5, sizeof(result));
     if (!gen_stretch(&request, &result)) {
@@ -518,8 +517,30 @@ static void check_seed(void)
     check_looked_at();
 }
 
+static void check_seed(void)
+{
+    random_state = seed;
+    make_page();
+    check_page();
+}
+
+static void check_file(const char *name)
+{
+    FILE *file = fopen(name, "rb");
+
+    REQUIRE(file, "%s", name);
+    memset(page, 0, sizeof(page));
+    seed = fread(page, 1, sizeof(page), file);
+    fclose(file);
+    for (size_t i = 0; i < sizeof(page); i++)
+        seed = seed * 31 + page[i];
+    random_state = seed;
+    check_page();
+}
+
 int main(int argc, char **argv)
 {
+    bool files = argc > 1 && !strcmp(argv[1], "--file");
     uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 0) : COUNT;
     uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
 
@@ -527,10 +548,13 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     cs_option(handle, CS_OPT_DETAIL, CS_OPT_ON);
     host = cs_malloc(handle);
-    for (seed = first; seed < first + count; seed++)
+    for (int i = 2; files && i < argc; i++)
+        check_file(argv[i]);
+    for (seed = first; !files && seed < first + count; seed++)
         check_seed();
     cs_free(host, 1);
     cs_close(&handle);
-    printf("%llu stretches: every invariant held\n", (unsigned long long)count);
+    printf("%llu stretches: every invariant held\n",
+           (unsigned long long)(files ? (unsigned)argc - 2 : count));
     return EXIT_SUCCESS;
 }
