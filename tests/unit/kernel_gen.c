@@ -10,10 +10,12 @@
 #include <string.h>
 
 enum {
-    SAFE = KERNEL_SAFE,       /* linear: the first 32 pages of memory again, where nothing strays ... */
-    RESUME = SAFE + 0x3000,   /* where a fault goes on */
-    ROUNDS = SAFE + 0x3004,   /* still to come */
-    LOG_AT = SAFE + 0x3008,   /* where the next fault's record goes */
+    SAFE = KERNEL_SAFE,         /* linear: the first 32 pages of memory again, where nothing strays ... */
+    RESUME = SAFE + 0x3000,     /* where a fault goes on */
+    ROUNDS = SAFE + 0x3004,     /* still to come */
+    LOG_AT = SAFE + 0x3008,     /* where the next fault's record goes */
+    IRQ_LOG_AT = SAFE + 0x300c, /* ... and the next interrupt's, less KERNEL_IRQ_LOG */
+    IRQ_HANDLER = SAFE + 0x4500,
     HANDLERS = SAFE + 0x4000, /* 16 bytes for each vector */
     COMMON = SAFE + 0x4400,
     SECOND_GDT = KERNEL_GDT + 0x100, /* physical, as KERNEL_GDT */
@@ -767,6 +769,27 @@ static void make_handlers(struct gen *g)
     put32(g, LOG_AT - SAFE, KERNEL_LOG);
 }
 
+/* Segment registers but SS and CS may hold anything. Log: EIP, ESP, EFLAGS and EAX of who was interrupted. */
+static void make_interrupt_handler(struct gen *g)
+{
+    g->at = HANDLERS - SAFE + KERNEL_INTERRUPT * 16;
+    byte(g, 0xe9), dword(g, IRQ_HANDLER - SAFE - (g->at + 4));
+    g->at = IRQ_HANDLER - SAFE;
+    BYTES(g, 0x50, 0x52);                       /* push eax; push edx */
+    BYTES(g, 0x36, 0xa1), dword(g, IRQ_LOG_AT); /* mov eax, ss:[IRQ_LOG_AT] */
+    for (uint8_t i = 0; i < 4; i++) {
+        static const uint8_t from[] = { 8, 0, 16, 4 };
+        if (i == 1)
+            BYTES(g, 0x8d, 0x54, 0x24, 20); /* lea edx, [esp + 20] */
+        else
+            BYTES(g, 0x8b, 0x54, 0x24, from[i]);                       /* mov edx, [esp + n] */
+        BYTES(g, 0x36, 0x89, 0x90), dword(g, KERNEL_IRQ_LOG + i * 4u); /* mov ss:[eax + log], edx */
+    }
+    BYTES(g, 0x83, 0xc0, 16, 0x25), dword(g, KERNEL_IRQ_LOG_SIZE - 1); /* add eax, 16; and eax, size - 1 */
+    BYTES(g, 0x36, 0xa3), dword(g, IRQ_LOG_AT);                        /* mov ss:[IRQ_LOG_AT], eax */
+    BYTES(g, 0x5a, 0x58, 0xcf);                                        /* pop edx; pop eax; iret */
+}
+
 /* Eight functions of 64 bytes in each frame: a number of the frame's, and arithmetic. */
 static void make_code_frames(struct gen *g)
 {
@@ -824,6 +847,7 @@ void kernel_make(uint8_t image[KERNEL_RAM], uint64_t seed)
         put32(&g, DATA + i, rng_u32(&g.rng));
     make_tables(&g);
     make_handlers(&g);
+    make_interrupt_handler(&g);
     make_code_frames(&g);
     g.at = KERNEL_ENTRY + 16;
     while (g.function_count < FUNCTIONS)

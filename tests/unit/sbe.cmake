@@ -9,6 +9,11 @@ if(NOT D86_SANITIZE)
     d86_unit_test(test_kernel_random SOURCES unit/test_kernel_random.c unit/random_machines.c unit/kernel_gen.c
                   LIBRARIES d86-library Threads::Threads TIMEOUT 300)
     set_tests_properties(test_kernel_random PROPERTIES SKIP_RETURN_CODE 77)
+    d86_unit_test(test_kernel_sweep SOURCES unit/test_kernel_sweep.c unit/kernel_gen.c
+                  LIBRARIES d86-library SEES d86-executor-engine TIMEOUT 240)
+    set_tests_properties(test_kernel_sweep PROPERTIES SKIP_RETURN_CODE 77)
+    add_test(NAME test_kernel_sweep_long COMMAND test_kernel_sweep 500 1000)
+    set_tests_properties(test_kernel_sweep_long PROPERTIES LABELS "unit;long" TIMEOUT 3600 SKIP_RETURN_CODE 77)
     add_test(NAME test_kernel_random_long COMMAND test_kernel_random 20000 1000000)
     set_tests_properties(test_kernel_random_long PROPERTIES LABELS "unit;long" TIMEOUT 3600 SKIP_RETURN_CODE 77)
     d86_unit_test(test_segmented_random

@@ -142,7 +142,7 @@ static void run_uops(struct vcpu *v, const struct uop *u)
 static bool must_step(const struct vcpu *v)
 {
     return (v->eflags & (X86_TF | X86_RF)) || v->int_shadow || v->bus.count || v->debug.active ||
-           (v->debug_causes & D86_DEBUG_SINGLE_STEP);
+           (v->debug_causes & D86_DEBUG_SINGLE_STEP) || (v->translated.sweep && !translated_possible(v));
 }
 
 bool exec_would_interrupt(const struct vcpu *v)
@@ -263,7 +263,10 @@ static void run_translated(struct vcpu *v)
         exec_step(v);
         break;
     case TRANSLATED_INTERPRET:
-        run_one_block(v);
+        if (v->translated.sweep)
+            exec_step(v);
+        else
+            run_one_block(v);
         break;
     }
 }

@@ -290,6 +290,8 @@ uint32_t translated_call_out(struct vcpu *v, uint32_t number)
         v->translated.called_out = true;
         return false;
     }
+    if (v->translated.sweep) /* now, for one iteration of a string to be all */
+        __atomic_or_fetch(&v->pending, PENDING_KICK, __ATOMIC_RELAXED);
     run_site(v, site);
     translation_check_tsc(v);
     bool on = v->eip == next && translated_possible(v) && !exec_must_look(v);
@@ -343,14 +345,29 @@ static void note_shadow(struct vcpu *v)
         v->int_shadow = true;
 }
 
+/* The exit that was taken; EIP is its target. */
+static struct translation_exit *take_exit(struct vcpu *v)
+{
+    struct translation *t = v->translation;
+    struct translation_exit *exit = translation_exit_at(t, v->translated.exit_after);
+    if (!exit)
+        exec_error(v, NULL, D86_ERROR_BUG, "translated code was left by a branch that is none of its exits");
+    v->eip = exit->target - t->space[t->space_now].segmented.base;
+    return exit;
+}
+
 static unsigned switch_stepped(struct vcpu *v, uint64_t host)
 {
     translated_signal_steps(host, v->translated.stepped ? 0 : v->translated.sweep);
     unsigned reason = translated_switch_stepped(v, host);
     translated_signal_steps_end();
-    if (v->translated.sweep && reason != REASON_FAULT)
-        __atomic_or_fetch(&v->pending, PENDING_KICK, __ATOMIC_RELAXED);
-    return reason;
+    if (!v->translated.sweep || reason == REASON_FAULT)
+        return reason;
+    follow_code_segment(v);
+    if (reason == REASON_DIRECT)
+        (void)take_exit(v);
+    __atomic_or_fetch(&v->pending, PENDING_KICK, __ATOMIC_RELAXED);
+    return reason == REASON_LEFT ? reason : REASON_KICK; /* before the target of a branch is looked at */
 }
 
 static unsigned enter(struct vcpu *v, uint64_t host)
@@ -370,17 +387,6 @@ static unsigned enter(struct vcpu *v, uint64_t host)
         note_shadow(v);
     }
     return reason;
-}
-
-/* The exit that was taken; EIP is its target. */
-static struct translation_exit *take_exit(struct vcpu *v)
-{
-    struct translation *t = v->translation;
-    struct translation_exit *exit = translation_exit_at(t, v->translated.exit_after);
-    if (!exit)
-        exec_error(v, NULL, D86_ERROR_BUG, "translated code was left by a branch that is none of its exits");
-    v->eip = exit->target - t->space[t->space_now].segmented.base;
-    return exit;
 }
 
 /* A direct exit: find the target, and link the branch to it. */
