@@ -39,6 +39,14 @@ d86_user_test(user_686_pae_sbe_soak vmlinuz-686-pae sbe --no-shell --large --onl
 d86_user_test_properties(user_686_pae_sbe_soak long)
 set_tests_properties(user_686_pae_sbe_soak PROPERTIES TIMEOUT 7300)
 
+# A kernel that patches its functions and takes probes in and out, with checks; and for half an hour.
+d86_user_test(user_686_sbe_patching vmlinuz-686 sbe --no-shell --large --only "^patching$" --timeout 300
+    --program-arg=--audit=20000 --expect-counter translation_audits)
+d86_user_test(user_686_pae_sbe_patching vmlinuz-686-pae sbe --no-shell --large --only "^patchinglong$" --timeout 7200
+    --program-arg=--audit=20000 --expect-counter translation_audits)
+d86_user_test_properties(user_686_pae_sbe_patching long)
+set_tests_properties(user_686_pae_sbe_patching PROPERTIES TIMEOUT 7300)
+
 # The engine checks its mappings while it runs.
 d86_user_test(user_686_pae_sbe_audit vmlinuz-686-pae sbe --no-shell --short --timeout 120 --program-arg=--audit=500
     --expect-counter shadow_audits)

@@ -31,7 +31,8 @@ SKIPPED = 77  # tests/tools/user.cmake tells ctest
 PROGRAMS = ("selfread", "jit", "middle", "faults", "storm", "threads", "processes", "fpstate", "segments",
             "hostile", "cpuidtest", "places", "doors",
             "soak")
-LARGE_PROGRAMS = ("sparse", "codepages", "soaklong")  # these need memory or time, and are only run by name
+# These need memory or time, or the kernel's own tracing, and are only run by name.
+LARGE_PROGRAMS = ("sparse", "codepages", "soaklong", "patching", "patchinglong")
 MAPPINGS_MAX = 65530  # Linux, vm.max_map_count
 
 
