@@ -62,7 +62,7 @@ struct raw_options {
         *exit_port, *rtc, *stats, *audit, *screendump, *display, *translated_memory, *apic, *config, *sound;
     char **initrds, **serial, **trace, **net, **share;
     struct raw_media media;
-    gboolean rng;
+    gboolean rng, tablet;
     gboolean reboot, no_reboot, keep_halted, in_process, eager, simulate_keys, version;
 };
 
@@ -164,18 +164,20 @@ const char *options_machine_name(enum pc_chipset chipset)
 static gboolean take_chipset(struct options *options, const struct raw_options *raw, GError **error)
 {
     bool media = options_media_given(&raw->media);
-    int chipset = raw->bios || media || raw->share || raw->rng || options_net_needs_pci(raw->net)
-                      ? PC_CHIPSET_I440FX
-                      : PC_CHIPSET_ISA;
+    int chipset =
+        raw->bios || media || raw->share || raw->rng || raw->tablet || options_net_needs_pci(raw->net)
+            ? PC_CHIPSET_I440FX
+            : PC_CHIPSET_ISA;
     if (raw->machine)
         chipset = name_index(raw->machine, machine_names, G_N_ELEMENTS(machine_names));
     if (chipset < 0)
         return fail_usage(error, "--machine '%s' is unknown: give isa or pc", raw->machine);
     if (media && chipset == PC_CHIPSET_ISA)
         return fail_usage(error, "disks, CDs and floppies need --machine pc");
-    if ((raw->share || raw->rng) && chipset == PC_CHIPSET_ISA)
-        return fail_usage(error, "--share and --rng need --machine pc");
+    if ((raw->share || raw->rng || raw->tablet) && chipset == PC_CHIPSET_ISA)
+        return fail_usage(error, "--share, --rng and --tablet need --machine pc");
     options->rng = raw->rng;
+    options->tablet = raw->tablet;
     options->chipset = (enum pc_chipset)chipset;
     return options_share_take(&options->share, raw->share, error) &&
            options_net_take(&options->net, raw->net, chipset == PC_CHIPSET_ISA, error);
@@ -536,6 +538,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, struct opt
         { "share", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->share,
           "Share a folder with the guest, by 9P over virtio; repeatable", "NAME=DIR[,ro][,uid=N][,gid=N]" },
         { "rng", 0, 0, G_OPTION_ARG_NONE, &raw->rng, "Give the guest entropy of the host's, by virtio", NULL },
+        { "tablet", 0, 0, G_OPTION_ARG_NONE, &raw->tablet,
+          "Give the guest the pointer where it is, by virtio: a window need not grab it", NULL },
         { "net", 'n', 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->net,
           "Put in a network adapter: user (NAT); the manual page has the keys (none); repeatable",
           "KIND[,KEY=VALUE]..." },

@@ -47,6 +47,7 @@ struct options {
     struct net_options net;
     struct share_options share;
     bool rng;                         /* there is an entropy device */
+    bool tablet;                      /* ... a pointing device */
     char *serial[OPTIONS_SERIAL_MAX]; /* back-end of COM1.., "none" where there is none */
     char *debugcon;                   /* or "none" */
     char *control;                    /* "unix:PATH", or NULL */

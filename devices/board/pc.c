@@ -57,6 +57,8 @@ static bool is_present(const struct pc_config *config, unsigned slot)
         return config->drives[PC_DRIVE_VDA + slot - VIRTIO_BLK0];
     if (slot == VIRTIO_RNG)
         return config->rng;
+    if (slot == VIRTIO_TABLET)
+        return config->tablet;
     if (slot >= SHARE0 && slot <= SHARE_LAST)
         return config->shares[slot - SHARE0][0];
     if (slot == VGA)

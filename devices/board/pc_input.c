@@ -57,3 +57,12 @@ void pc_mouse(struct pc *pc, int32_t dx, int32_t dy, int32_t dz, unsigned button
     ps2_mouse_device.pointer(&pc->devices[MOUSE], dx, dy, dz, buttons);
     pc_news_from_outside(pc);
 }
+
+bool pc_point(struct pc *pc, int32_t x, int32_t y, int32_t dz, unsigned buttons)
+{
+    struct device *dev = &pc->devices[VIRTIO_TABLET];
+    bool taken = dev->type && dev->type->point(dev, x, y, dz, buttons);
+
+    pc_news_from_outside(pc);
+    return taken;
+}

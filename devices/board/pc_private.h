@@ -48,6 +48,7 @@ enum pc_slot {
     VIRTIO_BLK0, /* four of them, PC_DRIVE_VDA to PC_DRIVE_VDD */
     VIRTIO_BLK_LAST = VIRTIO_BLK0 + 3,
     VIRTIO_RNG,
+    VIRTIO_TABLET,
     SHARE0, /* PC_SHARES of them */
     SHARE_LAST = SHARE0 + PC_SHARES - 1,
     SLOT_COUNT,

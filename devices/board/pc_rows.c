@@ -78,6 +78,7 @@ const struct row pc_rows[SLOT_COUNT] = {
     [VIRTIO_BLK0 + 2] = VIRTIO_BLK_ROW(2),
     [VIRTIO_BLK0 + 3] = VIRTIO_BLK_ROW(3),
     [VIRTIO_RNG]    = { &virtio_rng_device, .devfn = PCI_DEVFN(7, 0), .line = { { TO_INTX, 0, 0 } } },
+    [VIRTIO_TABLET] = { &virtio_tablet_device, .devfn = PCI_DEVFN(16, 0), .line = { { TO_INTX, 0, 0 } } },
     [SHARE0]        = SHARE_ROW(0),
     [SHARE0 + 1]    = SHARE_ROW(1),
     [SHARE0 + 2]    = SHARE_ROW(2),

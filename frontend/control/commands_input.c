@@ -78,6 +78,14 @@ void control_mouse(struct control_call *call)
         }
         buttons |= bits[n];
     }
+    int x = (int)control_number(request, "x", -1), y = (int)control_number(request, "y", -1);
+    if (x >= 0 && y >= 0) {
+        if (machine_point(call->machine, x, y, (int)control_number(request, "wheel", 0), buttons))
+            control_done(call);
+        else
+            control_fail(call, CONTROL_FAILED, "%s", "the guest has no tablet, or does not look at it");
+        return;
+    }
     machine_mouse(call->machine, (int)control_number(request, "dx", 0), (int)control_number(request, "dy", 0),
                   (int)control_number(request, "wheel", 0), buttons);
     control_done(call);

@@ -129,7 +129,9 @@ static json_t *text_args(const struct ctl *ctl, GError **error)
 
 static json_t *mouse_args(const struct ctl *ctl, GError **error)
 {
-    static const char *const names[] = { "dx", "dy", "wheel" };
+    static const char *const relative[] = { "dx", "dy", "wheel" }, *const absolute_names[] = { "x", "y",
+                                                                                               "wheel" };
+    const char *const *names = ctl->options.absolute ? absolute_names : relative;
     json_t *args = json_object(), *buttons = json_array();
     json_object_set_new(args, "buttons", buttons);
     for (unsigned i = 0; i < ctl->count; i++) {
@@ -369,6 +371,8 @@ static gboolean parse(struct ctl_options *o, int argc, char **argv, GError **err
         { "interval", 0, 0, G_OPTION_ARG_INT, &o->interval,
           "send-keys, type-text: milliseconds from one key down or up to the next (20)", "MS" },
         { "buttons", 0, 0, G_OPTION_ARG_STRING, &o->buttons, "mouse: left, right, middle; held now", "NAMES" },
+        { "absolute", 0, 0, G_OPTION_ARG_NONE, &o->absolute,
+          "mouse: DX and DY are a place on the screen, 0 to 32767, for --tablet", NULL },
         { "linear", 0, 0, G_OPTION_ARG_NONE, &o->linear, "memory-*: the address is linear", NULL },
         { "bits", 0, 0, G_OPTION_ARG_INT, &o->bits, "disassemble: 16 or 32 (as CS says)", "N" },
         { "read-only", 0, 0, G_OPTION_ARG_NONE, &o->read_only, "insert: write-protected", NULL },

@@ -21,7 +21,7 @@ struct ctl_options {
     char *socket;
     double timeout; /* seconds; negative: none */
     int interval, bits;
-    gboolean json, linear, read_only, force, regex;
+    gboolean json, linear, read_only, force, regex, absolute;
     char *buttons, **rest;
 };
 

@@ -39,6 +39,8 @@ const struct control_command_info control_commands[CONTROL_COMMANDS] = {
         { { "dx", CONTROL_NUMBER, false, -10000, 10000, NULL },
           { "dy", CONTROL_NUMBER, false, -10000, 10000, NULL },
           { "wheel", CONTROL_NUMBER, false, -100, 100, NULL },
+          { "x", CONTROL_NUMBER, false, 0, 32767, NULL },
+          { "y", CONTROL_NUMBER, false, 0, 32767, NULL },
           { "buttons", CONTROL_TEXTS, false, 0, 0, NULL } } },
     [CONTROL_MEDIA] = { "media", "the drives, and what is in them", { { 0 } } },
     [CONTROL_INSERT] = { "insert", "put an image into a drive",

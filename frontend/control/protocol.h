@@ -41,7 +41,7 @@ enum control_command {
 enum {
     CONTROL_TRANSFER_MAX = 256 * 1024, /* bytes of memory at once */
     CONTROL_DISASSEMBLE_MAX = 1024,    /* instructions */
-    CONTROL_ARGUMENTS_MAX = 4,
+    CONTROL_ARGUMENTS_MAX = 6,
 };
 
 enum control_kind { CONTROL_NUMBER, CONTROL_TEXT, CONTROL_FLAG, CONTROL_TEXTS };

@@ -37,6 +37,7 @@ struct window {
     bool down[SDL_NUM_SCANCODES]; /* keys the guest believes to be down */
     int dx, dy, dz;               /* movement that was not told yet */
     unsigned buttons, told_buttons;
+    struct window_box box; /* where the picture was painted last, in pixels of the renderer's */
 };
 
 static uint64_t now_ns(void)
@@ -135,33 +136,76 @@ static void send_mouse(struct window *w)
     w->told_buttons = w->buttons;
 }
 
+/* A place in the picture from one of the window's; what is beside the picture is at its edge. */
+static int place_in(int at, int window_size, int output_size, int start, int size)
+{
+    int pixel = window_size > 0 ? (int)((int64_t)at * output_size / window_size) - start : 0;
+    return size > 1 ? (int)((int64_t)CLAMP(pixel, 0, size - 1) * DEVICE_POINT_MAX / (size - 1)) : 0;
+}
+
+/* The pointer is there in the window. False: it is not for a tablet of the guest's. */
+static bool point(struct window *w, int x, int y, int dz)
+{
+    int width, height, output_width, output_height;
+    if (w->grabbed || !w->box.width)
+        return false;
+    SDL_GetWindowSize(w->window, &width, &height);
+    if (SDL_GetRendererOutputSize(w->renderer, &output_width, &output_height) < 0)
+        return false;
+    return w->owner.point(w->owner.ctx, place_in(x, width, output_width, w->box.x, w->box.width),
+                          place_in(y, height, output_height, w->box.y, w->box.height), dz, w->buttons);
+}
+
+static void change_button(struct window *w, const SDL_MouseButtonEvent *button)
+{
+    if (button->type == SDL_MOUSEBUTTONDOWN)
+        w->buttons |= button_bit(button->button);
+    else
+        w->buttons &= ~button_bit(button->button);
+}
+
+/* Before a button changes the guest hears where the pointer is. */
+static bool point_button(struct window *w, const SDL_MouseButtonEvent *button)
+{
+    if (!point(w, button->x, button->y, 0))
+        return false;
+    change_button(w, button);
+    w->told_buttons = w->buttons;
+    return point(w, button->x, button->y, 0);
+}
+
 static void on_button(struct window *w, const SDL_MouseButtonEvent *button)
 {
     bool down = button->type == SDL_MOUSEBUTTONDOWN;
+    if (point_button(w, button))
+        return;
     if (!w->grabbed) {
         if (down && button->button == SDL_BUTTON_LEFT)
             grab(w, true); /* and the guest does not see this click */
         return;
     }
     send_mouse(w);
-    if (down)
-        w->buttons |= button_bit(button->button);
-    else
-        w->buttons &= ~button_bit(button->button);
+    change_button(w, button);
     send_mouse(w);
 }
 
 /* SDL's wheel is positive away from the person. */
 static void on_wheel(struct window *w, const SDL_MouseWheelEvent *wheel)
 {
+    int x, y, dz = wheel->direction == SDL_MOUSEWHEEL_FLIPPED ? wheel->y : -wheel->y;
+    SDL_GetMouseState(&x, &y);
     if (w->grabbed)
-        w->dz += wheel->direction == SDL_MOUSEWHEEL_FLIPPED ? wheel->y : -wheel->y;
+        w->dz += dz;
+    else
+        point(w, x, y, dz);
 }
 
 static void on_motion(struct window *w, const SDL_MouseMotionEvent *motion)
 {
-    if (!w->grabbed)
+    if (!w->grabbed) {
+        point(w, motion->x, motion->y, 0);
         return;
+    }
     w->dx += motion->xrel;
     w->dy += motion->yrel;
 }
@@ -304,7 +348,7 @@ static void paint(struct window *w, const struct display_picture *picture)
     int width, height;
     if (SDL_GetRendererOutputSize(w->renderer, &width, &height) < 0)
         return;
-    struct window_box box = window_place(picture, width, height);
+    struct window_box box = w->box = window_place(picture, width, height);
     const SDL_Rect place = { box.x, box.y, box.width, box.height };
     SDL_RenderClear(w->renderer);
     if (w->texture)

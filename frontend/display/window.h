@@ -14,6 +14,7 @@ struct window;
 struct window_owner {
     void (*key)(void *ctx, uint16_t code, bool down);                   /* as pc_key() has it */
     void (*mouse)(void *ctx, int dx, int dy, int dz, unsigned buttons); /* as pc_mouse() has it */
+    bool (*point)(void *ctx, int x, int y, int dz, unsigned buttons);   /* as pc_point() has it */
     bool (*power_button)(void *ctx); /* the window is closed; false: the guest takes no notice */
     void (*quit)(void *ctx);         /* ... and once more */
     bool (*paused)(void *ctx);

@@ -104,6 +104,14 @@ void machine_mouse(struct machine *m, int dx, int dy, int dz, unsigned buttons)
     pthread_mutex_unlock(&m->lock);
 }
 
+bool machine_point(struct machine *m, int x, int y, int dz, unsigned buttons)
+{
+    pthread_mutex_lock(&m->lock);
+    bool taken = pc_point(m->pc, x, y, dz, buttons);
+    pthread_mutex_unlock(&m->lock);
+    return taken;
+}
+
 bool machine_keys_taken(struct machine *m)
 {
     pthread_mutex_lock(&m->lock);

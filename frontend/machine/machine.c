@@ -159,6 +159,7 @@ static void configure(struct machine *m)
     m->config.chipset = options->chipset;
     m->config.apic = options->apic;
     m->config.rng = options->rng;
+    m->config.tablet = options->tablet;
     m->config.firmware_log = options->chipset == PC_CHIPSET_I440FX && strcmp(options->debugcon, "none") != 0;
     m->config.exit_port = options->exit_port;
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++) {

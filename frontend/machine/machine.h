@@ -72,6 +72,7 @@ bool machine_power_button(struct machine *machine);
 /* Codes and buttons as pc_key() and pc_mouse() have them (devices/pc.h). */
 void machine_key(struct machine *machine, uint16_t code, bool down);
 void machine_mouse(struct machine *machine, int dx, int dy, int dz, unsigned buttons);
+bool machine_point(struct machine *machine, int x, int y, int dz, unsigned buttons); /* pc_point() */
 /* All that was typed has left the keyboard, so that a few keys more will not be lost. */
 bool machine_keys_taken(struct machine *machine);
 

@@ -49,6 +49,11 @@ static void on_mouse(void *ctx, int dx, int dy, int dz, unsigned buttons)
     machine_mouse(ctx, dx, dy, dz, buttons);
 }
 
+static bool on_point(void *ctx, int x, int y, int dz, unsigned buttons)
+{
+    return machine_point(ctx, x, y, dz, buttons);
+}
+
 static bool on_power_button(void *ctx)
 {
     return machine_power_button(ctx);
@@ -75,6 +80,7 @@ static gboolean open_window(struct machine *m, const struct display_source *sour
     const struct window_owner owner = {
         .key = on_key,
         .mouse = on_mouse,
+        .point = on_point,
         .power_button = on_power_button,
         .quit = on_quit,
         .paused = is_paused,

@@ -237,3 +237,6 @@ extern const struct device_type virtio_9p_device;
 
 /* Entropy device of virtio: PCI function, line VIRTIO_LINE_INTA. */
 extern const struct device_type virtio_rng_device;
+
+/* Pointing device of virtio: PCI function, line VIRTIO_LINE_INTA. */
+extern const struct device_type virtio_tablet_device;

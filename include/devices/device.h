@@ -31,6 +31,7 @@ enum {
     DEVICE_EVENT_ARGS = 4,
     DEVICE_CONFIG_SIZE = 256,        /* bytes of a PCI function's configuration space */
     DEVICE_TRANSFER_MAX = 65536,     /* bytes that one transfer to or from a medium moves at most, */
+    DEVICE_POINT_MAX = 0x7fff,       /* the right and the lower end of what a person points at */
     DEVICE_MESSAGE_MAX = 128 << 10,  /* bytes of a message that a chip has answered, and of the answer */
     DEVICE_TRANSFER_LARGE = 1 << 20, /* ... of a chip that has no memory of its own for them */
     DEVICE_SOUND_RATE =
@@ -237,6 +238,9 @@ struct device_type {
     void (*key)(struct device *dev, uint16_t code, bool down);
     /* A person moved the mouse: right, down (screen sense) and wheel towards the person are positive. */
     void (*pointer)(struct device *dev, int32_t dx, int32_t dy, int32_t dz, unsigned buttons);
+    /* A person points at (x, y), 0 to DEVICE_POINT_MAX from the upper left corner; `dz` and `buttons` as
+       above. False: the guest has no use for that. */
+    bool (*point)(struct device *dev, int32_t x, int32_t y, int32_t dz, unsigned buttons);
     /* Interrupt controllers: an INTA sequence addressed to cascade ID `cas`; returns the vector byte. */
     uint8_t (*acknowledge)(struct device *dev, unsigned cas);
     /* Chips that make sound: is there something to be heard, or to be moved at the pace of sound, from now

@@ -83,6 +83,7 @@ struct pc_config {
     enum device_drive drives[PC_DRIVES];
     struct pc_nic nics[PC_NICS];
     bool rng;                              /* an entropy device of virtio */
+    bool tablet;                           /* a pointing device of virtio */
     char shares[PC_SHARES][PC_SHARE_NAME]; /* names, without a NUL if they are that long; "": there is none */
     /* What firmware starts from, tried in this order: a floppy, c disk, d CD, n network; "": cda. */
     char boot_order[4];
@@ -407,6 +408,9 @@ enum {
 /* The mouse moved right by dx, down by dy (screen sense), the wheel towards the person by dz; `buttons` are
    those held now. */
 void pc_mouse(struct pc *pc, int32_t dx, int32_t dy, int32_t dz, unsigned buttons);
+/* A person points at a place of the screen, from 0 to DEVICE_POINT_MAX in both directions; the rest as with
+   the mouse. False: there is no tablet, or the guest does not look at it. */
+bool pc_point(struct pc *pc, int32_t x, int32_t y, int32_t dz, unsigned buttons);
 
 /* ---- Screen ---------------------------------------------------------------------------------- */
 

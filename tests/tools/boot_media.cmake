@@ -43,6 +43,7 @@ endfunction()
 
 d86_virtio_test(boot_virtio_disks "" --check disks)
 d86_virtio_test(boot_virtio_rng "" --check rng)
+d86_virtio_test(boot_virtio_tablet "" --check tablet)
 d86_virtio_test(boot_virtio_share "" --check share)
 d86_virtio_test(boot_virtio_share_interp long --check share --engine interp)
 d86_virtio_test(boot_virtio_disks_long long --check disks --rounds 5000)

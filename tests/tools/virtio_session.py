@@ -11,6 +11,7 @@ import os
 import random
 import re
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -123,6 +124,40 @@ def check_rng(args, folder, initrd):
         session.run("dd if=/dev/hwrng of=/tmp/bytes bs=4096 count=64 2>/dev/null")
         session.run("[ $(gzip -c /tmp/bytes | wc -c) -gt 262000 ]")
         print("ok    bytes that nothing makes smaller")
+    finally:
+        machine.close()
+
+
+# ---- The pointer ----
+
+
+def check_tablet(args, folder, initrd):
+    """What is pointed at arrives as evdev's events, each place once, and a guest without a driver has none."""
+    control = os.path.join(folder, "control")
+    ctl = [args.program, "ctl", "--socket", control, "mouse", "--absolute"]
+    machine = Machine(command_of(args, initrd, "--tablet", "--control", f"unix:{control}"))
+    try:
+        session = VirtioSession(machine, "")
+        if subprocess.run([*ctl, "1", "2"], stderr=subprocess.DEVNULL, check=False).returncode != 2:
+            raise Failure("there is a tablet without a driver")
+        session.run("insmod /modules/evdev.ko; insmod /modules/virtio_input.ko")
+        session.run_expecting("cat /sys/class/input/event*/device/name | grep Duplex", "Duplex86 tablet")
+        session.run("n=$(grep -l Duplex /sys/class/input/event*/device/name | cut -d/ -f5); (cat /dev/input/$n >/tmp/events &)")
+        session.run("sleep 1")
+        for words in (("100", "200"), ("100", "32767", "--buttons", "left"), ("100", "32767", "-1", "--buttons", "right"),
+                      ("100", "32767")):
+            options = [word for word in words if word.startswith("--")] + [words[-1]] if "--buttons" in words else []
+            numbers = [word for word in words if word not in options]
+            subprocess.run([*ctl, *options, "--", *numbers], check=True)
+        # struct input_event of i386: eight bytes of time, type, code, value.
+        said = session.output("sleep 1; echo events=$(hexdump -v -e '1/1 \"%02x\"' /tmp/events).", r"events=([0-9a-f]+)\.")
+        data = bytes.fromhex(said.group(1))
+        events = [struct.unpack_from("<8xHHi", data, at) for at in range(0, len(data), 16)]
+        expected = [(3, 0, 100), (3, 1, 200), (0, 0, 0), (3, 1, 32767), (1, 272, 1), (0, 0, 0), (1, 272, 0), (1, 273, 1),
+                    (2, 8, 1), (0, 0, 0), (1, 273, 0), (0, 0, 0)]
+        if events != expected:
+            raise Failure(f"the guest got {events}")
+        print("ok    places, buttons and the wheel")
     finally:
         machine.close()
 
@@ -244,7 +279,7 @@ def measure(args, folder, initrd):
     return 0
 
 
-CHECKS = {"disks": check_disks, "rng": check_rng, "share": check_share}
+CHECKS = {"disks": check_disks, "rng": check_rng, "tablet": check_tablet, "share": check_share}
 
 
 def run_check(args, folder, initrd):

@@ -277,7 +277,7 @@ def bad_rows(files):
         ([*k, "--share", "a=/nowhere/at/all"], "cannot share the folder '/nowhere/at/all': No such file"),
         ([*k, "--share", "a=/dev/null"], "cannot share the folder '/dev/null': Not a directory"),
         ([*k, *[word for n in range(5) for word in ("--share", f"n{n}=/")]], "there can be 4 shared folders"),
-        ([*k, "--machine", "isa", "--rng"], "--share and --rng need --machine pc"),
+        ([*k, "--machine", "isa", "--rng"], "--share, --rng and --tablet need --machine pc"),
         ([*k, "--net", "magic"], "--net: 'magic' is unknown"),
         ([*k, "--net", "user,magic=1"], "'magic=1' is unknown with user"),
         ([*k, "--net", "user,model=magic"], "model 'magic' is unknown: give"),
