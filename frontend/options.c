@@ -541,7 +541,7 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, struct opt
         { "tablet", 0, 0, G_OPTION_ARG_NONE, &raw->tablet,
           "Give the guest the pointer where it is, by virtio: a window need not grab it", NULL },
         { "net", 'n', 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->net,
-          "Put in a network adapter: user (NAT); the manual page has the keys (none); repeatable",
+          "Put in a network adapter: user (NAT), tap or socket; the manual page has the keys (none); repeatable",
           "KIND[,KEY=VALUE]..." },
         { "apic", 0, 0, G_OPTION_ARG_FILENAME, &raw->apic,
           "With --machine pc: on for a local APIC and an I/O APIC besides the 8259s (off)", "on|off" },

@@ -33,15 +33,17 @@ static gboolean take_model(struct nic_options *nic, const char *value, GError **
     static const char *const names[PC_NIC_MODELS] = {
         [PC_NIC_NONE] = "",
         [PC_NIC_E1000] = "e1000",
+        [PC_NIC_NE2000_PCI] = "ne2k_pci",
+        [PC_NIC_NE2000_ISA] = "ne2k_isa",
         [PC_NIC_VIRTIO] = "virtio",
     };
     for (unsigned i = 1; i < PC_NIC_MODELS; i++) {
-        if (names[i] && !strcmp(value, names[i])) {
+        if (!strcmp(value, names[i])) {
             nic->model = (enum pc_nic_model)i;
             return TRUE;
         }
     }
-    return fail(error, "model '%s' is unknown: give e1000 or virtio", value);
+    return fail(error, "model '%s' is unknown: give e1000, virtio, ne2k_pci or ne2k_isa", value);
 }
 
 static gboolean take_mac(struct nic_options *nic, const char *value, GError **error)
@@ -212,14 +214,14 @@ static GPtrArray *words_of(const char *text)
 
 static gboolean take_kind(struct nic_options *nic, const char *name, GError **error)
 {
-    static const char *const names[] = { [NET_USER] = "user" };
+    static const char *const names[] = { [NET_USER] = "user", [NET_TAP] = "tap", [NET_SOCKET] = "socket" };
     for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
         if (!strcmp(name, names[i])) {
             nic->spec.kind = (enum net_kind)i;
             return TRUE;
         }
     }
-    return fail(error, "'%s' is unknown: give user or none", name);
+    return fail(error, "'%s' is unknown: give user, tap, socket or none", name);
 }
 
 static gboolean check(const struct nic_options *nic, GError **error)

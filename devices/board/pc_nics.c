@@ -12,6 +12,8 @@ const uint16_t pc_nic_isa_ports[2] = { 0x300, 0x310 };
 
 static const struct device_type *const types[PC_NIC_MODELS] = {
     [PC_NIC_E1000] = &e1000_device,
+    [PC_NIC_NE2000_PCI] = &rtl8029_device,
+    [PC_NIC_NE2000_ISA] = &ne2000_isa_device,
     [PC_NIC_VIRTIO] = &virtio_net_device,
 };
 

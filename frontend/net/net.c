@@ -240,6 +240,8 @@ static gpointer run(gpointer data)
 
 static const struct net_end_type *const types[] = {
     [NET_USER] = &net_user_type,
+    [NET_TAP] = &net_tap_type,
+    [NET_SOCKET] = &net_socket_type,
 };
 
 struct net *net_open(const struct net_spec *spec, void (*news)(void *ctx), void *ctx, GError **error)

@@ -30,7 +30,7 @@ struct net_end {
     struct net *net;
 };
 
-extern const struct net_end_type net_user_type;
+extern const struct net_end_type net_user_type, net_tap_type, net_socket_type;
 
 /* A frame for the guest, from an end in the cable's thread. `checked`: its checksums are right. */
 void net_deliver(struct net *net, const uint8_t *frame, size_t size, bool checked);

@@ -194,6 +194,17 @@ enum {
     E1000_LINE_INTA = 0,
 };
 
+/* NE2000 at the ISA bus: Ports: 16 registers, then 16 with the data port and the reset port. */
+extern const struct device_type ne2000_isa_device;
+
+/* Realtek RTL8029, a NE2000 as a PCI function. Its expansion ROM is its contents. */
+extern const struct device_type rtl8029_device;
+
+enum {
+    RTL8029_LINE_INTA = 0,
+    NE2000_ISA_LINE_IRQ = 1,
+};
+
 /* Network adapter of virtio: PCI function, INTA# on line 0. Its expansion ROM is its contents. */
 extern const struct device_type virtio_net_device;
 
