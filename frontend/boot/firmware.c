@@ -60,6 +60,18 @@ const char *firmware_find_vgabios(void)
     return first_file(places);
 }
 
+char *firmware_find_pxe(const char *adapter)
+{
+    static const char *const places[] = { "/usr/lib/ipxe/qemu", "/usr/share/qemu", "/usr/local/share/qemu" };
+    for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
+        char *path = g_strdup_printf("%s/pxe-%s.rom", places[i], adapter);
+        if (g_file_test(path, G_FILE_TEST_IS_REGULAR))
+            return path;
+        g_free(path);
+    }
+    return NULL;
+}
+
 gboolean firmware_read_option_rom(struct firmware *rom, const char *path, uint32_t size_max, GError **error)
 {
     struct image image;
@@ -76,6 +88,20 @@ gboolean firmware_read_option_rom(struct firmware *rom, const char *path, uint32
     }
     image_clear(&image);
     return ok;
+}
+
+void firmware_set_pci_id(struct firmware *rom, uint16_t vendor, uint16_t device)
+{
+    enum { DATA_POINTER = 0x18, VENDOR = 4, DEVICE = 6, SPARE = 6, SIGNATURE_SIZE = 4 };
+    if (rom->size < DATA_POINTER + 2)
+        return;
+    uint32_t at = get16(rom->data + DATA_POINTER);
+    if (at + DEVICE + 2 > rom->size || memcmp(rom->data + at, "PCIR", SIGNATURE_SIZE) != 0)
+        return;
+    uint8_t *id = rom->data + at + VENDOR, before = (uint8_t)(id[0] + id[1] + id[2] + id[3]);
+    put16(id, vendor);
+    put16(id + 2, device);
+    rom->data[SPARE] = (uint8_t)(rom->data[SPARE] + before - (uint8_t)(id[0] + id[1] + id[2] + id[3]));
 }
 
 void firmware_direct_boot(struct firmware *rom)

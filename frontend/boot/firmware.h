@@ -22,8 +22,17 @@ gboolean firmware_read(struct firmware *rom, const char *path, GError **error);
 const char *firmware_find_seabios(void);
 /* The same for the VGA BIOS that goes with it. */
 const char *firmware_find_vgabios(void);
+/* The ROM with which the adapter of that name ("e1000") starts from the network: iPXE's. To be freed; NULL:
+ * there is none. */
+char *firmware_find_pxe(const char *adapter);
 /* An option ROM of `size_max` bytes at most. */
 gboolean firmware_read_option_rom(struct firmware *rom, const char *path, uint32_t size_max, GError **error);
+/*
+ * Say in an option ROM for what PCI function it is: firmware runs it for no other, and some are made for
+ * many. Byte 6, which is nobody's, keeps the checksum. (PCI Firmware Specification, "PCI Expansion ROM Header
+ * Format".)
+ */
+void firmware_set_pci_id(struct firmware *rom, uint16_t vendor, uint16_t device);
 /* The ROM of a direct boot (bios/direct_boot.S). */
 void firmware_direct_boot(struct firmware *rom);
 void firmware_clear(struct firmware *rom);

@@ -35,7 +35,8 @@ struct net;
 /* An adapter's cable. */
 struct nic {
     struct net *net;
-    bool full; /* the adapter has refused a frame, and has not said yet that it has room */
+    struct firmware rom; /* with which firmware starts from the network; of no size: none */
+    bool full;           /* the adapter has refused a frame, and has not said yet that it has room */
 };
 
 struct machine {

@@ -78,11 +78,41 @@ void nets_serve(struct machine *m)
     }
 }
 
+/* What starts from the network is in the adapter's ROM, which is put in only if somebody wants that: it takes
+   its time to say so on the screen. */
+static gboolean read_rom(struct machine *m, unsigned number, GError **error)
+{
+    static const struct {
+        const char *name;
+        uint16_t vendor, device;
+    } adapters[PC_NIC_MODELS] = {
+        [PC_NIC_E1000] = { "e1000", 0x8086, 0x100e },
+        [PC_NIC_NE2000_PCI] = { "ne2k_pci", 0x10ec, 0x8029 },
+        [PC_NIC_VIRTIO] = { "virtio", 0x1af4, 0x1000 },
+    };
+    enum pc_nic_model model = m->config.nics[number].model;
+    if (m->options->kernel || !strchr(m->options->media.boot_order, 'n') || !adapters[model].name)
+        return TRUE;
+    char *path = firmware_find_pxe(adapters[model].name);
+    if (!path)
+        return fail_with(
+            error, FRONTEND_ERROR_IMAGE,
+            "there is no iPXE on this host to start from the network: install the package ipxe-qemu");
+    gboolean ok = firmware_read_option_rom(&m->nics[number].rom, path, DEVICE_NIC_ROM, error);
+    g_free(path);
+    firmware_set_pci_id(&m->nics[number].rom, adapters[model].vendor, adapters[model].device);
+    m->config.nics[number].rom = m->nics[number].rom.data;
+    m->config.nics[number].rom_size = m->nics[number].rom.size;
+    return ok;
+}
+
 static gboolean open_one(struct machine *m, unsigned number, GError **error)
 {
     const struct nic_options *options = &m->options->net.nics[number];
     m->config.nics[number].model = options->model;
     memcpy(m->config.nics[number].mac, options->spec.mac, DEVICE_MAC);
+    if (!read_rom(m, number, error))
+        return FALSE;
     m->nics[number].net = net_open(&options->spec, on_news, m, error);
     m->nic_count += m->nics[number].net != NULL;
     return m->nics[number].net != NULL;
@@ -99,6 +129,8 @@ gboolean nets_open(struct machine *m, GError **error)
 
 void nets_close(struct machine *m)
 {
-    for (unsigned i = 0; i < m->nic_count; i++)
+    for (unsigned i = 0; i < PC_NICS; i++) {
         net_close(m->nics[i].net);
+        firmware_clear(&m->nics[i].rom);
+    }
 }

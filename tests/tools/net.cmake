@@ -21,4 +21,13 @@ foreach(model IN ITEMS e1000 ne2k_pci ne2k_isa virtio)
 endforeach()
 d86_net_test(boot_net_cable "" --cable stream --model virtio)
 d86_net_test(boot_net_cable_udp "" --cable udp)
+# From the network by SeaBIOS and iPXE, with two adapters.
+foreach(model IN ITEMS e1000 ne2k_pci)
+    add_test(NAME boot_pxe_${model}
+             COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/pxe_session.py"
+                 --program $<TARGET_FILE:duplex86> --kernel "${D86_GUESTS}/vmlinuz-686"
+                 --initrd "${D86_GUESTS}/initramfs.gz" --model ${model})
+    d86_boot_test_properties(boot_pxe_${model})
+endforeach()
+
 d86_net_test(boot_net_restricted "" --restricted)
