@@ -310,6 +310,8 @@ static const struct device_register registers[] = {
 static const struct device_pci pci = {
     .registers = registers,
     .bar = VIRTIO_PCI_BARS,
+    .read = virtio_pci_config_read,
+    .change = virtio_pci_config_change,
     .rom = { .size = DEVICE_NIC_ROM, .read = packet_rom_read },
 };
 

@@ -118,6 +118,8 @@ uint32_t pci_read(const struct pci_bus *pci, uint32_t address, unsigned size)
 
     if (index < 0)
         return UINT32_MAX;
+    if (pci->functions[index].dev->type->pci->read)
+        pci->functions[index].dev->type->pci->read(pci->functions[index].dev, address & 0xff, size);
     for (unsigned i = 0; i < size; i++)
         value |= (uint32_t)pci->functions[index].config[(address + i) & 0xff] << i * 8;
     return value;

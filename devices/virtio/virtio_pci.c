@@ -361,6 +361,52 @@ void virtio_pci_write(struct device *dev, uint64_t offset, unsigned size, uint64
     }
 }
 
+/* ---- The window in configuration space ------------------------------------------------------- */
+
+enum { WINDOW_BAR = 4, WINDOW_OFFSET = 8, WINDOW_LENGTH = 12, WINDOW_DATA = 16, STRUCTURES_BAR = 4 };
+
+static uint32_t window(const struct device *dev, unsigned field)
+{
+    const uint8_t *b = &dev->config[VIRTIO_PCI_WINDOW + field];
+
+    return b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+}
+
+/* Does it show a whole field? Only accesses of its length to its first byte count. */
+static bool shows(const struct device *dev)
+{
+    uint32_t length = window(dev, WINDOW_LENGTH), offset = window(dev, WINDOW_OFFSET);
+
+    return dev->config[VIRTIO_PCI_WINDOW + WINDOW_BAR] == STRUCTURES_BAR &&
+           (length == 1 || length == 2 || length == 4) && offset % length == 0 && offset < VIRTIO_PCI_MEMORY;
+}
+
+void virtio_pci_config_read(struct device *dev, unsigned offset, unsigned size)
+{
+    uint32_t length = window(dev, WINDOW_LENGTH), value;
+
+    if (offset != VIRTIO_PCI_WINDOW + WINDOW_DATA || !shows(dev) || size < length)
+        return;
+    value = (uint32_t)virtio_pci_read(dev, window(dev, WINDOW_OFFSET), length);
+    for (unsigned i = 0; i < length; i++)
+        dev->config[offset + i] = (uint8_t)(value >> i * 8);
+}
+
+/* The write is made with its last byte, when the others are there. */
+uint8_t virtio_pci_config_change(struct device *dev, unsigned offset, uint8_t value)
+{
+    uint32_t length = window(dev, WINDOW_LENGTH), data;
+
+    if (offset < VIRTIO_PCI_WINDOW + WINDOW_DATA || offset >= VIRTIO_PCI_WINDOW + WINDOW_DATA + 4 ||
+        !shows(dev) || offset - (VIRTIO_PCI_WINDOW + WINDOW_DATA) != length - 1)
+        return value;
+    dev->config[offset] = value;
+    data = window(dev, WINDOW_DATA);
+    virtio_pci_write(dev, window(dev, WINDOW_OFFSET), length,
+                     length < 4 ? data & ((1u << length * 8) - 1) : data);
+    return value;
+}
+
 /* ---- The legacy ports ------------------------------------------------------------------------ */
 
 uint32_t virtio_pci_port_read(struct device *dev, uint32_t offset, unsigned size)

@@ -8,7 +8,8 @@
  *         VIRTIO_PCI_REGISTERS(VIRTIO_PCI_TRANSITIONAL(0x1000), 0x020000, 1, CONFIG_SIZE),
  *         { 0 },
  *     };
- *     static const struct device_pci pci = { .registers = registers, .bar = VIRTIO_PCI_BARS };
+ *     static const struct device_pci pci = { .registers = registers, .bar = VIRTIO_PCI_BARS,
+ *         .read = virtio_pci_config_read, .change = virtio_pci_config_change };
  *     const struct device_type x_device = {
  *         .name = "x", .state_size = sizeof(struct x), .pci = &pci, .line_count = 1,
  *         .reset = virtio_pci_reset, .virtio = &x_class };
@@ -29,6 +30,8 @@ enum {
     VIRTIO_PCI_DEVICE = 0x200,
     VIRTIO_PCI_NOTIFY = 0x400, /* a dword for each queue */
     VIRTIO_PCI_DEVICE_MAX = 0x200,
+
+    VIRTIO_PCI_WINDOW = 0x90, /* in configuration space */
 };
 
 /* Device IDs, and which revision that is. A modern device's is 1040h and its number. */
@@ -59,7 +62,17 @@ enum {
 /* The notification structure's multiplier is behind its capability. */
 #define VIRTIO_PCI_CAPABILITY_END(config_size)                                                               \
     { 0x60, 4, 4, 0, 0 }, VIRTIO_PCI_CAPABILITY(0x70, 0x80, 16, 3, VIRTIO_PCI_ISR, 1),                       \
-        VIRTIO_PCI_CAPABILITY(0x80, 0x00, 16, 4, VIRTIO_PCI_DEVICE, (config_size) ? (config_size) : 4)
+        VIRTIO_PCI_CAPABILITY(0x80, 0x90, 16, 4, VIRTIO_PCI_DEVICE, (config_size) ? (config_size) : 4),      \
+        VIRTIO_PCI_ACCESS
+
+/* The way to those structures through configuration space: base address register, offset, length, and the
+ * data. */
+#define VIRTIO_PCI_ACCESS                                                                                    \
+    { VIRTIO_PCI_WINDOW, 4, 0x05140009, 0, 0 }, { VIRTIO_PCI_WINDOW + 4, 4, 0, 0x000000ff, 0 },              \
+        { VIRTIO_PCI_WINDOW + 8, 4, 0, UINT32_MAX, 0 }, { VIRTIO_PCI_WINDOW + 12, 4, 0, UINT32_MAX, 0 },     \
+    {                                                                                                        \
+        VIRTIO_PCI_WINDOW + 16, 4, 0, UINT32_MAX, 0                                                          \
+    }
 
 #define VIRTIO_PCI_BAR4                                                                                      \
     [4] = { .mmio = { .size = VIRTIO_PCI_MEMORY, .read = virtio_pci_read, .write = virtio_pci_write } }
@@ -78,6 +91,10 @@ enum {
     }
 
 void virtio_pci_reset(struct device *dev);
+
+/* For struct device_pci. */
+void virtio_pci_config_read(struct device *dev, unsigned offset, unsigned size);
+uint8_t virtio_pci_config_change(struct device *dev, unsigned offset, uint8_t value);
 
 uint64_t virtio_pci_read(struct device *dev, uint64_t offset, unsigned size);
 void virtio_pci_write(struct device *dev, uint64_t offset, unsigned size, uint64_t value);

@@ -120,6 +120,8 @@ struct device_pci {
     struct device_port_window window[DEVICE_MAX_WINDOWS];
     /* Software writes, and the byte at `offset` is to become `value`: returns what it does become. */
     uint8_t (*change)(struct device *dev, unsigned offset, uint8_t value);
+    /* Software reads at `offset`: what is not there yet is to be put into dev->config. */
+    void (*read)(struct device *dev, unsigned offset, unsigned size);
     /* Such a write is done; dev->config has the new values. */
     void (*changed)(struct device *dev);
 };

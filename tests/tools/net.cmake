@@ -21,8 +21,8 @@ foreach(model IN ITEMS e1000 ne2k_pci ne2k_isa virtio)
 endforeach()
 d86_net_test(boot_net_cable "" --cable stream --model virtio)
 d86_net_test(boot_net_cable_udp "" --cable udp)
-# From the network by SeaBIOS and iPXE, with two adapters.
-foreach(model IN ITEMS e1000 ne2k_pci)
+# From the network by SeaBIOS and iPXE, with each adapter that has a ROM.
+foreach(model IN ITEMS e1000 ne2k_pci virtio)
     add_test(NAME boot_pxe_${model}
              COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/pxe_session.py"
                  --program $<TARGET_FILE:duplex86> --kernel "${D86_GUESTS}/vmlinuz-686"

@@ -169,6 +169,31 @@ START_TEST(configuration_has_address_and_link)
 }
 END_TEST
 
+/* All can be reached through configuration space. */
+START_TEST(window_shows_the_structures)
+{
+    const struct device_pci *pci = virtio_net_device.pci;
+    uint8_t *window = b.config + 0x90;
+
+    window[4] = 4;
+    put32(window + 8, CONFIG);
+    put32(window + 12, 4);
+    pci->read(&b.dev, 0xa0, 4);
+    ck_assert_uint_eq(get32(window + 16), 0x12005452);
+    put32(window + 8, QUEUE_SELECT);
+    put32(window + 12, 2);
+    window[16] = pci->change(&b.dev, 0xa0, TX);
+    ck_assert_uint_eq(in(QUEUE_SELECT, 2), 0);
+    window[17] = pci->change(&b.dev, 0xa1, 0);
+    ck_assert_uint_eq(in(QUEUE_SELECT, 2), TX);
+    put32(window + 8, 0x10000000); /* nothing is there */
+    window[16] = pci->change(&b.dev, 0xa0, 5);
+    window[17] = pci->change(&b.dev, 0xa1, 5);
+    pci->read(&b.dev, 0xa0, 4);
+    ck_assert_uint_eq(in(QUEUE_SELECT, 2), TX);
+}
+END_TEST
+
 /* ---- Sending --------------------------------------------------------------------------------- */
 
 static void make_tx(unsigned size)
@@ -535,6 +560,7 @@ int main(void)
     tcase_add_test(tc, driver_must_know_version_1);
     tcase_add_test(tc, only_offered_features_are_agreed_on);
     tcase_add_test(tc, configuration_has_address_and_link);
+    tcase_add_test(tc, window_shows_the_structures);
     tcase_add_test(tc, chain_of_several_pieces_is_a_frame);
     tcase_add_test(tc, table_is_a_chain);
     tcase_add_test(tc, checksum_is_put_in);
