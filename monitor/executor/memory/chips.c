@@ -215,8 +215,6 @@ uint64_t chips_deadline(const struct vcpu *v)
 
 bool chips_due(struct vcpu *v)
 {
-    if (!v->chips.lent)
-        return true;
     uint64_t ns = host_clock_ns(), timer = timer_deadline(v), caller = caller_deadline(v);
     if (timer && timer <= ns)
         near_run_timer(&v->chips.near);
