@@ -35,12 +35,12 @@ bool sbe_possible(const struct vcpu *v)
     return v->cpl == 3 && cpu_pmode(v) && (v->seg[X86_CS].attr & X86_SEG_DB) && !v->fpu.hidden;
 }
 
-void sbe_translations_changed(struct vcpu *v)
+void sbe_translations_changed(struct vcpu *v, bool globals)
 {
     if (!v->shadow)
         return;
     v->shadow->stale = true;
-    system_space_changed(v);
+    system_space_changed(v, globals);
     v->translation->stale = true;
 }
 

@@ -335,7 +335,7 @@ void shadow_drop_all(struct vcpu *v, struct shadow *s)
 {
     if (s->pages)
         drop(v, s, 0, SHADOW_PAGES);
-    s->stale = s->some_stale = false;
+    s->stale = s->space_stale = s->some_stale = false;
 }
 
 void shadow_protect_frame(struct vcpu *v, struct shadow *s, uint64_t frame)
@@ -444,15 +444,38 @@ static void sync_half(struct vcpu *v, struct shadow *s, uint32_t first, struct l
         paging_seen_note_half(v, &s->seen, &l->span, first);
 }
 
+/* Are all pages mapped in the half global now? */
+static bool all_global(const struct vcpu *v, const struct shadow *s, uint32_t first,
+                       const struct paging_span *span)
+{
+    bool all = (v->cr4 & X86_CR4_PGE) != 0;
+    for (uint32_t page = first; page < first + SEEN_HALF_PAGES && all; page += 64) {
+        for (uint64_t left = s->mapped[page / 64]; left && all; left &= left - 1)
+            all = paging_span_global(span, (page + (uint32_t)__builtin_ctzll(left)) << 12);
+    }
+    return all;
+}
+
+/* What a load of CR3 leaves alone on a processor need not be compared after one (SDM 3A, "Global Pages"). */
+static void sync_doubtful(struct vcpu *v, struct shadow *s, uint32_t first, bool all, struct lookup *l,
+                          struct batch *b)
+{
+    bool *global = &s->global[first / SEEN_HALF_PAGES];
+    if (!all && *global)
+        return;
+    sync_half(v, s, first, l, b);
+    *global = all_global(v, s, first, &l->span);
+}
+
 static void sync_region(struct vcpu *v, struct shadow *s, uint32_t region, struct lookup *l, struct batch *b)
 {
-    bool doubtful = s->stale || s->region_stale[region];
+    bool all = s->stale || s->region_stale[region];
     s->region_stale[region] = false;
     if (!s->region_pages[region]) {
         s->some_pages[region / 64] &= ~(1ull << (region % 64));
-    } else if (doubtful) {
-        sync_half(v, s, region * SHADOW_REGION_PAGES, l, b);
-        sync_half(v, s, region * SHADOW_REGION_PAGES + SEEN_HALF_PAGES, l, b);
+    } else if (all || s->space_stale) {
+        sync_doubtful(v, s, region * SHADOW_REGION_PAGES, all, l, b);
+        sync_doubtful(v, s, region * SHADOW_REGION_PAGES + SEEN_HALF_PAGES, all, l, b);
     }
 }
 
@@ -465,7 +488,7 @@ void shadow_sync(struct vcpu *v, struct shadow *s)
             sync_region(v, s, word * 64 + (uint32_t)__builtin_ctzll(left), &l, &b);
     }
     apply(v, s, &b);
-    s->stale = s->some_stale = false;
+    s->stale = s->space_stale = s->some_stale = false;
     v->counts.shadow_syncs++;
 }
 

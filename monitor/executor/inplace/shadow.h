@@ -44,7 +44,9 @@ struct shadow {
     uint32_t pages;    /* linear pages mapped */
     uint32_t hand;     /* where eviction looks next: a region's number */
     bool stale;        /* the guest's translations changed as a whole: sync before running natively */
-    bool some_stale;   /* those of some regions did: region_stale */
+    bool space_stale;  /* ... but for global pages, by a load of CR3 */
+    bool global[SEEN_HALVES]; /* all pages mapped there are */
+    bool some_stale;          /* those of some regions did: region_stale */
     bool region_stale[SHADOW_REGIONS];
     uint8_t region_changes[SHADOW_REGIONS];   /* INVLPG so often, against fills */
     struct paging_seen seen;                  /* what the mapped pages were last compared with */
@@ -97,6 +99,10 @@ bool shadow_churns(const struct shadow *s, guest_la la);
 
 /* What guest-physical addresses mean changed. */
 void shadow_map_changed(struct shadow *s);
+static inline bool shadow_is_stale(const struct shadow *s)
+{
+    return s->stale || s->space_stale || s->some_stale;
+}
 /* Compare what is stale with the guest's tables, and drop mappings that differ. */
 void shadow_sync(struct vcpu *v, struct shadow *s);
 /* INVLPG: the translation of the page changed, or, as it may have been a large one, of all of its region. */

@@ -55,6 +55,7 @@ static void count_mappings(struct shadow *s, uint32_t first, uint32_t last, int 
 static void note_page(struct shadow *s, uint32_t page, uint64_t frame, bool writable)
 {
     uint32_t *head = &s->frame_head[frame];
+    s->global[page / SEEN_HALF_PAGES] = false;
     s->page[page] =
         (struct shadow_page){ .frame_plus_one = (uint32_t)frame + 1, .next = *head, .writable = writable };
     if (*head)

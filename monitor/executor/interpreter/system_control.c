@@ -49,7 +49,7 @@ static void load_cr3(struct vcpu *v, uint32_t value)
     if ((v->cr0 & X86_CR0_PG) && (v->cr4 & X86_CR4_PAE) && !paging_load_pdptes(v, value))
         fault(v);
     v->cr3 = value;
-    tlb_flush(v);
+    tlb_flush_space(v);
     exec_mode_changed(v);
 }
 

@@ -61,7 +61,13 @@ static void forget_page(struct vcpu *v, guest_la la)
 void tlb_flush(struct vcpu *v)
 {
     forget_all(v);
-    sbe_translations_changed(v);
+    sbe_translations_changed(v, true);
+}
+
+void tlb_flush_space(struct vcpu *v)
+{
+    forget_all(v);
+    sbe_translations_changed(v, false);
 }
 
 void tlb_flush_page(struct vcpu *v, guest_la la)

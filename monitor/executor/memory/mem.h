@@ -28,8 +28,10 @@ uint64_t mem_system_read(struct vcpu *v, guest_la la, unsigned size);
 void mem_system_write(struct vcpu *v, guest_la la, unsigned size, uint64_t value);
 void mem_system_probe_write(struct vcpu *v, guest_la la, unsigned size);
 
-/* Forget every cached translation (CR3, CR0, CR4, EFER change), or those of one page (INVLPG). */
+/* Forget every cached translation (CR0, CR4, EFER change), or those of one page (INVLPG). */
 void tlb_flush(struct vcpu *v);
+/* A load of CR3: forget all but those of global pages, which may be forgotten, too. */
+void tlb_flush_space(struct vcpu *v);
 void tlb_flush_page(struct vcpu *v, guest_la la);
 /* What the jump cache holds is no longer valid. */
 void tlb_new_generation(struct vcpu *v);

@@ -24,7 +24,7 @@ void code_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size
 /* ---- engine/sbe.c -------------------------------------------------------------------------------------- */
 
 /* tlb_flush(), tlb_flush_page(): the guest's translations changed. */
-void sbe_translations_changed(struct vcpu *v);
+void sbe_translations_changed(struct vcpu *v, bool globals);
 void sbe_page_changed(struct vcpu *v, guest_la la);
 /* The frame holds scanned code or decoded blocks: no mapping of it may be writable. */
 void sbe_frame_is_code(struct vcpu *v, uint64_t frame);

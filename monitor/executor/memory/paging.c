@@ -187,6 +187,7 @@ static void span_32(const struct vcpu *v, guest_la la, struct paging_span *s)
     if (!(pde & X86_PTE_P) || (large && (pde & PSE36_RESERVED)))
         return;
     s->rights = pde & (large ? SPAN_RIGHTS | X86_PTE_D : SPAN_RIGHTS);
+    s->global = pde & X86_PTE_G;
     if (large)
         s->pa = (pde & 0xffc00000u) | (guest_pa)(pde >> 13 & 0xf) << 32;
     else
@@ -205,6 +206,7 @@ static void span_pae(const struct vcpu *v, guest_la la, struct paging_span *s)
     if (!(pde & X86_PTE_P) || pae_reserved(v, pde, large ? 0x1fe000 : 0))
         return;
     s->rights = (uint32_t)pde & (large ? SPAN_RIGHTS | X86_PTE_D : SPAN_RIGHTS);
+    s->global = pde & X86_PTE_G;
     s->reserved = PA_RESERVED | (v->efer & X86_EFER_NXE ? 0 : X86_PTE_NX);
     s->no_execute = pde & X86_PTE_NX;
     if (large)

@@ -37,6 +37,7 @@ uint64_t paging_fetch(struct vcpu *v, guest_la la);
 struct paging_span {
     guest_la first, last;
     bool no_execute;      /* the directory entry's NX */
+    bool global;          /* without a table: its G */
     uint8_t entry_size;   /* of the page table: 4 or 8; 0: consecutive memory from `pa` on, or nothing */
     const uint8_t *table; /* NULL: outside memory, its entries read as all ones */
     uint32_t rights;      /* X86_PTE_P, W, U, A of the directory entry; D too without a table */
@@ -73,6 +74,18 @@ static inline uint32_t paging_span_page(const struct vcpu *v, const struct pagin
  * tables? Without paging: is there memory?
  */
 bool paging_user_reaches(const struct vcpu *v, guest_la first, guest_la last);
+
+/* Is the page of the span that holds la marked global? Whether that means something is CR4.PGE's to say. */
+static inline bool paging_span_global(const struct paging_span *s, guest_la la)
+{
+    if (s->entry_size == 0)
+        return s->global;
+    if (!s->table)
+        return false;
+    uint64_t entry = s->entry_size == 4 ? ((const uint32_t *)s->table)[la >> 12 & 1023]
+                                        : ((const uint64_t *)s->table)[la >> 12 & 511];
+    return (entry & (X86_PTE_P | X86_PTE_G)) == (X86_PTE_P | X86_PTE_G);
+}
 
 /* May a page of the span that has a translation be fetched from, as far as NX goes? */
 static inline bool paging_span_executable(const struct paging_span *s, guest_la la)

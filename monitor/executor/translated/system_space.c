@@ -57,15 +57,18 @@ void system_space_choose(struct vcpu *v)
     /* What changes is noted in all windows: those of one address space are as good as each other. */
     bool other = (*key_in_use(v) ^ key) & ~(uint64_t)USER;
     s->owner[i].used = ++s->clock;
-    if (s->owner[i].key != key && s->owner[i].key)
-        v->counts.system_evictions++;
+    if (s->owner[i].key != key) {
+        v->counts.system_evictions += s->owner[i].key != 0;
+        chosen->stale = true; /* all of it: another one's global pages are not this one's */
+    }
     s->owner[i].key = key;
     set_rights(chosen, key & USER);
     if (chosen == v->shadow_system)
         return;
     v->counts.system_moves++;
     if (other)
-        v->shadow_system->stale = chosen->stale = true; /* by the time it is used again; and now */
+        v->shadow_system->space_stale = chosen->space_stale =
+            true; /* by the time it is used again; and now */
     v->shadow_system = chosen;
     v->translated.window = chosen->base;
 }
@@ -76,10 +79,12 @@ void system_space_map_changed(struct vcpu *v)
         shadow_map_changed(&v->spaces->shadow[i]);
 }
 
-void system_space_changed(struct vcpu *v)
+void system_space_changed(struct vcpu *v, bool globals)
 {
-    for (unsigned i = 0; i < SYSTEM_SPACES; i++)
-        v->spaces->shadow[i].stale = true;
+    for (unsigned i = 0; i < SYSTEM_SPACES; i++) {
+        v->spaces->shadow[i].stale |= globals;
+        v->spaces->shadow[i].space_stale = true;
+    }
 }
 
 void system_space_region_changed(struct vcpu *v, guest_la la)

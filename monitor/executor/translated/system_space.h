@@ -36,7 +36,7 @@ void system_space_choose(struct vcpu *v);
 /* Has the window in use the rights of the present CPL? Otherwise system_space_choose() is to be asked. */
 bool system_space_fits(const struct vcpu *v);
 /* tlb_flush(), tlb_flush_page(): the guest's translations changed. */
-void system_space_changed(struct vcpu *v);
+void system_space_changed(struct vcpu *v, bool globals);
 void system_space_region_changed(struct vcpu *v, guest_la la);
 /* What guest-physical addresses mean changed. */
 void system_space_map_changed(struct vcpu *v);

@@ -193,9 +193,9 @@ static void follow_code_segment(struct vcpu *v)
 /* Bring mappings and code up to date with what the guest did to its tables. */
 static void settle(struct vcpu *v)
 {
-    if (v->shadow_system->stale || v->shadow_system->some_stale || !system_space_fits(v))
+    if (shadow_is_stale(v->shadow_system) || !system_space_fits(v))
         system_space_choose(v);
-    if (v->shadow_system->stale || v->shadow_system->some_stale)
+    if (shadow_is_stale(v->shadow_system))
         shadow_sync(v, v->shadow_system);
     translation_sync(v);
     translation_check_tsc(v);
