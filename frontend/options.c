@@ -61,6 +61,7 @@ struct raw_options {
     char *machine, *ram, *kernel, *append, *bios, *debugcon, *control, *engine, *split, *translate, *cpu,
         *exit_port, *rtc, *stats, *audit, *screendump, *display, *translated_memory, *apic, *config, *sound;
     char **initrds, **serial, **trace, **net, **share;
+    char *spaces;
     struct raw_media media;
     gboolean rng, tablet;
     gboolean reboot, no_reboot, keep_halted, in_process, eager, simulate_keys, version;
@@ -388,6 +389,22 @@ static gboolean take_translated_memory(struct options *options, const char *text
     return TRUE;
 }
 
+static gboolean take_spaces(struct options *options, const char *text, GError **error)
+{
+    guint64 spaces;
+    if (!text)
+        return TRUE;
+    if (!g_ascii_string_to_unsigned(text, 10, 1, D86_SPACES_MAX, &spaces, NULL))
+        return fail_usage(error, "--spaces '%s' is no number of address spaces: give 1 to %d", text,
+                          D86_SPACES_MAX);
+    if (options->engine != D86_ENGINE_SBE)
+        return fail_usage(error, "--spaces goes with the engine sbe only");
+    if (options->split == D86_SPLIT_TLB && spaces > 1)
+        return fail_usage(error, "--spaces %s and --split tlb contradict each other: it has one", text);
+    options->spaces = (unsigned)spaces;
+    return TRUE;
+}
+
 static gboolean take_audit(struct options *options, const char *text, GError **error)
 {
     guint64 entries;
@@ -440,8 +457,8 @@ static gboolean take_machine(struct options *options, const struct raw_options *
         return FALSE;
     if (!take_engine(options, raw, error) || !take_translate(options, raw->translate, error) ||
         !take_translated_memory(options, raw->translated_memory, error) ||
-        !take_audit(options, raw->audit, error) || !take_keys(options, raw->simulate_keys, error) ||
-        !take_stats(options, raw->stats, error))
+        !take_spaces(options, raw->spaces, error) || !take_audit(options, raw->audit, error) ||
+        !take_keys(options, raw->simulate_keys, error) || !take_stats(options, raw->stats, error))
         return FALSE;
     if (raw->cpu && !strcmp(raw->cpu, "help"))
         options->action = OPTIONS_SHOW_CPUS;
@@ -561,6 +578,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, struct opt
           "With sbe: on to translate the guest's kernel, off to interpret it, only for programs, too (on)", "on|off|only" },
         { "translated-memory", 0, 0, G_OPTION_ARG_FILENAME, &raw->translated_memory,
           "With sbe: the most that the guest's translated kernel may take, 8M to 64M (64M)", "SIZE" },
+        { "spaces", 0, 0, G_OPTION_ARG_FILENAME, &raw->spaces,
+          "With sbe: how many of the guest's programs stay mapped, each in a process of its own, 1 to 8 (4)", "N" },
         { "eager", 0, 0, G_OPTION_ARG_NONE, &raw->eager,
           "With sbe: run natively even what is faster interpreted (to test and to study it)", NULL },
         { "audit", 0, 0, G_OPTION_ARG_FILENAME, &raw->audit,
@@ -623,6 +642,7 @@ static void raw_clear(struct raw_options *raw)
     };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(texts[i]);
+    g_free(raw->spaces);
     g_strfreev(raw->initrds);
     g_strfreev(raw->serial);
     g_strfreev(raw->trace);

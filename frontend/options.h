@@ -60,8 +60,9 @@ struct options {
     uint16_t exit_port;
     bool restart; /* a reboot starts the machine again */
     bool keep_halted;
-    bool eager;     /* struct d86_vcpu_config */
-    uint32_t audit; /* ... */
+    unsigned spaces; /* struct d86_vcpu_config */
+    bool eager;      /* ... */
+    uint32_t audit;  /* ... */
     bool simulate_keys;
     bool in_process;
     bool local_time;

@@ -37,6 +37,7 @@ static int create_processor(struct machine *m)
         .split = m->options->split,
         .translate = m->options->translate,
         .translation_size = m->options->translation_size,
+        .spaces = m->options->spaces,
         .eager = m->options->eager,
         .audit = m->options->audit,
         .simulate_keys = m->options->simulate_keys,

@@ -19,6 +19,7 @@
 #include "channel.h"
 #include "code_cache.h"
 #include "lockstep.h"
+#include "pool.h"
 #include "shadow.h"
 #include "system_space.h"
 #include "trace_ring.h"
@@ -38,6 +39,16 @@ enum { ARENA_SLOTS = 8 };
 #define ARENA_NATIVE_SLOTS (128u << 10)
 #define ARENA_FRAMES       (ARENA_RAM_MAX >> 12)
 
+/* What one of the executor's processes has mapped. */
+struct arena_member {
+    struct shadow shadow;
+    struct shadow_page shadow_page[SHADOW_PAGES];
+    uint32_t frame_head[ARENA_FRAMES];
+    struct system_spaces spaces;
+    struct shadow_page space_page[SYSTEM_SPACES][SHADOW_PAGES];
+    uint32_t space_frame_head[SYSTEM_SPACES][ARENA_FRAMES];
+};
+
 /* The arena file. Only pages that are touched exist. */
 struct arena {
     struct vcpu vcpu;
@@ -51,13 +62,9 @@ struct arena {
     struct exec_trace trace;
     /* For the engines that run guest code natively. */
     struct lockstep lockstep;
-    struct shadow shadow;
-    struct shadow_page shadow_page[SHADOW_PAGES];
-    uint32_t frame_head[ARENA_FRAMES];
-    struct system_spaces spaces;
-    struct shadow_page space_page[SYSTEM_SPACES][SHADOW_PAGES];
-    uint32_t space_frame_head[SYSTEM_SPACES][ARENA_FRAMES];
-    _Alignas(4096) struct code_cache code;
+    struct pool executors;
+    struct arena_member member[EXECUTORS_MAX];
+    _Alignas(4096) struct code_cache code[EXECUTORS_MAX];
     struct translation translation;
     _Alignas(4096) uint8_t translated_code[TRANSLATION_CODE];
 };
@@ -119,14 +126,18 @@ struct d86_vm {
     } noted;
     struct d86_vcpu vcpu;
     bool has_vcpu;
-    bool apart;      /* the vCPU has a process of its own */
-    int executor;    /* its process number; 0: it died, of `executor_status` */
-    int executor_fd; /* its pidfd, or -1 */
+    bool apart; /* the vCPU has processes of its own, ... */
+    unsigned executor_count;
+    struct {
+        int pid;      /* process number; 0: it died, of `executor_status`, and so did all */
+        int fd;       /* its pidfd, or -1 */
+        int lifeline; /* pipe end whose closing ends it */
+    } executor[EXECUTORS_MAX];
     int executor_status;
-    int here_clock; /* not `apart`: CPU clock of the thread that ran the vCPU last; 0: none has */
+    uint64_t looked_after; /* when it was last asked whether all are alive: tick of the time stamp counter */
+    int here_clock;        /* not `apart`: CPU clock of the thread that ran the vCPU last; 0: none has */
     struct placement placement;
     struct handover handover;
-    int lifeline; /* pipe end whose closing ends it */
 };
 
 /* error.c: remember one sentence for d86_last_error() and return `error` (a negative errno value). */
@@ -142,9 +153,9 @@ int arena_map_text(struct d86_vm *vm);
 int arena_grow_ram(struct d86_vm *vm, uint64_t size);
 
 /*
- * carrier.c: start an executor process for the vCPU, or one that runs guest code natively (-ENOTSUP: it
- * cannot, here); end it, if any; run the vCPU, wherever it is, until an exit. False: the executor died, and
- * the caller's exit record says so.
+ * carrier.c: start an executor process for the vCPU, or as many as config says, which run guest code natively
+ * (-ENOTSUP: they cannot, here); end them, if any; run the vCPU, wherever it is, until an exit. False: an
+ * executor died, and the caller's exit record says so.
  */
 int carrier_start(struct d86_vm *vm);
 int carrier_start_native(struct d86_vm *vm, const struct d86_vcpu_config *config);

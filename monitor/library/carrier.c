@@ -1,9 +1,9 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Where the vCPU runs: in an executor process of its own, or (for debuggers and sanitizers) in the caller.
- * Starts the process from the image inside the library, hands it the vCPU and waits for it to come back, and
- * tells when it died. Library side; the other half is executor/process/main.c.
+ * Where the vCPU runs: in executor processes of its own, or (for debuggers and sanitizers) in the caller.
+ * Starts the processes from the image inside the library, hands one the vCPU and waits for it to come back,
+ * and tells when one died. Library side; the other half is executor/process/main.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,6 +26,9 @@
 /* How often a sleeper makes sure that the executor still lives. */
 enum { WATCH_NS = 50 * 1000 * 1000 };
 
+/* ... and how often it is made sure that those do whose turn it is not. */
+enum { WATCH_ALL_MS = 500 };
+
 static bool run_here(struct d86_vm *vm)
 {
     clockid_t clock;
@@ -36,17 +39,27 @@ static bool run_here(struct d86_vm *vm)
     return true;
 }
 
-/* The executor has one thread, whose clock it reads as CLOCK_THREAD_CPUTIME_ID: both count the same. */
-uint64_t carrier_run_ns(const struct d86_vm *vm)
+static uint64_t clock_ns(clockid_t clock)
 {
     struct timespec t;
-    clockid_t clock = __atomic_load_n(&vm->here_clock, __ATOMIC_RELAXED);
-    pid_t executor = __atomic_load_n(&vm->executor, __ATOMIC_RELAXED);
-    if (vm->apart && (!executor || clock_getcpuclockid(executor, &clock) != 0))
-        return 0;
     if (!clock || clock_gettime(clock, &t) < 0)
         return 0;
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* Executors read each other's clocks in the same way (host_run_ns()): both sides count the same. */
+uint64_t carrier_run_ns(const struct d86_vm *vm)
+{
+    uint64_t sum = 0;
+    if (!vm->apart)
+        return clock_ns(__atomic_load_n(&vm->here_clock, __ATOMIC_RELAXED));
+    for (unsigned i = 0; i < vm->executor_count; i++) {
+        pid_t executor = __atomic_load_n(&vm->executor[i].pid, __ATOMIC_RELAXED);
+        clockid_t clock;
+        if (executor && clock_getcpuclockid(executor, &clock) == 0)
+            sum += clock_ns(clock);
+    }
+    return sum;
 }
 
 /* Why a native engine did not come up. */
@@ -98,13 +111,13 @@ static void close_all_but(int program)
 }
 
 /* In the child, between fork and exec: only async-signal-safe calls. */
-static void become_executor(const struct d86_vm *vm, int image, int lifeline)
+static void become_executor(const struct d86_vm *vm, unsigned member, int image, int lifeline)
 {
     /* Out of the way of the places they go to. */
     int arena = fcntl(vm->arena_fd, F_DUPFD_CLOEXEC, 16), ram = fcntl(vm->ram_fd, F_DUPFD_CLOEXEC, 16);
     int program = fcntl(image, F_DUPFD_CLOEXEC, 16), line = fcntl(lifeline, F_DUPFD_CLOEXEC, 16);
-    char slot[2] = { (char)('0' + vm->slot), 0 };
-    char *argv[] = { (char[]){ "duplex86-executor" }, slot, NULL };
+    char who[3] = { (char)('0' + vm->slot), (char)('0' + member), 0 };
+    char *argv[] = { (char[]){ "duplex86-executor" }, who, NULL };
     char *envp[] = { NULL };
     sigset_t none;
     sigemptyset(&none);
@@ -145,22 +158,47 @@ static const char *death_reason(int status, char *text, size_t size)
     return text;
 }
 
-/*
- * Has the executor died? Then it is reaped, and vm->executor_status says how. Its number is forgotten first:
- * while it is a zombie no other process can have it.
- */
-static bool executor_died(struct d86_vm *vm)
+/* Where it died, its number is forgotten before it is reaped: while it is a zombie no other process can have
+ * it. */
+static bool has_died(struct d86_vm *vm, unsigned i)
 {
-    pid_t pid = vm->executor;
+    pid_t pid = vm->executor[i].pid;
     siginfo_t info = { .si_pid = 0 };
     int result = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT);
     if ((result == 0 && info.si_pid == 0) || (result < 0 && errno == EINTR))
         return false;
-    __atomic_store_n(&vm->executor, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&vm->executor[i].pid, 0, __ATOMIC_SEQ_CST);
     /* A caller that reaps all children, or ignores SIGCHLD, may have got there first. */
     if (waitpid(pid, &vm->executor_status, WNOHANG) != pid)
         vm->executor_status = STATUS_UNKNOWN;
     return true;
+}
+
+static void end(struct d86_vm *vm, unsigned i)
+{
+    pid_t pid = vm->executor[i].pid;
+    int status;
+    if (!pid)
+        return;
+    __atomic_store_n(&vm->executor[i].pid, 0, __ATOMIC_SEQ_CST);
+    kill(pid, SIGKILL);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+}
+
+/*
+ * Has one of the executors died? Then it is reaped, and vm->executor_status says how; and none of the others,
+ * which may be running the guest, goes on without it.
+ */
+static bool executor_died(struct d86_vm *vm)
+{
+    bool died = false;
+    vm->looked_after = __builtin_ia32_rdtsc();
+    for (unsigned i = 0; i < vm->executor_count && !died; i++)
+        died = has_died(vm, i);
+    for (unsigned i = 0; i < vm->executor_count && died; i++)
+        end(vm, i);
+    return died;
 }
 
 /* Until the turn is the library's; false: the executor died. */
@@ -174,38 +212,88 @@ static bool await_library_turn(struct d86_vm *vm)
     return alive;
 }
 
-int carrier_start(struct d86_vm *vm)
+/* Files that an executor's process is known by. */
+static void close_executor(struct d86_vm *vm, unsigned i)
 {
-    int image, line[2];
+    if (vm->executor[i].fd >= 0)
+        close(vm->executor[i].fd);
+    close(vm->executor[i].lifeline);
+}
+
+/* One more, which comes up and waits for its turn. */
+static int start_one(struct d86_vm *vm, int image)
+{
+    unsigned i = vm->executor_count;
+    int line[2];
     char text[128];
+    if (pipe2(line, O_CLOEXEC) < 0)
+        return error_set(-errno, "cannot create a pipe: %s", strerror(errno));
+    vm->arena->channel.turn = CHANNEL_STARTING;
+    pid_t pid = fork();
+    if (pid == 0)
+        become_executor(vm, i, image, line[0]);
+    close(line[0]);
+    if (pid < 0) {
+        close(line[1]);
+        return error_set(-errno, "cannot start the executor process: %s", strerror(errno));
+    }
+    vm->executor[i].pid = pid;
+    vm->executor[i].lifeline = line[1];
+    vm->executor[i].fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    vm->executor_count++;
+    vm->apart = true;
+    if (await_library_turn(vm))
+        return 0;
+    return error_set(-ENOTSUP, "the executor process did not start: %s",
+                     death_reason(vm->executor_status, text, sizeof(text)));
+}
+
+/*
+ * May there be more than there are? Not if the first cannot do what is wanted, nor with the split `tlb`: what
+ * its pages need is done for one process.
+ */
+static bool may_be_more(const struct d86_vm *vm)
+{
+    uint8_t provider, error;
+    arena_take(&provider, &vm->arena->vcpu.split.provider, sizeof(provider));
+    arena_take(&error, vm->arena->channel.start_error, sizeof(error));
+    return !vm->executor_count || (!error && provider != D86_SPLIT_TLB);
+}
+
+/* So many of them; `least` will do where the host does not let this user have more. */
+static int start(struct d86_vm *vm, unsigned count, unsigned least)
+{
+    struct vcpu *v = &vm->arena->vcpu;
+    int image;
     int result = image_file(&image);
     if (result < 0)
         return result;
-    if (pipe2(line, O_CLOEXEC) < 0) {
-        result = error_set(-errno, "cannot create a pipe: %s", strerror(errno));
-        goto close_image;
-    }
-    vm->arena->channel.turn = CHANNEL_STARTING;
-    vm->executor = fork();
-    if (vm->executor == 0)
-        become_executor(vm, image, line[0]);
-    if (vm->executor < 0) {
-        result = error_set(-errno, "cannot start the executor process: %s", strerror(errno));
-        vm->executor = 0;
-        close(line[1]);
-    } else if (!await_library_turn(vm)) {
-        result = error_set(-ENOTSUP, "the executor process did not start: %s",
-                           death_reason(vm->executor_status, text, sizeof(text)));
-        close(line[1]);
-    } else {
-        vm->lifeline = line[1];
-        vm->executor_fd = (int)syscall(SYS_pidfd_open, vm->executor, 0);
-        vm->apart = true;
-    }
-    close(line[0]);
-close_image:
+    while (result == 0 && vm->executor_count < count && may_be_more(vm))
+        result = start_one(vm, image);
     close(image);
-    return result;
+    if ((result == -EAGAIN || result == -ENOMEM) && vm->executor_count >= least)
+        result = 0;
+    if (result < 0) {
+        carrier_stop(vm);
+        return result;
+    }
+    for (unsigned i = 0; i < vm->executor_count; i++)
+        v->executors.pid[i] = vm->executor[i].pid;
+    v->executors.count = vm->arena->executors.members.count = vm->executor_count;
+    return 0;
+}
+
+int carrier_start(struct d86_vm *vm)
+{
+    return start(vm, 1, 1);
+}
+
+/* Lockstep compares with what one process has. */
+static int start_as_configured(struct d86_vm *vm, const struct d86_vcpu_config *config)
+{
+    if (config->engine == D86_ENGINE_LOCKSTEP)
+        return start(vm, 1, 1);
+    return config->spaces ? start(vm, config->spaces, config->spaces) : start(vm, D86_SPACES_DEFAULT, 1);
 }
 
 int carrier_start_native(struct d86_vm *vm, const struct d86_vcpu_config *config)
@@ -218,7 +306,7 @@ int carrier_start_native(struct d86_vm *vm, const struct d86_vcpu_config *config
     c->start_error[0] = 0;
     c->native = c->subvert = 0;
     v->split = (struct split){ .provider = D86_SPLIT_AUTO };
-    int result = carrier_start(vm);
+    int result = start_as_configured(vm, config);
     if (result < 0) {
         snprintf(why, sizeof(why), "%s", d86_last_error());
         return refuse_engine(vm, why);
@@ -236,19 +324,14 @@ int carrier_start_native(struct d86_vm *vm, const struct d86_vcpu_config *config
 
 void carrier_stop(struct d86_vm *vm)
 {
-    int status;
     if (!vm->apart)
         return;
     handover_end(vm);
-    if (vm->executor) {
-        kill(vm->executor, SIGKILL);
-        while (waitpid(vm->executor, &status, 0) < 0 && errno == EINTR)
-            ;
+    for (unsigned i = 0; i < vm->executor_count; i++) {
+        end(vm, i);
+        close_executor(vm, i);
     }
-    if (vm->executor_fd >= 0)
-        close(vm->executor_fd);
-    close(vm->lifeline);
-    vm->executor = 0;
+    vm->executor_count = 0;
     vm->apart = false;
 }
 
@@ -268,15 +351,29 @@ static bool report_death(struct d86_vm *vm)
     return false;
 }
 
+static bool must_look_after(const struct d86_vm *vm)
+{
+    uint32_t khz = tsc_khz();
+    uint64_t ticks = (uint64_t)WATCH_ALL_MS * (khz ? khz : TSC_GUESSED_KHZ);
+    return vm->executor_count > 1 && __builtin_ia32_rdtsc() - vm->looked_after > ticks;
+}
+
 bool carrier_run(struct d86_vm *vm)
 {
     if (!vm->apart)
         return run_here(vm);
-    if (!vm->executor)
+    if (!vm->executor[0].pid || (must_look_after(vm) && executor_died(vm)))
         return report_death(vm);
     handover_before_run(vm);
     handover_give(vm);
     return await_library_turn(vm) || report_death(vm);
+}
+
+/* Whose turn it is, and then has to hear of a kick; executor_count: nobody's. */
+static unsigned whose_turn(const struct d86_vm *vm)
+{
+    uint32_t turn = __atomic_load_n(&vm->arena->channel.turn, __ATOMIC_SEQ_CST) - CHANNEL_EXECUTOR;
+    return turn < vm->executor_count ? turn : vm->executor_count;
 }
 
 /*
@@ -287,11 +384,12 @@ void carrier_rouse(struct d86_vm *vm)
 {
     int keep = errno;
     bool may_be_native = vm->apart && vm->vcpu.cpu.engine != D86_ENGINE_INTERP;
-    if (!may_be_native || __atomic_load_n(&vm->arena->channel.turn, __ATOMIC_SEQ_CST) != CHANNEL_EXECUTOR)
+    unsigned i = may_be_native ? whose_turn(vm) : vm->executor_count;
+    if (i == vm->executor_count)
         return;
-    long sent = syscall(SYS_pidfd_send_signal, vm->executor_fd, CHANNEL_KICK_SIGNAL, NULL, 0);
+    long sent = syscall(SYS_pidfd_send_signal, vm->executor[i].fd, CHANNEL_KICK_SIGNAL, NULL, 0);
     if (sent < 0 && errno != ESRCH) {
-        pid_t pid = __atomic_load_n(&vm->executor, __ATOMIC_SEQ_CST);
+        pid_t pid = __atomic_load_n(&vm->executor[i].pid, __ATOMIC_SEQ_CST);
         if (pid > 0)
             kill(pid, CHANNEL_KICK_SIGNAL);
     }

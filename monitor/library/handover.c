@@ -97,9 +97,14 @@ void handover_end(struct d86_vm *vm)
 void handover_give(struct d86_vm *vm)
 {
     struct channel *c = &vm->arena->channel;
-    __atomic_store_n(&c->turn, CHANNEL_EXECUTOR, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&c->executor_sleeps, __ATOMIC_SEQ_CST))
-        syscall(SYS_futex, &c->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+    uint32_t to = __atomic_load_n(&vm->arena->executors.current, __ATOMIC_RELAXED);
+    if (to >= vm->executor_count)
+        to = 0; /* the arena may say what it likes */
+    __atomic_store_n(&c->turn, CHANNEL_EXECUTOR + to, __ATOMIC_SEQ_CST);
+    if (!__atomic_load_n(&c->executor_sleeps[to], __ATOMIC_SEQ_CST))
+        return;
+    __atomic_store_n(&c->executor_sleeps[to], 0, __ATOMIC_SEQ_CST);
+    syscall(SYS_futex, &c->executor_sleeps[to], FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
 static bool has_turn(const struct channel *c)

@@ -27,7 +27,10 @@ static uint64_t ms_to_ticks(unsigned ms)
 
 static bool set_executor(const struct d86_vm *vm, const uint64_t *cpus)
 {
-    return syscall(SYS_sched_setaffinity, vm->executor, sizeof(vm->placement.own), cpus) == 0;
+    bool set = true;
+    for (unsigned i = 0; i < vm->executor_count; i++)
+        set &= syscall(SYS_sched_setaffinity, vm->executor[i].pid, sizeof(vm->placement.own), cpus) == 0;
+    return set;
 }
 
 static void set_both(const struct d86_vm *vm, const uint64_t *cpus)

@@ -38,6 +38,19 @@ const char *d86_cpu_model_description(const char *name)
 /* ---- Creation and reset
  * --------------------------------------------------------------------------------------- */
 
+static void lay_out_member(struct arena *arena, unsigned i)
+{
+    struct arena_member *m = &arena->member[i];
+    shadow_init(&m->shadow, 0, m->shadow_page, m->frame_head);
+    for (unsigned n = 0; n < SYSTEM_SPACES; n++)
+        shadow_init(&m->spaces.shadow[n], SYSTEM_WINDOW(n), m->space_page[n], m->space_frame_head[n]);
+    arena->code[i].member = i;
+    arena->executors.members.member[i].shadow = &m->shadow;
+    arena->executors.members.member[i].spaces = &m->spaces;
+    arena->executors.members.member[i].shadow_system = &m->spaces.shadow[0];
+    arena->executors.members.member[i].code = &arena->code[i];
+}
+
 /* Everything the vCPU has in the arena. A VM may come here again after a start that failed. */
 static void lay_out(struct arena *arena)
 {
@@ -49,14 +62,16 @@ static void lay_out(struct arena *arena)
     v->code_frame = arena->code_frame;
     v->native = &arena->native;
     v->trace = &arena->trace;
-    v->shadow = &arena->shadow;
-    shadow_init(&arena->shadow, 0, arena->shadow_page, arena->frame_head);
-    v->spaces = &arena->spaces;
-    for (unsigned i = 0; i < SYSTEM_SPACES; i++)
-        shadow_init(&arena->spaces.shadow[i], SYSTEM_WINDOW(i), arena->space_page[i],
-                    arena->space_frame_head[i]);
-    v->shadow_system = &arena->spaces.shadow[0];
-    v->code = &arena->code;
+    v->pool = &arena->executors;
+    v->members = &arena->executors.members;
+    v->members->count = 1;
+    for (unsigned i = 0; i < EXECUTORS_MAX; i++)
+        lay_out_member(arena, i);
+    v->member = 0;
+    v->shadow = &arena->member[0].shadow;
+    v->spaces = &arena->member[0].spaces;
+    v->shadow_system = &v->spaces->shadow[0];
+    v->code = &arena->code[0];
     v->translation = &arena->translation;
     translation_init(v->translation, arena->translated_code,
                      (const uint8_t *)arena + ARENA_TRANSLATED_OFFSET);
@@ -79,6 +94,8 @@ static int check_config(const struct d86_vcpu_config *config)
     if (config->translation_size && config->translation_size < TRANSLATION_CODE_MIN)
         return error_set(-EINVAL, "translated code needs 8 MiB at least, not %llu bytes",
                          (unsigned long long)config->translation_size);
+    if (config->spaces > D86_SPACES_MAX)
+        return error_set(-EINVAL, "%u address spaces are more than %d", config->spaces, D86_SPACES_MAX);
     if (config->in_caller && config->engine != D86_ENGINE_INTERP)
         return error_set(-EINVAL, "only the engine interp can run in the caller's thread");
     return 0;

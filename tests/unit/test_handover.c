@@ -70,7 +70,7 @@ static cpu_set_t cpus_of(pid_t process)
 
 static bool have_a_cpu_in_common(void)
 {
-    cpu_set_t mine = cpus_of(0), executors = cpus_of(vm->executor), both;
+    cpu_set_t mine = cpus_of(0), executors = cpus_of(vm->executor[0].pid), both;
     CPU_AND(&both, &mine, &executors);
     return CPU_COUNT(&both) > 0;
 }
@@ -152,7 +152,7 @@ START_TEST(together_where_there_is_one_cpu)
     ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
     create();
     ck_assert(!run_until(true, 2));
-    cpu_set_t executors = cpus_of(vm->executor);
+    cpu_set_t executors = cpus_of(vm->executor[0].pid);
     ck_assert(CPU_EQUAL(&one, &executors));
     d86_vm_destroy(vm);
 }

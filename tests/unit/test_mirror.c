@@ -88,7 +88,8 @@ static void fill_arena(unsigned kind)
     fill(&a->native, sizeof(a->native), kind);
     fill(&a->trace, sizeof(a->trace), kind);
     fill(&a->lockstep, sizeof(a->lockstep), kind);
-    fill(&a->shadow, sizeof(a->shadow), kind);
+    fill(&a->member[0].shadow, sizeof(a->member[0].shadow), kind);
+    fill(&a->executors.current, sizeof(a->executors.current), kind);
 }
 
 static bool is_bool(const bool *value)
@@ -389,7 +390,7 @@ static void *forge(void *arg)
     f->found_lend = a->exit.lend;
     memcpy(a->exit.lent, f->lent, sizeof(f->lent));
     a->exit.lend = f->lend;
-    ck_assert_int_eq(kill(vm->executor, SIGCONT), 0);
+    ck_assert_int_eq(kill(vm->executor[0].pid, SIGCONT), 0);
     return NULL;
 }
 
@@ -399,7 +400,7 @@ static bool lie_about_chips(struct forgery *f)
     pthread_t thread;
     if (!vm->apart)
         return false;
-    ck_assert_int_eq(kill(vm->executor, SIGSTOP), 0);
+    ck_assert_int_eq(kill(vm->executor[0].pid, SIGSTOP), 0);
     ck_assert_int_eq(pthread_create(&thread, NULL, forge, f), 0);
     bool lied = lie();
     pthread_join(thread, NULL);

@@ -23,9 +23,8 @@
 #include "mem.h"
 #include "mode.h"
 #include "news.h"
+#include "pool.h"
 #include "sbe.h"
-#include "shadow.h"
-#include "system_space.h"
 #include "translated.h"
 #include "translation.h"
 #include "visit.h"
@@ -321,6 +320,9 @@ static void run_sbe(struct vcpu *v)
     case SBE_TRANSLATE:
         run_translated(v);
         break;
+    case SBE_MOVE:
+        v->repeat.amid = false;
+        exec_exit(v);
     }
 }
 
@@ -370,10 +372,8 @@ void exec_take_changes(struct vcpu *v, struct channel *c)
     if (c->changed & CHANNEL_TRANSLATIONS) {
         tlb_flush(v);
         /* The memory map may be another one. */
-        if (v->shadow) {
-            shadow_map_changed(v->shadow);
-            system_space_map_changed(v);
-        }
+        if (v->engine != D86_ENGINE_INTERP)
+            pool_map_changed(v);
         if (v->translated.enabled)
             translation_flush(v);
     }
@@ -381,17 +381,15 @@ void exec_take_changes(struct vcpu *v, struct channel *c)
     take_writes(v, c);
 }
 
-void exec_run(struct vcpu *v)
+/* Is another process to go on with the run? */
+static bool is_moving(const struct vcpu *v)
 {
-    block_renew(v);
-    if (v->shutdown) {
-        v->exit->reason = D86_EXIT_SHUTDOWN;
-        return;
-    }
-    v->exit->reason = D86_EXIT_NONE;
-    chips_begin(v);
-    deadline_begin(v, chips_deadline(v));
-    bus_complete(v);
+    return v->pool && v->pool->moving;
+}
+
+/* To the run's end, or until another process goes on with it. */
+static void run(struct vcpu *v)
+{
     int why = unwind_save(&v->unwind);
     if (why != UNWIND_NONE && v->pending & PENDING_STEP)
         restore_step(v);
@@ -412,10 +410,34 @@ void exec_run(struct vcpu *v)
             run_once(v);
     }
     fpu_leave(v);
+    if (is_moving(v))
+        return;
     if (v->exit->reason == D86_EXIT_HLT || v->exit->reason == D86_EXIT_FERR)
         deadline_cancel();
     v->stats.exits++;
     v->stats.instructions = v->icount;
     v->exit->ready_for_interrupt = exec_can_interrupt(v);
     v->exit->interrupt_flag = !!(v->eflags & X86_IF);
+}
+
+void exec_run(struct vcpu *v)
+{
+    block_renew(v);
+    if (v->shutdown) {
+        v->exit->reason = D86_EXIT_SHUTDOWN;
+        return;
+    }
+    v->exit->reason = D86_EXIT_NONE;
+    chips_begin(v);
+    deadline_begin(v, chips_deadline(v));
+    bus_complete(v);
+    run(v);
+}
+
+void exec_go_on(struct vcpu *v, uint32_t member)
+{
+    pool_arrive(v, member);
+    deadline_move(v, chips_deadline(v));
+    translated_arrive(v);
+    run(v);
 }

@@ -22,6 +22,7 @@
 #include "mode.h"
 #include "news.h"
 #include "paging.h"
+#include "pool.h"
 #include "shadow.h"
 #include "system_space.h"
 #include "translated.h"
@@ -79,11 +80,8 @@ void sbe_page_changed(struct vcpu *v, guest_la la)
 void sbe_frame_is_code(struct vcpu *v, uint64_t frame)
 {
     tlb_forbid_writes(v, frame);
-    if (v->engine == D86_ENGINE_INTERP)
-        return;
-    shadow_protect_frame(v, v->shadow, frame);
-    for (unsigned i = 0; i < SYSTEM_SPACES; i++)
-        shadow_protect_frame(v, &v->spaces->shadow[i], frame);
+    if (v->engine != D86_ENGINE_INTERP)
+        pool_protect_frame(v, frame);
 }
 
 /* ---- Flags ----------------------------------------------------------------------------------------- */
@@ -334,14 +332,25 @@ static enum next trapped(struct vcpu *v, const struct native_trap *t)
 
 /* ---- Running --------------------------------------------------------------------------------------- */
 
-/* Bring the mappings up to date with what the guest's kernel did since. */
-static void settle(struct vcpu *v)
+static uint32_t pages_mapped(const struct vcpu *v)
 {
+    return v->shadow->pages + v->code->mapping_count;
+}
+
+/*
+ * Bring the mappings up to date with what the guest's kernel did since. False: they were another address
+ * space's, and this one may not be here for long.
+ */
+static bool settle(struct vcpu *v)
+{
+    uint32_t before;
     code_nexus_yield(v);
     if (!v->shadow->stale)
-        return;
+        return true;
+    before = pages_mapped(v);
     code_sync(v);
     shadow_sync(v, v->shadow);
+    return pool_compared(v, before, pages_mapped(v));
 }
 
 /* Everything is compared with the guest's tables first, so that a guest which has yet to flush is no finding.
@@ -349,7 +358,7 @@ static void settle(struct vcpu *v)
 static enum next audit(struct vcpu *v)
 {
     v->shadow->stale = true;
-    settle(v);
+    (void)settle(v);
     audit_all(v);
     return prepare(v);
 }
@@ -440,11 +449,14 @@ uint64_t sbe_allowance(const struct vcpu *v)
 enum sbe_answer sbe_run(struct vcpu *v)
 {
     enum visit_answer how = goes_by_visits(v) ? visit(v) : VISIT_HOME;
+    if (how == VISIT_MOVE)
+        return SBE_MOVE;
     if (how != VISIT_HOME)
         return how == VISIT_TRANSLATE && translated_possible(v) ? SBE_TRANSLATE : SBE_INTERPRET;
     if (v->icount < v->sbe.interpret_until)
         return SBE_INTERPRET;
-    settle(v);
+    if (!settle(v))
+        return SBE_INTERPRET;
     expect_refused(v);
     const struct progress before = progress(v);
     enum next next = prepare(v);

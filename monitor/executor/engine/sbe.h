@@ -18,6 +18,7 @@ enum sbe_answer {
     SBE_STEP,      /* the interpreter must execute the instruction at CS:EIP */
     SBE_INTERPRET, /* ... should run a block: native code does not pay here at the moment */
     SBE_TRANSLATE, /* translated code is what pays */
+    SBE_MOVE,      /* another executor process should go on: v->pool->current */
 };
 
 /* Run natively until something needs the run loop. May unwind, as instructions may. */

@@ -1,18 +1,20 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * There is one set of mappings below 4 GiB, and to change them for another address space costs some 300 us:
- * dropping and filling a hundred pages. So one program is at home, and who else comes visits. Most are there
- * for a short time (a command of a shell script), and meet new pages all the time, each of which costs a
- * mapping as much as a thousand interpreted instructions: they are interpreted. One that keeps coming without
- * faults (an end of a pipe) is translated; and one that computes moves in. None is worse off than at twice
- * the cost of the best, whatever it does. Executor side.
+ * An executor process has one set of mappings below 4 GiB, and to change them for another address space costs
+ * some 300 us: dropping and filling a hundred pages. So a few programs have a home in one (pool.h), and who
+ * else comes visits. Most are there for a short time (a command of a shell script), and meet new pages all
+ * the time, each of which costs a mapping as much as a thousand interpreted instructions: they are
+ * interpreted. One that keeps coming without faults (an end of a pipe) is translated; and one that computes
+ * moves in. None is worse off than at twice the cost of the best, whatever it does. Whose home is in another
+ * process visits, too, if it was not there for long last time. Executor side.
  */
 #include "visit.h"
 
 #include "chips.h"
 #include "deadline.h"
 #include "host.h"
+#include "pool.h"
 
 enum {
     MOVE_INSTRUCTIONS = 150000, /* interpreted without a change of address space: about what moving costs */
@@ -58,36 +60,22 @@ static void settle_account(struct vcpu *v)
         now->credit += COME_AGAIN;
 }
 
-static enum visit_answer move_in(struct vcpu *v)
+static enum visit_answer go_home(struct vcpu *v, enum pool_answer where)
 {
     v->sbe.visitor = (struct visitor){ .cr3 = v->cr3 };
-    v->sbe.home = v->cr3;
-    v->sbe.settled = true;
-    return VISIT_HOME;
+    return where == POOL_HERE ? VISIT_HOME : VISIT_MOVE;
 }
 
-enum visit_answer visit(struct vcpu *v)
+/* Not at home. */
+static enum visit_answer go_on(struct vcpu *v)
 {
     struct visitor *now = &v->sbe.visitor;
-    if (unlikely(v->sbe.translate_only)) {
-        *now = (struct visitor){ .cr3 = v->cr3, .credit = CREDIT };
-        return VISIT_TRANSLATE;
-    }
-    if (likely(v->cr3 == v->sbe.home && v->sbe.settled)) {
-        v->sbe.visit =
-            0; /* who comes with the visitor's CR3 next may be another program, as a shell's commands are */
-        return VISIT_HOME;
-    }
-    if (!v->sbe.settled || v->sbe.eager)
-        return move_in(v);
     if (v->cr3 != now->cr3)
         change_seats(v);
     else
         settle_account(v);
-    if (v->sbe.visit >= MOVE_INSTRUCTIONS || now->kicks >= MOVE_KICKS) {
-        v->counts.moves++;
-        return move_in(v);
-    }
+    if (v->sbe.visit >= MOVE_INSTRUCTIONS || now->kicks >= MOVE_KICKS)
+        return go_home(v, pool_go_home(v));
     if (now->earned >= CREDIT && v->translated.enabled) {
         now->earned = 0;
         now->credit = CREDIT;
@@ -96,16 +84,38 @@ enum visit_answer visit(struct vcpu *v)
     return now->credit > 0 ? VISIT_TRANSLATE : VISIT_INTERPRET;
 }
 
+enum visit_answer visit(struct vcpu *v)
+{
+    enum pool_answer where;
+    if (unlikely(v->sbe.translate_only)) {
+        v->sbe.visitor = (struct visitor){ .cr3 = v->cr3, .credit = CREDIT };
+        return VISIT_TRANSLATE;
+    }
+    where = pool_choose(v);
+    switch (where) {
+    case POOL_HERE:
+        v->sbe.visit =
+            0; /* who comes with the visitor's CR3 next may be another program, as a shell's commands are */
+        if (unlikely(v->sbe.visitor.cr3 == v->cr3 && v->sbe.visitor.credit > 0))
+            go_home(v, where);
+        return VISIT_HOME;
+    case POOL_MOVE:
+        return go_home(v, where);
+    default:
+        return go_on(v);
+    }
+}
+
 uint64_t visit_allowance(const struct vcpu *v)
 {
     uint64_t move = v->sbe.visit < MOVE_INSTRUCTIONS ? MOVE_INSTRUCTIONS - v->sbe.visit : 0;
     uint64_t credit = v->sbe.visitor.earned < CREDIT ? CREDIT - v->sbe.visitor.earned : 0;
-    return v->cr3 == v->sbe.home ? 1 : move < credit ? move : credit;
+    return pool_is_here(v) ? 1 : move < credit ? move : credit;
 }
 
 bool visit_is_young(struct vcpu *v)
 {
-    if (v->engine != D86_ENGINE_SBE || v->icount < v->sbe.interpret_until || v->cr3 == v->sbe.home ||
+    if (v->engine != D86_ENGINE_SBE || v->icount < v->sbe.interpret_until || pool_has_home(v) ||
         v->sbe.visit >= YOUNG_INSTRUCTIONS)
         return false;
     if (!v->sbe.timed) {
@@ -118,6 +128,7 @@ bool visit_is_young(struct vcpu *v)
 
 void visit_interpreted(struct vcpu *v, uint64_t count)
 {
+    pool_interpreted(v, count);
     v->sbe.visit += count;
     v->sbe.visitor.earned += (uint32_t)count;
 }

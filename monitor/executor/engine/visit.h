@@ -9,6 +9,7 @@
 
 enum visit_answer {
     VISIT_HOME,      /* its mappings are, or are to be, those below 4 GiB */
+    VISIT_MOVE,      /* ... of another executor process, which is to go on: v->pool->current */
     VISIT_INTERPRET, /* not worth any: a block at a time */
     VISIT_TRANSLATE, /* it has a window of its own, as far as v->sbe.visitor says */
 };

@@ -9,10 +9,12 @@
 
 #include <stdint.h>
 
+#include "cpu.h"
+
 enum channel_turn {
     CHANNEL_STARTING, /* the executor has not come up yet */
     CHANNEL_LIBRARY,  /* stopped: the library may read and write everything */
-    CHANNEL_EXECUTOR, /* run: only `pending` may be touched from outside */
+    CHANNEL_EXECUTOR, /* run: only `pending` may be touched from outside; + n: the executor's process n */
 };
 
 /*
@@ -74,9 +76,10 @@ struct channel {
     uint32_t turn;
     /*
      * Who waits sets its own and then looks at `turn` once more before it sleeps; who gives the turn sets
-     * that and then looks whether it has to wake somebody. All sequentially consistent.
+     * that and then looks whether it has to wake somebody. All sequentially consistent. The library sleeps on
+     * `turn`, an executor process on its own word, which is taken back to wake it.
      */
-    uint32_t library_sleeps, executor_sleeps;
+    uint32_t library_sleeps, executor_sleeps[EXECUTORS_MAX]; /* executors sleep on the latter */
     uint64_t look; /* by the library: for how many ticks the executor looks at `turn` before it sleeps */
 
     /* By the library before the start: enum d86_split, and whether to do as if there were keys. The engine is
@@ -102,5 +105,10 @@ enum { CHANNEL_KICK_SIGNAL = 10 };
 
 /* exec.c. Run the vCPU until an exit; its exit record is filled in. */
 void exec_run(struct vcpu *v);
+/*
+ * exec.c. The same, in the middle of a run which another executor process began: this one, `member`, has the
+ * turn now.
+ */
+void exec_go_on(struct vcpu *v, uint32_t member);
 /* exec.c. Make good for what the library changed: what follows from it, what is cached from there. */
 void exec_take_changes(struct vcpu *v, struct channel *c);

@@ -3,8 +3,9 @@
  *
  * The executor process's address space as a thing to map pages into: thin covers over mmap, munmap and
  * mprotect that count themselves. Addresses and sizes are multiples of 4096; a range lies below 4 GiB, where
- * the guest's code can reach it, or in a window of translated code (system_space.h). Executor side; unit
- * tests bring a space of their own.
+ * the guest's code can reach it, or in a window of translated code (system_space.h). They are those of member
+ * v->member: where that is not this process, what is to be taken away is noted for its next turn, and nothing
+ * can be added. Executor side; unit tests bring a space of their own.
  */
 #pragma once
 
@@ -36,3 +37,13 @@ int space_prime(struct vcpu *v, uint32_t at, uint64_t code_offset, uint64_t ram_
 void space_unmap(struct vcpu *v, uint64_t at, uint64_t size);
 /* Every page in the range must be mapped. */
 void space_protect(struct vcpu *v, uint64_t at, uint64_t size, unsigned rights);
+
+/* Which member this process is; at its start. */
+void space_init(uint32_t self);
+/*
+ * This process has the turn: do what was noted for it. False: that was too much to be noted, and all its
+ * mappings of the guest's are gone; the records are to follow, between space_forget(true) and (false), when
+ * nothing is done to the host's mappings.
+ */
+bool space_take_turn(struct vcpu *v);
+void space_forget(bool on);

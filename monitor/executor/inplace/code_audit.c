@@ -7,18 +7,20 @@
  */
 #include "code_private.h"
 
-/* Is the slot in this list (links by `link`, slot + 1), and only slots that are in use? */
-static bool is_listed(const struct code_cache *c, uint32_t head, size_t link, uint32_t slot)
+/* Is the page in its frame's list, and only pages that are in use, of this frame, are? */
+static bool is_listed(struct vcpu *v, const struct code_page *page)
 {
+    uint32_t number = v->code_frame[page->frame].private_head;
     bool found = false;
 
-    for (unsigned n = 0; head; n++) {
-        const struct code_page *p = &c->page[head - 1];
+    for (unsigned n = 0; number; n++) {
+        uint32_t member = code_member_of(number);
+        const struct code_page *p = code_of_number(v, number);
 
-        if (head > c->fresh || n > CODE_PAGES_MAX || p->frame == FRAME_NONE)
+        if (member >= member_count(v) || n > MEMBERS_MAX * CODE_PAGES_MAX || p->frame != page->frame)
             return false;
-        found |= head == slot + 1;
-        head = *(const uint32_t *)((const uint8_t *)p + link);
+        found |= p == page;
+        number = p->next_of_frame;
     }
     return found;
 }
@@ -68,7 +70,7 @@ static const char *audit_page(struct vcpu *v, struct code_page *p)
 
     if (code_find(c, p->frame, p->scan.address, p->key) != p)
         return "a page is not found by its key";
-    if (!is_listed(c, v->code_frame[p->frame].private_head, offsetof(struct code_page, next_of_frame), slot))
+    if (!is_listed(v, p))
         return "a page is not in its frame's list";
     if (p->leaving || p->written)
         return "a page was to be unmapped or dropped and is still there";
@@ -95,21 +97,29 @@ static const char *audit_links(struct code_cache *c, const struct code_page *p)
     return NULL;
 }
 
-/* Writes to the frame must be noticed, and no data may lie where the page is. */
-static const char *audit_shadow(struct vcpu *v, const struct code_page *p)
+static bool can_write(const struct shadow *s, uint64_t frame)
 {
-    const struct shadow *s = v->shadow;
-    guest_la data = split_guest(&v->split, p->scan.address);
-    uint32_t page = s->frame_head[p->frame];
+    uint32_t page = s->frame_head[frame];
 
-    if (s->page[data >> 12].frame_plus_one)
-        return "code and data are mapped at one place";
     for (unsigned n = 0; page; n++) {
         if (n > SHADOW_PAGES || s->page[page - 1].writable)
-            return "a frame that is code can be written natively";
+            return true;
         page = s->page[page - 1].next;
     }
-    return NULL;
+    return false;
+}
+
+/* Writes to the frame must be noticed, in all members, and no data may lie where the page is. */
+static const char *audit_shadow(struct vcpu *v, const struct code_page *p)
+{
+    guest_la data = split_guest(&v->split, p->scan.address);
+    bool writable = can_write(v->shadow, p->frame);
+
+    if (v->shadow->page[data >> 12].frame_plus_one)
+        return "code and data are mapped at one place";
+    for (uint32_t m = 0; v->members && m < v->members->count; m++)
+        writable |= can_write(v->members->member[m].shadow, p->frame);
+    return writable ? "a frame that is code can be written natively" : NULL;
 }
 
 static const char *audit_mapping(struct vcpu *v, uint32_t index)

@@ -79,13 +79,23 @@ struct code_page *code_page_at(struct vcpu *v, guest_la la)
 
 /* ---- Slots ------------------------------------------------------------------------------------------- */
 
-static void remove_from(struct code_cache *c, uint32_t *head, size_t link, const struct code_page *p)
+static void remove_from_bucket(struct code_cache *c, const struct code_page *p)
 {
-    uint32_t slot = code_slot_of(c, p) + 1;
+    uint32_t *head = bucket_of(c, p->frame, p->scan.address, p->key), slot = code_slot_of(c, p) + 1;
 
     while (*head != slot)
-        head = (uint32_t *)((uint8_t *)&c->page[*head - 1] + link);
-    *head = *(const uint32_t *)((const uint8_t *)p + link);
+        head = &c->page[*head - 1].next_in_bucket;
+    *head = p->next_in_bucket;
+}
+
+static void remove_from_frame(struct vcpu *v, struct code_page *p)
+{
+    uint32_t *head = &v->code_frame[p->frame].private_head;
+    uint32_t number = code_number_of(v->code, code_slot_of(v->code, p));
+
+    while (*head != number)
+        head = &code_of_number(v, *head)->next_of_frame;
+    *head = p->next_of_frame;
 }
 
 void code_drop(struct vcpu *v, struct code_page *p)
@@ -96,9 +106,8 @@ void code_drop(struct vcpu *v, struct code_page *p)
         code_unmap(v, p);
     code_release_snippets(v, p);
     order_remove(c, p);
-    remove_from(c, bucket_of(c, p->frame, p->scan.address, p->key),
-                offsetof(struct code_page, next_in_bucket), p);
-    remove_from(c, &v->code_frame[p->frame].private_head, offsetof(struct code_page, next_of_frame), p);
+    remove_from_bucket(c, p);
+    remove_from_frame(v, p);
     p->frame = FRAME_NONE;
     p->written = false;
     p->next_of_frame = c->free;
@@ -128,7 +137,7 @@ static struct code_page *make(struct vcpu *v, uint64_t frame, guest_la address)
     struct code_page *p = take_slot(v);
     uint32_t slot = code_slot_of(c, p), *bucket = bucket_of(c, frame, address, c->key);
     uint32_t *head = &v->code_frame[frame].private_head;
-    bool first = !*head;
+    bool first = !*head; /* of all members */
 
     p->frame = frame;
     p->key = c->key;
@@ -151,7 +160,7 @@ static struct code_page *make(struct vcpu *v, uint64_t frame, guest_la address)
     p->next_in_bucket = *bucket;
     *bucket = slot + 1;
     p->next_of_frame = *head;
-    *head = slot + 1;
+    *head = code_number_of(c, slot);
     order_add(c, p);
     if (first) {
         v->code_frame[frame].write_traps = 0;
@@ -294,7 +303,7 @@ enum code_answer code_prepare(struct vcpu *v, guest_la la)
 
 /* ---- All of it --------------------------------------------------------------------------------------- */
 
-void code_drop_all(struct vcpu *v)
+static void drop_all(struct vcpu *v)
 {
     struct code_cache *c = v->code;
 
@@ -310,4 +319,20 @@ void code_drop_all(struct vcpu *v)
         if (c->page[slot].frame != FRAME_NONE)
             code_drop(v, &c->page[slot]);
     }
+}
+
+void code_drop_all(struct vcpu *v)
+{
+    for (uint32_t m = 0; m < member_count(v); m++) {
+        uint32_t before = member_act_as(v, m);
+
+        drop_all(v);
+        member_act_as(v, before);
+    }
+}
+
+void code_forget_member(struct vcpu *v)
+{
+    drop_all(v);
+    v->code->scratch_mapped = false;
 }

@@ -28,20 +28,22 @@ enum {
 #define CODE_NEXUS_END  0x40000000u /* what data accesses cannot reach under the split `segment` ends here */
 
 struct code_page {
-    struct scan_page scan; /* scan.address is the linear page; scan.private_page lies in the pool;
-                              scan.snippets is NULL until a site is to be promoted */
-    uint64_t frame;        /* RAM-file frame; FRAME_NONE: slot is free */
-    uint64_t key;          /* mode key: code_mode.c */
-    uint64_t number;       /* no other page has, or had; never 0 */
-    uint32_t next_of_frame, next_in_bucket; /* slot + 1; of a free slot, next_of_frame is the next free one */
-    uint32_t linked_from;  /* slot + 1 of the page whose last instruction ends here (scan_link) */
-    uint32_t linked_to;    /* slot + 1 of the page in which our last instruction ends */
-    uint32_t newer, older; /* use order among the mapped or among the idle, slot + 1 */
-    uint32_t place;        /* index in code_cache.mapping, while mapped */
-    uint32_t arrivals;     /* in the middle of a promotion, by jumps of native code */
-    bool mapped;           /* at scan.address */
-    bool leaving;          /* about to be unmapped; these two are never set while guest code runs */
-    bool written;          /* about to be dropped, as its original changed */
+    struct scan_page scan;   /* scan.address is the linear page; scan.private_page lies in the pool;
+                                scan.snippets is NULL until a site is to be promoted */
+    uint64_t frame;          /* RAM-file frame; FRAME_NONE: slot is free */
+    uint64_t key;            /* mode key: code_mode.c */
+    uint64_t number;         /* no other page has, or had; never 0 */
+    uint32_t next_of_frame;  /* number (code_number_of()), of whichever member; of a free slot, the next free
+                                one + 1 */
+    uint32_t next_in_bucket; /* slot + 1 */
+    uint32_t linked_from;    /* slot + 1 of the page whose last instruction ends here (scan_link) */
+    uint32_t linked_to;      /* slot + 1 of the page in which our last instruction ends */
+    uint32_t newer, older;   /* use order among the mapped or among the idle, slot + 1 */
+    uint32_t place;          /* index in code_cache.mapping, while mapped */
+    uint32_t arrivals;       /* in the middle of a promotion, by jumps of native code */
+    bool mapped;             /* at scan.address */
+    bool leaving;            /* about to be unmapped; these two are never set while guest code runs */
+    bool written;            /* about to be dropped, as its original changed */
     struct scan_site site[CODE_SITES_MAX];
 };
 
@@ -76,6 +78,7 @@ struct code_cache {
     uint64_t key;          /* ... that is, of this key */
     uint32_t features[2];  /* of the processor, which mode.isa was made from */
     bool snippets;         /* the segments are such that snippets work; part of the key, too */
+    uint32_t member;       /* whose it is: member.h */
     uint64_t made;         /* pages so far */
     uint32_t limit;        /* slots to use, at least 4; 0: all of them. For tests */
     uint32_t fresh;        /* slots from here on were never used */
@@ -185,6 +188,8 @@ void code_unmap_page(struct vcpu *v, guest_la la);
  */
 bool code_yield_frame(struct vcpu *v, uint64_t frame);
 void code_drop_all(struct vcpu *v);
+/* The same for the present member, all of whose host mappings have gone: the nexus too. */
+void code_forget_member(struct vcpu *v);
 
 /* Data is about to be mapped here: code it might be confused with leaves. code_exposed.c */
 void code_data_comes(struct vcpu *v, uint32_t host_la);

@@ -7,6 +7,7 @@
 
 #include "code_cache.h"
 #include "executor.h"
+#include "member.h"
 #include "shadow.h"
 #include "space.h"
 
@@ -18,6 +19,26 @@ static inline struct code_page *code_slot(struct code_cache *c, uint32_t slot_pl
 static inline uint32_t code_slot_of(const struct code_cache *c, const struct code_page *p)
 {
     return (uint32_t)(p - c->page);
+}
+
+/* Pages made from a frame are in one list, whosever they are: slots of the first member, of the second, ...
+ */
+static inline uint32_t code_number_of(const struct code_cache *c, uint32_t slot)
+{
+    return c->member * CODE_PAGES_MAX + slot + 1;
+}
+
+static inline uint32_t code_member_of(uint32_t number)
+{
+    return (number - 1) / CODE_PAGES_MAX;
+}
+
+/* The page of a number, NULL for 0. */
+static inline struct code_page *code_of_number(struct vcpu *v, uint32_t number)
+{
+    uint32_t member = number ? code_member_of(number) : v->member;
+    struct code_cache *c = member == v->member ? v->code : v->members->member[member].code;
+    return number ? &c->page[(number - 1) % CODE_PAGES_MAX] : NULL;
 }
 
 /* ---- code_cache.c: the pool ------------------------------------------------------------------------ */

@@ -82,14 +82,30 @@ bool code_note_drop(struct vcpu *v, uint64_t frame)
 
 /* ---- Writes ------------------------------------------------------------------------------------------ */
 
+/* The page has a number in its frame's list: of whichever member. */
+static void drop(struct vcpu *v, uint32_t number)
+{
+    uint32_t before = member_act_as(v, code_member_of(number));
+
+    code_drop(v, code_of_number(v, number));
+    v->counts.code_drops++;
+    member_act_as(v, before);
+}
+
+static void unlink_tail(struct vcpu *v, uint32_t number)
+{
+    uint32_t before = member_act_as(v, code_member_of(number));
+
+    code_unlink_tail(v, code_of_number(v, number));
+    member_act_as(v, before);
+}
+
 static void drop_frame(struct vcpu *v, uint64_t frame)
 {
-    struct code_page *p;
+    const uint32_t *head = &v->code_frame[frame].private_head;
 
-    while ((p = code_slot(v->code, v->code_frame[frame].private_head))) {
-        code_drop(v, p);
-        v->counts.code_drops++;
-    }
+    while (*head)
+        drop(v, *head);
 }
 
 /* Is any of the bytes part of an instruction that was scanned? Others have left no trace in the private page.
@@ -114,29 +130,29 @@ static bool shows(const struct code_page *p, unsigned offset, unsigned size)
  */
 void code_written(struct vcpu *v, uint64_t frame, unsigned offset, unsigned size)
 {
-    struct code_cache *c = v->code;
-    const uint32_t *head = &v->code_frame[frame].private_head;
-    struct code_page *p, *next;
+    uint32_t head = v->code_frame[frame].private_head, number, next;
+    struct code_page *p;
     bool any = false;
 
     v->counts.code_writes++;
     exec_trace(v, TRACE_CODE_WRITE, (uint32_t)frame, offset, size, 0);
-    for (p = code_slot(c, *head); p; p = code_slot(c, p->next_of_frame)) {
+    for (number = head; number; number = p->next_of_frame) {
+        p = code_of_number(v, number);
         if (!shows(p, offset, size))
             continue;
         scan_init(&p->scan);
         p->written = any = true;
     }
-    for (p = code_slot(c, *head); p; p = code_slot(c, p->next_of_frame)) {
+    for (number = head; number; number = p->next_of_frame) {
+        p = code_of_number(v, number);
         if (p->scan.tail > offset)
-            code_unlink_tail(v, p);
+            unlink_tail(v, number);
     }
-    for (p = code_slot(c, *head); p && any; p = next) {
-        next = code_slot(c, p->next_of_frame);
-        if (!p->written)
-            continue;
-        code_drop(v, p);
-        v->counts.code_drops++;
+    for (number = head; number && any; number = next) {
+        p = code_of_number(v, number);
+        next = p->next_of_frame;
+        if (p->written)
+            drop(v, number);
     }
     if (any && code_note_drop(v, frame))
         drop_frame(v, frame);

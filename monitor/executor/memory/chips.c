@@ -21,10 +21,16 @@ static uint64_t now(void *ctx)
     return host_clock_ns() - v->exit->behind_ns;
 }
 
+/* Of all processes that run the processor in turn. */
 static uint64_t run_ns(void *ctx)
 {
-    (void)ctx;
-    return host_run_ns();
+    const struct vcpu *v = ctx;
+    uint64_t sum = 0;
+    if (v->executors.count < 2)
+        return host_run_ns();
+    for (uint32_t i = 0; i < v->executors.count; i++)
+        sum += host_process_run_ns(v->executors.pid[i]);
+    return sum;
 }
 
 static void say_news(struct vcpu *v)

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The executor process: maps the arena and the guest's RAM where the library has them, shuts itself in, and
- * then takes turns with the library running the vCPU. It has no libc, and everything below 4 GiB is the
- * guest's. Executor process.
+ * then takes turns with the library, and with others of its kind, running the vCPU. It has no libc, and
+ * everything below 4 GiB is the guest's. Executor process.
  */
 #include <asm/unistd.h>
 #include <linux/auxvec.h>
@@ -19,6 +19,8 @@
 #include "host.h"
 #include "host_segments.h"
 #include "native.h"
+#include "pool.h"
+#include "space.h"
 #include "translated.h"
 
 NORETURN static void quit(int status)
@@ -91,12 +93,28 @@ static bool host_sets_bases(const uint64_t *stack)
     return false;
 }
 
+/*
+ * The first process chooses, and the others have to find the same: what is made by one is used by all. Keys
+ * are handed out in order, so they agree.
+ */
+static void choose_split(struct vcpu *v, const struct channel *c, uint32_t self, const char **why)
+{
+    const struct split first = v->split;
+    if (!split_choose(v, self ? first.provider : c->split_wanted, c->simulate_keys, why) || !self)
+        return;
+    if (v->split.provider != first.provider || v->split.data_base != first.data_base ||
+        v->split.data_limit != first.data_limit || v->split.doors != first.doors ||
+        v->split.code_key_used != first.code_key_used || v->split.code_key != first.code_key)
+        *why = "its processes do not find the same on this host";
+}
+
 /* What the engine sbe needs of the host; leaves the reason in the channel where it is lacking. */
-static void prepare_native(struct arena *arena, const uint64_t *stack)
+static void prepare_native(struct arena *arena, const uint64_t *stack, uint32_t self)
 {
     struct channel *c = &arena->channel;
     struct vcpu *v = &arena->vcpu;
     const char *why = NULL;
+    member_act_as(v, self);
     if (!host_sets_bases(stack))
         why = "this host's kernel does not let programs set FS and GS bases (Linux 5.9 does, see nofsgsbase)";
     else if (native_init(&c->native) < 0)
@@ -104,48 +122,64 @@ static void prepare_native(struct arena *arena, const uint64_t *stack)
     else if (host_segments_unguarded())
         why = "this host shows programs a 64-bit code segment the scanner does not know";
     else
-        (void)split_choose(v, c->split_wanted, c->simulate_keys, &why);
+        choose_split(v, c, self, &why);
     if (!why && v->translated.enabled && translated_init(v) < 0)
         why = "this host does not let a process protect a page of its stack";
     if (why)
         start_error(c, why);
+    member_act_as(v, 0);
 }
 
 /* ---- Taking turns
  * ------------------------------------------------------------------------------------------ */
 
-static void give_turn(struct channel *c, enum channel_turn to)
+/* To the library, or to one of the executor's processes. */
+static void give_turn(struct channel *c, uint32_t to)
 {
+    uint32_t *sleeps =
+        to == CHANNEL_LIBRARY ? &c->library_sleeps : &c->executor_sleeps[to - CHANNEL_EXECUTOR];
     __atomic_store_n(&c->turn, to, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&c->library_sleeps, __ATOMIC_SEQ_CST))
+    if (!__atomic_load_n(sleeps, __ATOMIC_SEQ_CST))
+        return;
+    if (to == CHANNEL_LIBRARY) {
         host_call(__NR_futex, (long)&c->turn, FUTEX_WAKE, 1, 0, 0, 0);
+    } else {
+        __atomic_store_n(sleeps, 0, __ATOMIC_SEQ_CST);
+        host_call(__NR_futex, (long)sleeps, FUTEX_WAKE, 1, 0, 0, 0);
+    }
 }
 
-static bool has_turn(const struct channel *c)
+static bool has_turn(const struct channel *c, uint32_t self)
 {
-    return __atomic_load_n(&c->turn, __ATOMIC_SEQ_CST) == CHANNEL_EXECUTOR;
+    return __atomic_load_n(&c->turn, __ATOMIC_SEQ_CST) == CHANNEL_EXECUTOR + self;
 }
 
 /* When to look and when to sleep is for the library to say (library/handover.c). */
-static bool look(const struct channel *c)
+static bool look(const struct channel *c, uint32_t self)
 {
     uint64_t since = host_ticks(), ticks = c->look;
+    /* Another process of the executor's has the CPU that this one would look from. */
+    bool alone = __atomic_load_n(&c->turn, __ATOMIC_SEQ_CST) == CHANNEL_LIBRARY;
     do {
-        if (has_turn(c))
+        if (has_turn(c, self))
             return true;
         __builtin_ia32_pause();
-    } while (host_ticks() - since < ticks);
+    } while (alone && host_ticks() - since < ticks);
     return false;
 }
 
-static void await_turn(struct channel *c)
+static void await_turn(struct channel *c, uint32_t self)
 {
-    if (look(c))
+    uint32_t *sleeps = &c->executor_sleeps[self];
+    if (look(c, self))
         return;
-    __atomic_store_n(&c->executor_sleeps, 1, __ATOMIC_SEQ_CST);
-    while (!has_turn(c))
-        host_call(__NR_futex, (long)&c->turn, FUTEX_WAIT, CHANNEL_LIBRARY, 0, 0, 0);
-    __atomic_store_n(&c->executor_sleeps, 0, __ATOMIC_SEQ_CST);
+    for (;;) {
+        __atomic_store_n(sleeps, 1, __ATOMIC_SEQ_CST);
+        if (has_turn(c, self))
+            break;
+        host_call(__NR_futex, (long)sleeps, FUTEX_WAIT, 1, 0, 0, 0);
+    }
+    __atomic_store_n(sleeps, 0, __ATOMIC_SEQ_CST);
 }
 
 static void subvert(struct arena *arena)
@@ -155,9 +189,13 @@ static void subvert(struct arena *arena)
     confine_subvert(arena, what);
 }
 
-static void take_turn(struct arena *arena)
+static void take_turn(struct arena *arena, uint32_t self)
 {
     struct channel *c = &arena->channel;
+    if (arena->executors.moving) {
+        exec_go_on(&arena->vcpu, self);
+        return;
+    }
     if (unlikely(c->subvert == CHANNEL_LIE))
         return;
     if (unlikely(c->subvert))
@@ -168,16 +206,21 @@ static void take_turn(struct arena *arena)
 
 NORETURN void executor_main(const uint64_t *stack);
 
-/* stack: as the kernel lays it out: argc, argv[]. argv[1] is one character, the slot. */
+/*
+ * stack: as the kernel lays it out: argc, argv[]. argv[1] is two characters, the slot and which of the
+ * executor's processes this is.
+ */
 void executor_main(const uint64_t *stack)
 {
-    const char *slot = (const char *)(uintptr_t)stack[2];
-    struct arena *arena = map_everything((uint64_t)(slot[0] - '0'));
+    const char *argument = (const char *)(uintptr_t)stack[2];
+    struct arena *arena = map_everything((uint64_t)(argument[0] - '0'));
+    uint32_t self = (uint32_t)(argument[1] - '0');
     struct channel *c = &arena->channel;
     bool native = arena->vcpu.engine != D86_ENGINE_INTERP;
+    space_init(self);
     tie_to_library();
     if (native) {
-        prepare_native(arena, stack);
+        prepare_native(arena, stack, self);
     } else {
         host_call(__NR_close, CHANNEL_FD_ARENA, 0, 0, 0, 0, 0);
         host_call(__NR_close, CHANNEL_FD_RAM, 0, 0, 0, 0, 0);
@@ -188,8 +231,8 @@ void executor_main(const uint64_t *stack)
         quit(CHANNEL_STATUS_SECCOMP);
     give_turn(c, CHANNEL_LIBRARY);
     for (;;) {
-        await_turn(c);
-        take_turn(arena);
-        give_turn(c, CHANNEL_LIBRARY);
+        await_turn(c, self);
+        take_turn(arena, self);
+        give_turn(c, arena->executors.moving ? CHANNEL_EXECUTOR + arena->executors.current : CHANNEL_LIBRARY);
     }
 }

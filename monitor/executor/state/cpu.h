@@ -214,7 +214,7 @@ struct memory_map {
 struct code_frame {
     uint64_t granules;        /* bit n: bytes 64n..64n+63 are part of a cached block */
     struct code_ref *refs;    /* the blocks that have bytes here */
-    uint32_t private_head;    /* the private pages made of it: first slot + 1 (code_cache.c) */
+    uint32_t private_head;    /* the private pages made of it: first one's number (code_number_of()) */
     uint32_t translated_head; /* pages with translated code of it: first one's number + 1 (translation.c) */
     uint32_t write_traps;     /* native writes emulated since it became code (code_yield_frame()) */
 };
@@ -260,6 +260,9 @@ struct visitor {
 };
 
 enum { SBE_VISITORS = 8 };
+
+/* Executor processes a vCPU may have (inplace/member.h). */
+enum { EXECUTORS_MAX = D86_SPACES_MAX };
 
 /* What translated code and the border to it use; translated_offsets.h has where it lies. */
 struct translated {
@@ -444,6 +447,13 @@ struct vcpu {
         *shadow_system; /* for CPL 3, and for translated code: the one in use of `spaces` */
     struct system_spaces *spaces;
     struct code_cache *code;
+    uint32_t member;         /* of `members`: whose the four above are; inplace/member.h */
+    struct members *members; /* NULL: there is one executor process, this one */
+    struct pool *pool;       /* engine/pool.h */
+    struct {
+        uint32_t count;
+        int32_t pid[EXECUTORS_MAX];
+    } executors; /* processes of this vCPU, by the library before the first run; 0: it has none of its own */
     struct translation *translation;
     struct {
         uint64_t signalled;       /* ticks when an instruction for the interpreter last cost a signal */
@@ -453,9 +463,7 @@ struct vcpu {
         uint64_t audit_at;        /* ... next before this one */
         bool eager;               /* never mind whether native code pays */
         bool translate_only;      /* nothing runs in place */
-        bool settled;             /* `home` is valid */
         uint32_t primed_on;       /* split tlb: the CPU on which a lost entry was last made good for */
-        uint32_t home;            /* CR3 of the address space that is mapped */
         struct visitor visitor;   /* who is there beside `home` */
         struct visitor seat[SBE_VISITORS]; /* who was lately */
         unsigned next_seat;

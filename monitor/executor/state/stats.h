@@ -57,9 +57,13 @@
     X(steps, "instructions interpreted between native runs")                                                 \
     X(bursts, "stretches left to the interpreter because traps came too often")                              \
     X(repeats, "instructions interpreted because native code trapped at them twice")                         \
-    X(moves, "times another address space was mapped")                                                       \
     X(posted_writes, "port writes that waited for the next exit")                                            \
     X(visits_translated, "times a program of another one began to be translated")                            \
+    X(moves, "times an address space took the place of another one")                                         \
+    X(space_moves, "times another executor process went on, which had the address space")                    \
+    X(space_reuses, "page directories that had become another address space's")                              \
+    X(space_changes, "mappings changed for another executor process, for its next turn")                     \
+    X(space_overflows, "... of which there were too many, so that all went")                                 \
     X(code_pages, "private pages made")                                                                      \
     X(code_scans, "scans, each from one entry point")                                                        \
     X(code_instructions, "instructions scanned")                                                             \

@@ -73,10 +73,10 @@ void system_space_choose(struct vcpu *v)
     v->translated.window = chosen->base;
 }
 
-void system_space_map_changed(struct vcpu *v)
+void system_space_map_changed(struct system_spaces *s)
 {
     for (unsigned i = 0; i < SYSTEM_SPACES; i++)
-        shadow_map_changed(&v->spaces->shadow[i]);
+        shadow_map_changed(&s->shadow[i]);
 }
 
 void system_space_changed(struct vcpu *v, bool globals)

@@ -39,4 +39,4 @@ bool system_space_fits(const struct vcpu *v);
 void system_space_changed(struct vcpu *v, bool globals);
 void system_space_region_changed(struct vcpu *v, guest_la la);
 /* What guest-physical addresses mean changed. */
-void system_space_map_changed(struct vcpu *v);
+void system_space_map_changed(struct system_spaces *s);

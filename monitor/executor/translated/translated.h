@@ -34,6 +34,9 @@ enum translated_answer translated_step(struct vcpu *v);
 /* Before the executor confines itself. 0 or -errno. */
 int translated_init(struct vcpu *v);
 
+/* The process is another one than that which ran translated code last. */
+void translated_arrive(struct vcpu *v);
+
 /* ---- for translation.c ------------------------------------------------------------------------------- */
 
 struct gen_layout translated_layout(bool segmented);

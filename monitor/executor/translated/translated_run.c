@@ -140,6 +140,12 @@ int translated_init(struct vcpu *v)
     return 0;
 }
 
+/* Return addresses are on a stack of each process's own. */
+void translated_arrive(struct vcpu *v)
+{
+    v->translated.stack = v->translated.stack_floor;
+}
+
 /* ---- When ------------------------------------------------------------------------------------------------
  */
 
