@@ -60,6 +60,27 @@ d86_user_test(user_686_translated vmlinuz-686 sbe --no-shell --program-arg=--tra
 d86_user_test(user_686_pae_translated_audit vmlinuz-686-pae sbe --no-shell --short --timeout 120
     --program-arg=--translate=only --program-arg=--audit=2000 --expect-counter translation_audits)
 
+# Programs that take turns: natively whatever can be, so that the vCPU changes its process all the time; and by what
+# pays, with as many processes as there can be, and with one for all.
+d86_user_test(user_686_sbe_turns vmlinuz-686 sbe --no-shell --only "^(turns|processes|threads)$" --program-arg=--audit=300
+    --expect-counter space_moves --expect-counter moves)
+d86_user_test(user_686_pae_sbe_turns_8 vmlinuz-686-pae sbe --no-shell --only "^(turns|processes)$" --weigh --program-arg=--spaces=8
+    --expect-counter space_moves)
+d86_user_test(user_686_sbe_turns_1 vmlinuz-686 sbe --no-shell --only "^(turns|processes)$" --weigh --program-arg=--spaces=1
+    --expect-counter moves)
+
+# One of them is killed, at any moment.
+function(d86_kill_test name rounds)
+    add_test(NAME ${name}
+             COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/kill_session.py"
+                 --program $<TARGET_FILE:duplex86> --kernel "${D86_GUESTS}/vmlinuz-686"
+                 --initrd "${D86_GUESTS}/initramfs.gz" --programs "${CMAKE_CURRENT_BINARY_DIR}/guest_user/programs"
+                 --rounds ${rounds})
+    d86_user_test_properties(${name} ${ARGN})
+endfunction()
+d86_kill_test(user_686_sbe_kill 5)
+d86_kill_test(user_686_sbe_kill_long 60 long)
+
 # Both engines at once, checking each other, at 10 us an instruction: what is quick, and everything.
 d86_user_test(user_686_lockstep vmlinuz-686 lockstep --no-shell --short --timeout 120
     --only "^(jit|segments|cpuidtest|places|doors)$")

@@ -30,7 +30,7 @@ PROMPT = r"duplex86:/root# "
 SKIPPED = 77  # tests/tools/user.cmake tells ctest
 PROGRAMS = ("selfread", "jit", "middle", "faults", "storm", "threads", "processes", "fpstate", "segments",
             "hostile", "cpuidtest", "places", "doors",
-            "soak")
+            "turns", "soak")
 # These need memory or time, or the kernel's own tracing, and are only run by name.
 LARGE_PROGRAMS = ("sparse", "codepages", "soaklong", "patching", "patchinglong")
 MAPPINGS_MAX = 65530  # Linux, vm.max_map_count
@@ -186,6 +186,8 @@ def parse_arguments():
     parser.add_argument("--only", help="run only programs whose name matches")
     parser.add_argument("--large", action="store_true", help="run those that need much memory instead")
     parser.add_argument("--no-shell", action="store_true", help="start the programs by tests/guest_user/runner.c")
+    parser.add_argument("--weigh", action="store_true",
+                        help="leave to the engine sbe what pays; else it is to run natively whatever can be")
     parser.add_argument("--short", action="store_true", help="let the programs do less")
     parser.add_argument("--expect-counter", action="append", default=[], metavar="NAME",
                         help="this counter must not be 0 at the end (repeatable)")
@@ -208,7 +210,7 @@ def counter(machine, name, hidden=None):
 
 def check_counters(machine, args):
     """The engine asked for must have done something, and so must what was to be tested."""
-    translated = "--translate=only" in args.program_arg
+    translated = args.weigh or "--translate=only" in args.program_arg  # whoever visits is translated
     used = {"sbe": "translated_entries" if translated else "native_entries",
             "lockstep": "lockstep_checks"}.get(args.engine)
     if used and counter(machine, used) < 1000:
@@ -273,7 +275,7 @@ def main():
                                    cpu="qemu32,-apic")
         else:
             command = duplex86_command(args.program, args.kernel, initrd, args.append, args.ram, args.engine,
-                                       args.program_arg + ["--stats"] + (["--eager"] if args.engine == "sbe" else []))
+                                       args.program_arg + ["--stats"] + (["--eager"] if args.engine == "sbe" and not args.weigh else []))
         natives = run_on_host(args)
         machine = Machine(command, args.log)
         try:
