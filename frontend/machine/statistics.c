@@ -58,6 +58,8 @@ static const char *group_of(const char *name)
         { "call_out_", "instructions of translated code done by the interpreter" },
         { "native_", "native code" },
         { "trap_", "native code" },
+        { "tlb_primes", "native code" },
+        { "tlb_lost", "native code" },
         { "steps", "native code" },
         { "code_", "scanner and private pages" },
         { "nexus_", "scanner and private pages" },

@@ -26,12 +26,13 @@ REFUSED = 77  # run_guest, when the host cannot do what was asked for
 QEMU = "qemu-system-x86_64"
 # What QEMU 7.2 has to be kept from: tests/tools/pku_session.py.
 QEMU_PROCESSOR = "max,-smap"
-# With FSGSBASE, which the engine needs.
+# With FSGSBASE, which the engine needs; and without SMEP.
 BOCHS_PROCESSOR = "corei7_ivy_bridge_3770k"
+BOCHS_OLD_PROCESSOR = "core2_penryn_t9600"
 # The page of docs/scan-before-execute.md; code that changes and reads itself; segments; places; FP state.
 BOCHS_GUESTS = ("user_page-4k", "user_smc-4k", "user_smc-none", "user_smc-pae", "user_places-4k-short",
                 "user_segments-4k-short", "user_sensitive-4k-short", "user_fpu-4k-short", "user_paging-4k-short")
-KERNEL_ARGUMENTS = "console=ttyS0 quiet panic=-1 noreplace-smp nokaslr"
+KERNEL_ARGUMENTS = "console=ttyS0,115200 quiet panic=-1 noreplace-smp nokaslr"
 
 SHARES = "the processor shares second-level TLB entries between fetches and data"
 LOST = "primed entries are gone when guest code runs"
@@ -76,8 +77,8 @@ def refuses(sentence):
                   fact("splits", "auto", '"segment"'))
 
 
-def begin():
-    return [Case("insmod", "insmod /duplex86_tlb.ko"), Case("device", "ls -l /dev/duplex86-tlb", 0, says("^crw-------"))]
+def begin(parameters=""):
+    return [Case("insmod", f"insmod /duplex86_tlb.ko {parameters}"), Case("device", "ls -l /dev/duplex86-tlb", 0, says("^crw-------"))]
 
 
 def end():
@@ -140,6 +141,14 @@ def cases_of_linux(_args):
                "--kernel /linux/vmlinuz --initrd /linux/initramfs --append 'console=ttyS0 loglevel=1 rdinit=/user/runner "
                f"-- short {' '.join(LINUX_PROGRAMS)}'")
     return begin() + [Case("linux", f"sh -c \"{command} </dev/null\"", 0, linux_ran)] + end()
+
+
+def cases_of_ring0(_args):
+    """Ring 0 primes, where there is no SMEP to forbid it."""
+    return begin("ring0=1") + [
+        Case("probe", "duplex86-probe --json", 0,
+             all_of(fact("tlb_helper", "apart", '"offered": true'), fact("tlb_helper", "fresh_ring0", '"number": 1000'),
+                    fact("tlb_helper", "held_ring0", '"of": 1000')))] + end()
 
 
 # ---- Machines ------------------------------------------------------------------------------------------
@@ -252,6 +261,7 @@ def main():
         else:
             start = bochs_machine(BOCHS_PROCESSOR)
             failed = run_machine(args, "split", start, "pti=off", cases_in_bochs(args), folder)
+            failed += run_machine(args, "ring0", bochs_machine(BOCHS_OLD_PROCESSOR), "pti=off", cases_of_ring0(args), folder)
             if args.programs:
                 failed += run_machine(args, "linux", start, "pti=off", cases_of_linux(args), folder)
     return 1 if failed else 0
