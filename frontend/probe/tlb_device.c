@@ -66,7 +66,7 @@ static bool map_pages(void)
         void *at = (void *)(uintptr_t)(LOW + i * PAGE);
         write_face(device.arena + i * PAGE, PRIVATE_WORD);
         write_face(device.ram + i * PAGE, ORIGINAL_WORD);
-        if (mmap(at, PAGE, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED_NOREPLACE, device.fd, 0) != at)
+        if (mmap(at, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, device.fd, 0) != at)
             return false;
     }
     return true;

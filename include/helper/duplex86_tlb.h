@@ -5,8 +5,9 @@
  * tells what for.
  *
  * Who opens it registers itself once (D86_TLB_REGISTER). Then it maps the device at page addresses
- * below 4 GiB, a page a time (mmap with MAP_SHARED, PROT_READ and PROT_EXEC or less, offset 0),
- * each of which is empty: any access is SIGSEGV. Then, for each page and as often as it likes:
+ * below 4 GiB, a page a time (mmap with MAP_SHARED, PROT_READ, offset 0; whether something can be
+ * executed there is not the mapping's affair), each of which is empty: any access is SIGSEGV. Then,
+ * for each page and as often as it likes:
  *
  *   D86_TLB_PRIME   the page's table entry leads to the private frame, for fetches and reads
  *   (the program executes an instruction there, so that the processor has the entry for fetches)

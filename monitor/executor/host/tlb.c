@@ -28,8 +28,7 @@ int tlb_open(int as, int ram, int arena)
 
 int tlb_map(int device, uint32_t at)
 {
-    long result =
-        host_call(__NR_mmap, (long)at, 4096, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, device, 0);
+    long result = host_call(__NR_mmap, (long)at, 4096, PROT_READ, MAP_SHARED | MAP_FIXED, device, 0);
     return result == (long)at ? 0 : (int)result;
 }
 
