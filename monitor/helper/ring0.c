@@ -55,10 +55,11 @@ struct page *d86_tlb_ring0_page(void)
 void d86_tlb_ring0_execute(unsigned long address)
 {
 	/* The page was empty, and flushed; this processor may have come here since. */
-	asm volatile("invlpg (%0)" : : "r"(address) : "memory");
-	asm volatile(ANNOTATE_RETPOLINE_SAFE "call *%0"
+	asm volatile("invlpg (%[at])" : : [at] "r"(address) : "memory");
+	/* By name: the constraint is an operand, too. */
+	asm volatile(ANNOTATE_RETPOLINE_SAFE "call *%[at]"
 		     : ASM_CALL_CONSTRAINT
-		     : "r"(address)
+		     : [at] "r"(address)
 		     : "memory");
 }
 
