@@ -85,7 +85,8 @@ void ata_medium_error(struct device *dev, struct ide_channel *ch)
     const struct ide_command *c = &ch->command;
     struct ata_drive *d = ide_selected(ch);
 
-    put_sector(d, c->offset / ATA_SECTOR, c->ext);
+    if (d->kind == DEVICE_DRIVE_DISK) /* a CD-ROM drive can be asked to flush, and has no geometry */
+        put_sector(d, c->offset / ATA_SECTOR, c->ext);
     if (c->phase == IDE_FLUSHING || c->out)
         ata_finish(dev, ch, ATA_ABRT | (c->phase == IDE_FLUSHING ? 0 : ATA_IDNF));
     else

@@ -340,6 +340,19 @@ static void any_access(void)
     }
 }
 
+/* FLUSH CACHE is for any drive; when it fails there is no sector to tell of, by cylinders least of all. */
+START_TEST(a_flush_that_fails_is_an_error)
+{
+    b.flush_fails = true;
+    outb(&b, 0x1f6, 0xa0);
+    outb(&b, 0x1f7, 0xe7);
+    bench_serve_all(&b);
+    ck_assert_uint_eq(b.flushes, 1);
+    ck_assert_uint_eq(inb(&b, 0x1f7) & (BSY | ERR), ERR);
+    ck_assert_uint_eq(inb(&b, 0x1f1), 4);
+}
+END_TEST
+
 START_TEST(random_traffic_does_no_harm)
 {
     bench_add(&b, 1, DEVICE_DRIVE_DISK, 3000 * 512);
@@ -373,6 +386,7 @@ int main(void)
     tcase_add_test(t, media_come_and_go);
     tcase_add_test(t, a_medium_that_goes_takes_its_command_along);
     tcase_add_test(t, the_tray_obeys_the_lock);
+    tcase_add_test(t, a_flush_that_fails_is_an_error);
     tcase_add_loop_test(t, random_traffic_does_no_harm, 0, 8);
     tcase_set_timeout(t, 60);
     suite_add_tcase(suite, t);
