@@ -7,6 +7,11 @@ foreach(suite IN ITEMS i8259 i8254 mc146818 i8042 i8042_register uart16550 pc pc
     d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES d86-devices)
 endforeach()
 
+# All of the machine, and a guest that does anything.
+d86_unit_test(test_pc_random SOURCES unit/test_pc_random.c LIBRARIES d86-devices)
+add_test(NAME test_pc_random_long COMMAND test_pc_random)
+set_tests_properties(test_pc_random_long PROPERTIES LABELS "unit;long" TIMEOUT 7200 ENVIRONMENT "D86_LONG=1")
+
 # The PCI bus with functions of the test's own.
 foreach(suite IN ITEMS pci piix3)
     d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES d86-devices
