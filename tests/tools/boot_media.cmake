@@ -27,6 +27,21 @@ endforeach()
 d86_disk_test(boot_disk_qcow2_kill "" --format qcow2 --kill 2 --seed 1)
 d86_disk_test(boot_disk_qcow2_kill_long long --format qcow2 --kill 30)
 
+# Linux's driver for the sound card.
+foreach(engine IN ITEMS sbe interp)
+    set(name boot_sound)
+    set(labels "")
+    if(engine STREQUAL "interp")
+        set(name boot_sound_interp)
+        set(labels long)
+    endif()
+    add_test(NAME ${name}
+             COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/sound_session.py"
+                 --program $<TARGET_FILE:duplex86> --engine ${engine} --kernel "${D86_GUESTS}/vmlinuz-686"
+                 --initrd "${D86_GUESTS}/initramfs.gz" --modules "${D86_GUESTS}/modules-686.tar")
+    d86_boot_test_properties(${name} ${labels})
+endforeach()
+
 d86_disk_test(boot_disk_virtio "" --virtio)
 d86_disk_test(boot_disk_virtio_kill "" --virtio --kill 2)
 d86_disk_test(boot_disk_virtio_kill_long long --virtio --kill 30)
