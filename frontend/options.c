@@ -3,14 +3,13 @@
  *
  * Options by GLib's GOption. Texts are taken as file names are, byte for byte, whatever the locale.
  */
-#include "options.h"
+#include "options_private.h"
 
 #include "error.h"
 #include "options_file.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define RAM_DEFAULT (UINT64_C(256) << 20)
 #define RAM_MIN     (UINT64_C(1) << 20)
@@ -56,20 +55,7 @@ static const char DESCRIPTION[] =
     "  duplex86 --bios bios.bin --serial file:com1.log --debugcon stdio\n"
     "  duplex86 --machine pc";
 
-/* What GOption fills; turned into struct options by the functions below. */
-struct raw_options {
-    char *machine, *ram, *kernel, *append, *bios, *debugcon, *control, *engine, *split, *translate, *cpu,
-        *exit_port, *rtc, *stats, *audit, *screendump, *display, *translated_memory, *apic, *config, *sound;
-    char **initrds, **serial, **trace, **net, **share;
-    char *spaces;
-    struct raw_media media;
-    gboolean rng, tablet;
-    gboolean reboot, no_reboot, keep_halted, in_process, eager, simulate_keys, version;
-};
-
-static gboolean fail_usage(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static gboolean fail_usage(GError **error, const char *format, ...)
+gboolean options_fail(GError **error, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -107,8 +93,7 @@ gboolean options_parse_size(const char *text, uint64_t *bytes)
     return TRUE;
 }
 
-/* Index of `text` among `count` names, or -1. */
-static int name_index(const char *text, const char *const *names, size_t count)
+int options_name_index(const char *text, const char *const *names, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (!strcmp(text, names[i]))
@@ -123,11 +108,11 @@ static gboolean take_ram(struct options *options, const char *text, GError **err
     if (!text)
         return TRUE;
     if (!options_parse_size(text, &options->ram_size))
-        return fail_usage(error, "--ram '%s' is not a size: give a number and K, M or G, as in 256M", text);
+        return options_fail(error, "--ram '%s' is not a size: give a number and K, M or G, as in 256M", text);
     if (options->ram_size % 4096)
-        return fail_usage(error, "--ram '%s' is not a multiple of 4K", text);
+        return options_fail(error, "--ram '%s' is not a multiple of 4K", text);
     if (options->ram_size < RAM_MIN || options->ram_size > RAM_MAX)
-        return fail_usage(error, "--ram '%s' is out of range: give 1M to 60G", text);
+        return options_fail(error, "--ram '%s' is out of range: give 1M to 60G", text);
     return TRUE;
 }
 
@@ -138,16 +123,9 @@ static gboolean take_port(struct options *options, const char *text, GError **er
     char *end;
     guint64 port = g_ascii_strtoull(text, &end, 0);
     if (!g_ascii_isdigit(*text) || port == 0 || port > 0xffff || *end)
-        return fail_usage(error, "--exit-port '%s' is not an I/O port: give 1 to 0xffff, as in 0xf4", text);
+        return options_fail(error, "--exit-port '%s' is not an I/O port: give 1 to 0xffff, as in 0xf4", text);
     options->exit_port = (uint16_t)port;
     return TRUE;
-}
-
-static gboolean backend_is_known(const char *spec, bool input_too)
-{
-    if (!strcmp(spec, "stdio") || !strcmp(spec, "none") || (g_str_has_prefix(spec, "file:") && spec[5]))
-        return TRUE;
-    return input_too && (!strcmp(spec, "pty") || (g_str_has_prefix(spec, "unix:") && spec[5]));
 }
 
 static const char *const machine_names[] = {
@@ -170,13 +148,13 @@ static gboolean take_chipset(struct options *options, const struct raw_options *
             ? PC_CHIPSET_I440FX
             : PC_CHIPSET_ISA;
     if (raw->machine)
-        chipset = name_index(raw->machine, machine_names, G_N_ELEMENTS(machine_names));
+        chipset = options_name_index(raw->machine, machine_names, G_N_ELEMENTS(machine_names));
     if (chipset < 0)
-        return fail_usage(error, "--machine '%s' is unknown: give isa or pc", raw->machine);
+        return options_fail(error, "--machine '%s' is unknown: give isa or pc", raw->machine);
     if (media && chipset == PC_CHIPSET_ISA)
-        return fail_usage(error, "disks, CDs and floppies need --machine pc");
+        return options_fail(error, "disks, CDs and floppies need --machine pc");
     if ((raw->share || raw->rng || raw->tablet) && chipset == PC_CHIPSET_ISA)
-        return fail_usage(error, "--share, --rng and --tablet need --machine pc");
+        return options_fail(error, "--share, --rng and --tablet need --machine pc");
     options->rng = raw->rng;
     options->tablet = raw->tablet;
     options->chipset = (enum pc_chipset)chipset;
@@ -184,270 +162,15 @@ static gboolean take_chipset(struct options *options, const struct raw_options *
            options_net_take(&options->net, raw->net, chipset == PC_CHIPSET_ISA, error);
 }
 
-static bool names_stdio(char **specs)
-{
-    return specs && g_strv_contains((const char *const *)specs, "stdio");
-}
-
-/* Who else has standard input and output, or NULL. */
-static const char *user_of_stdio(const struct raw_options *raw)
-{
-    if (names_stdio(raw->serial))
-        return "--serial stdio";
-    return raw->debugcon && !strcmp(raw->debugcon, "stdio") ? "--debugcon stdio" : NULL;
-}
-
-/* A BIOS writes to the screen; a kernel that is started directly writes where it is told to. */
-static enum options_display default_display(const struct options *options, const struct raw_options *raw)
-{
-    if (raw->kernel || options->chipset != PC_CHIPSET_I440FX || raw->serial || user_of_stdio(raw))
-        return OPTIONS_DISPLAY_NONE;
-    if (D86_SDL && (g_getenv("DISPLAY") || g_getenv("WAYLAND_DISPLAY")))
-        return OPTIONS_DISPLAY_SDL;
-    return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) ? OPTIONS_DISPLAY_TERMINAL : OPTIONS_DISPLAY_NONE;
-}
-
-static const char *const display_names[] = {
-    [OPTIONS_DISPLAY_NONE] = "none",
-    [OPTIONS_DISPLAY_TERMINAL] = "terminal",
-    [OPTIONS_DISPLAY_SDL] = "sdl",
-};
-
-static gboolean take_display(struct options *options, const struct raw_options *raw, GError **error)
-{
-    int display = (int)default_display(options, raw);
-    if (raw->display)
-        display = name_index(raw->display, display_names, G_N_ELEMENTS(display_names));
-    if (display < 0)
-        return fail_usage(error, "--display '%s' is unknown: give sdl, terminal or none", raw->display);
-    if (display == OPTIONS_DISPLAY_SDL && !D86_SDL)
-        return fail_usage(error,
-                          "this duplex86 was built without SDL (-DD86_SDL=OFF), so it has no window: give "
-                          "--display terminal or none");
-    options->display = (enum options_display)display;
-    options->screendump = g_strdup(raw->screendump);
-    if (options->display == OPTIONS_DISPLAY_TERMINAL && user_of_stdio(raw))
-        return fail_usage(error, "--display terminal and %s both want the terminal: give one of them",
-                          user_of_stdio(raw));
-    if (options->chipset == PC_CHIPSET_I440FX)
-        return TRUE;
-    if (raw->screendump || options->display != OPTIONS_DISPLAY_NONE)
-        return fail_usage(error, "the machine isa has no display adapter: give --machine pc for --%s",
-                          raw->screendump ? "screendump" : "display");
-    return TRUE;
-}
-
-/* Who has a window hears, too. */
-static gboolean take_sound(struct options *options, const char *text, GError **error)
-{
-    if (!text) {
-        options->sound =
-            options->display == OPTIONS_DISPLAY_SDL ? OPTIONS_SOUND_SDL_IF_THERE : OPTIONS_SOUND_NONE;
-    } else if (!strcmp(text, "none")) {
-        options->sound = OPTIONS_SOUND_NONE;
-    } else if (!strcmp(text, "sdl")) {
-        options->sound = OPTIONS_SOUND_SDL;
-    } else if (g_str_has_prefix(text, "wav:") && text[4]) {
-        options->sound = OPTIONS_SOUND_WAV;
-        options->sound_file = g_strdup(text + 4);
-    } else {
-        return fail_usage(error, "--sound '%s' is unknown: give sdl, wav:FILE or none", text);
-    }
-    if (options->sound == OPTIONS_SOUND_SDL && !D86_SDL)
-        return fail_usage(error,
-                          "this duplex86 was built without SDL (-DD86_SDL=OFF), so it has no sound: give "
-                          "--sound wav:FILE or none");
-    return TRUE;
-}
-
-static gboolean take_serial(struct options *options, const struct raw_options *raw, GError **error)
-{
-    static char *standard[] = { (char *)"stdio", NULL }, *none[] = { NULL };
-    char **specs = raw->serial;
-    if (!specs && (options->display == OPTIONS_DISPLAY_NONE ||
-                   (options->display == OPTIONS_DISPLAY_SDL && raw->kernel)))
-        specs = standard;
-    else if (!specs)
-        specs = none; /* there is a screen to talk to, or the terminal is one */
-    if (g_strv_length(specs) > OPTIONS_SERIAL_MAX)
-        return fail_usage(error, "there are four serial ports, so --serial can be given four times at most");
-    bool stdio = false;
-    for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++) {
-        const char *spec = i < g_strv_length(specs) ? specs[i] : "none";
-        if (!backend_is_known(spec, true))
-            return fail_usage(
-                error, "--serial '%s' is unknown: give stdio, file:FILE, pty, unix:PATH or none", spec);
-        if (!strcmp(spec, "stdio") && stdio)
-            return fail_usage(error, "only one serial port can be on stdio: give the other another --serial");
-        stdio = stdio || !strcmp(spec, "stdio");
-        options->serial[i] = g_strdup(spec);
-    }
-    return TRUE;
-}
-
-static gboolean take_debugcon(struct options *options, const char *spec, GError **error)
-{
-    options->debugcon = g_strdup(spec ? spec : "none");
-    if (!backend_is_known(options->debugcon, false))
-        return fail_usage(error, "--debugcon '%s' is unknown: give stdio, file:FILE or none", spec);
-    return TRUE;
-}
-
-static gboolean take_control(struct options *options, const char *spec, GError **error)
-{
-    if (spec && (!g_str_has_prefix(spec, "unix:") || !spec[5]))
-        return fail_usage(error, "--control '%s' is unknown: give unix:PATH", spec);
-    options->control = g_strdup(spec);
-    return TRUE;
-}
-
-static gboolean cpu_is_known(const char *name)
-{
-    for (const char *const *model = d86_cpu_models(); *model; model++) {
-        if (!strcmp(*model, name))
-            return TRUE;
-    }
-    return FALSE;
-}
-
-static const char *const engine_names[] = {
-    [D86_ENGINE_INTERP] = "interp",
-    [D86_ENGINE_SBE] = "sbe",
-    [D86_ENGINE_LOCKSTEP] = "lockstep",
-};
-
-static const char *const split_names[] = {
-    [D86_SPLIT_AUTO] = "auto", [D86_SPLIT_SEGMENT] = "segment", [D86_SPLIT_PKU] = "pku",
-    [D86_SPLIT_NONE] = "none", [D86_SPLIT_TLB] = "tlb",
-};
-
-static const char *const translate_names[] = {
-    [D86_TRANSLATE_ON] = "on",
-    [D86_TRANSLATE_OFF] = "off",
-    [D86_TRANSLATE_ONLY] = "only",
-};
-
-const char *options_engine_name(enum d86_engine engine)
-{
-    return engine_names[engine];
-}
-
-const char *options_split_name(enum d86_split split)
-{
-    return split_names[split];
-}
-
-static gboolean take_engine(struct options *options, const struct raw_options *raw, GError **error)
-{
-    int engine = -1, split = D86_SPLIT_AUTO;
-    options->engine_auto = !raw->engine || !strcmp(raw->engine, "auto");
-    if (options->engine_auto)
-        engine = D86_ENGINE_SBE;
-    else
-        engine = name_index(raw->engine, engine_names, G_N_ELEMENTS(engine_names));
-    if (engine < 0)
-        return fail_usage(error, "--engine '%s' is unknown: give auto, interp, sbe or lockstep", raw->engine);
-    if (raw->split)
-        split = name_index(raw->split, split_names, G_N_ELEMENTS(split_names));
-    if (split < 0)
-        return fail_usage(error, "--split '%s' is unknown: give auto, segment, pku, tlb or none", raw->split);
-    if (raw->split && engine == D86_ENGINE_INTERP)
-        return fail_usage(error, "--split goes with the engines sbe and lockstep, not with interp");
-    if (raw->in_process && engine != D86_ENGINE_INTERP)
-        return fail_usage(error, "--in-process goes with --engine interp only");
-    options->engine = (enum d86_engine)engine;
-    options->split = (enum d86_split)split;
-    return TRUE;
-}
-
-static gboolean take_translate(struct options *options, const char *text, GError **error)
-{
-    int translate = D86_TRANSLATE_ON;
-    if (text)
-        translate = name_index(text, translate_names, G_N_ELEMENTS(translate_names));
-    if (translate < 0)
-        return fail_usage(error, "--translate '%s' is unknown: give on, off or only", text);
-    if (text && options->engine != D86_ENGINE_SBE && options->engine != D86_ENGINE_LOCKSTEP)
-        return fail_usage(error, "--translate goes with the engines sbe and lockstep only");
-    options->translate = (enum d86_translate)translate;
-    return TRUE;
-}
-
-static gboolean take_translated_memory(struct options *options, const char *text, GError **error)
-{
-    enum { MIN = 8 << 20, MAX = 64 << 20 };
-    if (!text)
-        return TRUE;
-    if (!options_parse_size(text, &options->translation_size))
-        return fail_usage(error, "--translated-memory '%s' is not a size: give a number and M, as in 16M",
-                          text);
-    if (options->translation_size < MIN || options->translation_size > MAX)
-        return fail_usage(error, "--translated-memory '%s' is out of range: give 8M to 64M", text);
-    if (options->engine != D86_ENGINE_SBE || options->translate == D86_TRANSLATE_OFF)
-        return fail_usage(error,
-                          "--translated-memory goes with the engine sbe only, and not with --translate off");
-    return TRUE;
-}
-
-static gboolean take_spaces(struct options *options, const char *text, GError **error)
-{
-    guint64 spaces;
-    if (!text)
-        return TRUE;
-    if (!g_ascii_string_to_unsigned(text, 10, 1, D86_SPACES_MAX, &spaces, NULL))
-        return fail_usage(error, "--spaces '%s' is no number of address spaces: give 1 to %d", text,
-                          D86_SPACES_MAX);
-    if (options->engine != D86_ENGINE_SBE)
-        return fail_usage(error, "--spaces goes with the engine sbe only");
-    if (options->split == D86_SPLIT_TLB && spaces > 1)
-        return fail_usage(error, "--spaces %s and --split tlb contradict each other: it has one", text);
-    options->spaces = (unsigned)spaces;
-    return TRUE;
-}
-
-static gboolean take_audit(struct options *options, const char *text, GError **error)
-{
-    guint64 entries;
-    if (!text)
-        return TRUE;
-    if (!g_ascii_string_to_unsigned(text, 10, 1, UINT32_MAX, &entries, NULL))
-        return fail_usage(error, "--audit '%s' is no number of entries: give 1 or more, as in 1000", text);
-    if (options->engine == D86_ENGINE_INTERP)
-        return fail_usage(error, "--audit goes with the engines sbe and lockstep, not with interp");
-    options->audit = (uint32_t)entries;
-    return TRUE;
-}
-
-static gboolean take_keys(struct options *options, gboolean simulate, GError **error)
-{
-    if (simulate && options->engine != D86_ENGINE_LOCKSTEP)
-        return fail_usage(error, "--simulate-keys goes with --engine lockstep only");
-    if (simulate && options->split >= D86_SPLIT_NONE)
-        return fail_usage(error, "--simulate-keys and --split %s contradict each other: %s uses no keys",
-                          split_names[options->split], split_names[options->split]);
-    options->simulate_keys = simulate;
-    return TRUE;
-}
-
-static gboolean take_stats(struct options *options, const char *text, GError **error)
-{
-    if (!text)
-        return TRUE;
-    if (*text && strcmp(text, "text") && strcmp(text, "json"))
-        return fail_usage(error, "--stats '%s' is unknown: give --stats or --stats=json", text);
-    options->stats = strcmp(text, "json") ? OPTIONS_STATS_TEXT : OPTIONS_STATS_JSON;
-    return TRUE;
-}
-
 static gboolean take_apic(struct options *options, const char *text, GError **error)
 {
     if (!text)
         return TRUE;
     if (strcmp(text, "on") && strcmp(text, "off"))
-        return fail_usage(error, "--apic '%s' is unknown: give on or off", text);
+        return options_fail(error, "--apic '%s' is unknown: give on or off", text);
     options->apic = !strcmp(text, "on");
     if (options->apic && options->chipset == PC_CHIPSET_ISA)
-        return fail_usage(error, "--apic on goes with --machine pc only");
+        return options_fail(error, "--apic on goes with --machine pc only");
     return TRUE;
 }
 
@@ -455,21 +178,13 @@ static gboolean take_machine(struct options *options, const struct raw_options *
 {
     if (!take_apic(options, raw->apic, error))
         return FALSE;
-    if (!take_engine(options, raw, error) || !take_translate(options, raw->translate, error) ||
-        !take_translated_memory(options, raw->translated_memory, error) ||
-        !take_spaces(options, raw->spaces, error) || !take_audit(options, raw->audit, error) ||
-        !take_keys(options, raw->simulate_keys, error) || !take_stats(options, raw->stats, error))
+    if (!options_take_engine(options, raw, error))
         return FALSE;
-    if (raw->cpu && !strcmp(raw->cpu, "help"))
-        options->action = OPTIONS_SHOW_CPUS;
-    else if (raw->cpu && !cpu_is_known(raw->cpu))
-        return fail_usage(error, "--cpu '%s' is unknown: --cpu help lists the models", raw->cpu);
-    options->cpu = g_strdup(raw->cpu);
     if (raw->reboot && raw->no_reboot)
-        return fail_usage(error, "--reboot and --no-reboot contradict each other: give one");
+        return options_fail(error, "--reboot and --no-reboot contradict each other: give one");
     options->restart = raw->reboot;
     if (raw->rtc && strcmp(raw->rtc, "utc") && strcmp(raw->rtc, "local"))
-        return fail_usage(error, "--rtc '%s' is unknown: give utc or local", raw->rtc);
+        return options_fail(error, "--rtc '%s' is unknown: give utc or local", raw->rtc);
     options->local_time = raw->rtc && !strcmp(raw->rtc, "local");
     options->keep_halted = raw->keep_halted;
     options->in_process = raw->in_process;
@@ -488,16 +203,16 @@ static gboolean take_boot(struct options *options, const struct raw_options *raw
     if (options->action != OPTIONS_RUN)
         return TRUE;
     if (!raw->kernel && !raw->bios && !raw->machine && !options_media_given(&raw->media))
-        return fail_usage(
+        return options_fail(
             error, "nothing to run: give an image, --kernel FILE or --bios FILE (see duplex86 --help)");
     if (!raw->kernel && !raw->bios && options->chipset != PC_CHIPSET_I440FX)
-        return fail_usage(error, "nothing to run: with --machine isa give --kernel FILE or --bios FILE");
+        return options_fail(error, "nothing to run: with --machine isa give --kernel FILE or --bios FILE");
     if (raw->kernel && raw->bios)
-        return fail_usage(error, "--kernel and --bios exclude each other: give one");
+        return options_fail(error, "--kernel and --bios exclude each other: give one");
     if (!raw->kernel && raw->initrds)
-        return fail_usage(error, "--initrd goes with --kernel, not with a BIOS");
+        return options_fail(error, "--initrd goes with --kernel, not with a BIOS");
     if (!raw->kernel && raw->append)
-        return fail_usage(error, "--append goes with --kernel, not with a BIOS");
+        return options_fail(error, "--append goes with --kernel, not with a BIOS");
     return TRUE;
 }
 
@@ -507,9 +222,7 @@ static gboolean convert(struct options *options, const struct raw_options *raw, 
     if (!options_media_take(&options->media, &raw->media, error))
         return FALSE;
     return take_ram(options, raw->ram, error) && take_port(options, raw->exit_port, error) &&
-           take_chipset(options, raw, error) && take_display(options, raw, error) &&
-           take_sound(options, raw->sound, error) && take_serial(options, raw, error) &&
-           take_debugcon(options, raw->debugcon, error) && take_control(options, raw->control, error) &&
+           take_chipset(options, raw, error) && options_take_console(options, raw, error) &&
            take_machine(options, raw, error) && take_boot(options, raw, error);
 }
 
@@ -519,7 +232,7 @@ static gboolean adopt_error(GError *theirs, GError **error)
     char *text = g_strdup(theirs->message);
     text[0] = g_ascii_tolower(text[0]);
     g_error_free(theirs);
-    fail_usage(error, "%s (see duplex86 --help)", text);
+    options_fail(error, "%s (see duplex86 --help)", text);
     g_free(text);
     return FALSE;
 }
