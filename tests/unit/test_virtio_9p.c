@@ -232,12 +232,28 @@ START_TEST(whatever_a_driver_does)
 }
 END_TEST
 
+/* VIRTIO 1.0 wants that of every device: how many queues there are, read by both ways. */
+START_TEST(structures_are_reached_through_configuration_space)
+{
+    enum { NUM_QUEUES = 0x12, WINDOW = 0x90 };
+    uint8_t *window = b.config + WINDOW;
+
+    window[4] = 4;
+    window[8] = NUM_QUEUES;
+    window[12] = 2;
+    b.dev.type->pci->read(&b.dev, WINDOW + 16, 2);
+    ck_assert_uint_ne(window[16], 0);
+    ck_assert_uint_eq(window[16], virtio_bench_in(&b, NUM_QUEUES, 2));
+}
+END_TEST
+
 static void add(Suite *suite, const char *name, void (*setup)(void), TCase **t, int storms)
 {
     *t = tcase_create(name);
     tcase_set_timeout(*t, 0);
     tcase_add_checked_fixture(*t, setup, teardown);
     tcase_add_loop_test(*t, whatever_a_driver_does, 0, storms);
+    tcase_add_test(*t, structures_are_reached_through_configuration_space);
     suite_add_tcase(suite, *t);
 }
 
