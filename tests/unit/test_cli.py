@@ -611,18 +611,29 @@ def test_big_output(files):
         check("big output", process.wait(TIMEOUT) == 43 and data == b"x" * 131072, f"{len(data)} bytes")
 
 
+def connect(path):
+    """A client of the socket, which need not be there yet, nor listen once it is."""
+    deadline = time.time() + TIMEOUT
+    while True:
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(TIMEOUT)
+        try:
+            client.connect(path)
+            return client
+        except (FileNotFoundError, ConnectionRefusedError):
+            client.close()
+            if time.time() > deadline:
+                raise
+            time.sleep(0.05)
+
+
 def test_unix_socket(files):
     path = files.path("socket")
     kernel = files.make("echo", multiboot(ECHO))
     with subprocess.Popen([PROGRAM, "--kernel", kernel, "--exit-port", "0xf4", "--serial", "unix:" + path],
                           stdin=subprocess.DEVNULL) as process:
         for text in (b"first", b"second", b"q"):  # a new client each time
-            deadline = time.time() + TIMEOUT
-            while not os.path.exists(path) and time.time() < deadline:
-                time.sleep(0.05)
-            with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(TIMEOUT)
-                client.connect(path)
+            with connect(path) as client:
                 client.sendall(text)
                 got = b""
                 while len(got) < len(text):
