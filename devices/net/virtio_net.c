@@ -308,10 +308,7 @@ static const struct device_register registers[] = {
 };
 
 static const struct device_pci pci = {
-    .registers = registers,
-    .bar = VIRTIO_PCI_BARS,
-    .read = virtio_pci_config_read,
-    .change = virtio_pci_config_change,
+    VIRTIO_PCI_FUNCTION(registers, VIRTIO_PCI_BARS),
     .rom = { .size = DEVICE_NIC_ROM, .read = packet_rom_read },
 };
 

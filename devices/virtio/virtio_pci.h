@@ -8,8 +8,7 @@
  *         VIRTIO_PCI_REGISTERS(VIRTIO_PCI_TRANSITIONAL(0x1000), 0x020000, 1, CONFIG_SIZE),
  *         { 0 },
  *     };
- *     static const struct device_pci pci = { .registers = registers, .bar = VIRTIO_PCI_BARS,
- *         .read = virtio_pci_config_read, .change = virtio_pci_config_change };
+ *     static const struct device_pci pci = { VIRTIO_PCI_FUNCTION(registers, VIRTIO_PCI_BARS) };
  *     const struct device_type x_device = {
  *         .name = "x", .state_size = sizeof(struct x), .pci = &pci, .line_count = 1,
  *         .reset = virtio_pci_reset, .virtio = &x_class };
@@ -90,9 +89,13 @@ enum {
         VIRTIO_PCI_BAR4                                                                                      \
     }
 
+/* Of struct device_pci, what all have: a table with VIRTIO_PCI_REGISTERS and one of those two. */
+#define VIRTIO_PCI_FUNCTION(table, bars)                                                                     \
+    .registers = (table), .bar = bars, .read = virtio_pci_config_read, .change = virtio_pci_config_change
+
 void virtio_pci_reset(struct device *dev);
 
-/* For struct device_pci. */
+/* For VIRTIO_PCI_FUNCTION. */
 void virtio_pci_config_read(struct device *dev, unsigned offset, unsigned size);
 uint8_t virtio_pci_config_change(struct device *dev, unsigned offset, uint8_t value);
 

@@ -60,12 +60,7 @@ static const struct device_register registers[] = {
     { 0 },
 };
 
-static const struct device_pci pci = {
-    .registers = registers,
-    .bar = VIRTIO_PCI_BARS,
-    .read = virtio_pci_config_read,
-    .change = virtio_pci_config_change,
-};
+static const struct device_pci pci = { VIRTIO_PCI_FUNCTION(registers, VIRTIO_PCI_BARS) };
 
 const struct device_type virtio_rng_device = {
     .name = "virtio_rng",
