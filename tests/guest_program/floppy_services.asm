@@ -312,20 +312,20 @@ time:
     mov ah, 0x00
     int 0x1a
     mov bx, dx
-    mov cx, 0                           ; waits for three ticks, by HLT
-.wait:
+    mov ecx, 0x1000000                  ; waits for three ticks, by HLT; a monitor may make nothing of that,
+.wait:                                  ; and 65,536 times then take less than three ticks on a quick host
     hlt
     push bx
-    push cx
+    push ecx
     mov ah, 0x00
     int 0x1a
-    pop cx
+    pop ecx
     pop bx
     mov ax, dx
     sub ax, bx
     cmp ax, 3
     jae .ticked
-    loop .wait
+    loop .wait, ecx
     CHECK e, "INT 1Ah AH=00h: time stands still"
 .ticked:
     mov ah, 0x02
