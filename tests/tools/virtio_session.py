@@ -19,25 +19,31 @@ import time
 
 from boot_session import PROMPT, Session
 from disk_session import make_image, make_initrd, sha1
+from guest_modules import load_order
 from machine import Failure, Machine
 from user_session import add_programs
 
 SKIPPED = 77  # tests/tools/boot.cmake tells ctest
 MIB = 1 << 20
 BOOT_TIMEOUT = 180
-VIRTIO = "virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci".split()
 
 
 class VirtioSession(Session):
     """A shell in the guest, and these modules loaded besides the transport."""
 
-    def __init__(self, machine, modules):
-        super().__init__(machine, argparse.Namespace())
+    def __init__(self, args, machine, modules):
+        super().__init__(machine, args)
+        self.loaded = set()
         machine.expect(r"BOOT-OK ", BOOT_TIMEOUT)
         machine.expect(PROMPT, 60)
         self.run("dmesg -n 1")
-        for module in VIRTIO + modules.split():
-            self.run(f"[ ! -e /modules/{module}.ko ] || insmod /modules/{module}.ko")
+        self.load("virtio_pci " + modules)
+
+    def load(self, modules):
+        for module in load_order(self.args.modules, modules.split()):
+            if module not in self.loaded:
+                self.run(f"insmod /modules/{module}.ko")
+                self.loaded.add(module)
 
     def wait_for(self, condition):
         self.run(f"i=0; until {condition} || [ $i -ge 60 ]; do sleep 1; i=$((i+1)); done; {condition}", timeout=90)
@@ -87,7 +93,7 @@ def check_disks(args, folder, initrd):
     machine = Machine(command_of(args, initrd, *(word for path, option in zip(paths, options)
                                                  for word in ("--disk", f"{path}{option},virtio"))))
     try:
-        session = VirtioSession(machine, "virtio_blk")
+        session = VirtioSession(args, machine, "virtio_blk")
         session.seed = args.seed
         session.wait_for("[ -b /dev/vdd ]")
         for letter, contents in zip("abcd", data):
@@ -119,7 +125,7 @@ def check_disks(args, folder, initrd):
 def check_rng(args, folder, initrd):
     machine = Machine(command_of(args, initrd, "--rng"))
     try:
-        session = VirtioSession(machine, "virtio-rng")
+        session = VirtioSession(args, machine, "virtio-rng")
         session.run_expecting("cat /sys/class/misc/hw_random/rng_current", "virtio_rng.0")
         session.run("dd if=/dev/hwrng of=/tmp/bytes bs=4096 count=64 2>/dev/null")
         session.run("[ $(gzip -c /tmp/bytes | wc -c) -gt 262000 ]")
@@ -137,10 +143,10 @@ def check_tablet(args, folder, initrd):
     ctl = [args.program, "ctl", "--socket", control, "mouse", "--absolute"]
     machine = Machine(command_of(args, initrd, "--tablet", "--control", f"unix:{control}"))
     try:
-        session = VirtioSession(machine, "")
+        session = VirtioSession(args, machine, "")
         if subprocess.run([*ctl, "1", "2"], stderr=subprocess.DEVNULL, check=False).returncode != 2:
             raise Failure("there is a tablet without a driver")
-        session.run("insmod /modules/evdev.ko; insmod /modules/virtio_input.ko")
+        session.load("evdev virtio_input")
         session.run_expecting("cat /sys/class/input/event*/device/name | grep Duplex", "Duplex86 tablet")
         session.run("n=$(grep -l Duplex /sys/class/input/event*/device/name | cut -d/ -f5); (cat /dev/input/$n >/tmp/events &)")
         session.run("sleep 1")
@@ -190,7 +196,7 @@ def check_share(args, folder, initrd):
         raise Failure("this host runs no i386 programs, or not this one")
     machine = Machine(command_of(args, initrd, "--share", f"home={shared}", "--share", f"fixed={other},ro,uid=7,gid=8"))
     try:
-        session = VirtioSession(machine, "netfs fscache 9pnet 9pnet_virtio 9p")
+        session = VirtioSession(args, machine, "netfs fscache 9pnet 9pnet_virtio 9p")
         session.run("mkdir /mnt /fixed; mount -t 9p -o trans=virtio,version=9p2000.L,msize=131072 home /mnt")
         session.run("mount -t 9p -o trans=virtio,version=9p2000.L fixed /fixed")
         session.run("mkdir /mnt/work; /user/sharefs /mnt/work >/tmp/said; echo $?")
@@ -241,7 +247,7 @@ def memory_mib(machine):
 def measure_once(args, command, size_mib):
     machine = Machine(command)
     try:
-        session = VirtioSession(machine, "virtio_blk")
+        session = VirtioSession(args, machine, "virtio_blk")
         session.seed = args.seed
         session.wait_for("[ -b /dev/vda ]")
         values = {}
