@@ -29,6 +29,7 @@ static const char DESCRIPTION[] =
     "  none        nothing there\n"
     "The first --serial is COM1, the second COM2, up to COM4. Without --serial, COM1 is\n"
     "stdio, or nothing if the screen is shown. --debugcon takes stdio, file:FILE and none.\n"
+    "--virtio-console takes all but none.\n"
     "\n"
     "Keys in a window:\n"
     "  Ctrl+Alt+G  grab or release mouse and keyboard; a click grabs them, too\n"
@@ -138,23 +139,27 @@ const char *options_machine_name(enum pc_chipset chipset)
     return machine_names[chipset];
 }
 
+static bool wants_virtio(const struct raw_options *raw)
+{
+    return raw->share || raw->rng || raw->tablet || raw->virtio_console;
+}
+
 /* A BIOS is written for a chipset, and disks are part of it; a kernel starts sooner where it has less to look
  * for. */
 static gboolean take_chipset(struct options *options, const struct raw_options *raw, GError **error)
 {
     bool media = options_media_given(&raw->media);
-    int chipset =
-        raw->bios || media || raw->share || raw->rng || raw->tablet || options_net_needs_pci(raw->net)
-            ? PC_CHIPSET_I440FX
-            : PC_CHIPSET_ISA;
+    int chipset = raw->bios || media || wants_virtio(raw) || options_net_needs_pci(raw->net)
+                      ? PC_CHIPSET_I440FX
+                      : PC_CHIPSET_ISA;
     if (raw->machine)
         chipset = options_name_index(raw->machine, machine_names, G_N_ELEMENTS(machine_names));
     if (chipset < 0)
         return options_fail(error, "--machine '%s' is unknown: give isa or pc", raw->machine);
     if (media && chipset == PC_CHIPSET_ISA)
         return options_fail(error, "disks, CDs and floppies need --machine pc");
-    if ((raw->share || raw->rng || raw->tablet) && chipset == PC_CHIPSET_ISA)
-        return options_fail(error, "--share, --rng and --tablet need --machine pc");
+    if (wants_virtio(raw) && chipset == PC_CHIPSET_ISA)
+        return options_fail(error, "--share, --rng, --tablet and --virtio-console need --machine pc");
     options->rng = raw->rng;
     options->tablet = raw->tablet;
     options->chipset = (enum pc_chipset)chipset;
@@ -277,6 +282,9 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, struct opt
           "With --machine pc: on for a local APIC and an I/O APIC besides the 8259s (off)", "on|off" },
         { "serial", 's', 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->serial,
           "Connect the next serial port (stdio)", "BACKEND" },
+        { "virtio-console", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->virtio_console,
+          "Connect the next console of virtio (hvc0), or with a name a port for programs; repeatable",
+          "BACKEND[,name=NAME]" },
         { "debugcon", 'd', 0, G_OPTION_ARG_FILENAME, &raw->debugcon,
           "Connect the debug console, port 0xe9, and SeaBIOS's log (none)", "BACKEND" },
         { "control", 0, 0, G_OPTION_ARG_FILENAME, &raw->control,
@@ -358,6 +366,7 @@ static void raw_clear(struct raw_options *raw)
     g_free(raw->spaces);
     g_strfreev(raw->initrds);
     g_strfreev(raw->serial);
+    g_strfreev(raw->virtio_console);
     g_strfreev(raw->trace);
     g_strfreev(raw->net);
     g_strfreev(raw->share);
@@ -391,6 +400,10 @@ void options_clear(struct options *options)
     options_share_clear(&options->share);
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++)
         g_free(options->serial[i]);
+    for (unsigned i = 0; i < PC_CONSOLES; i++) {
+        g_free(options->ports[i].backend);
+        g_free(options->ports[i].name);
+    }
     g_free(options->debugcon);
     g_free(options->control);
     g_free(options->cpu);

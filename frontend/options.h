@@ -49,6 +49,9 @@ struct options {
     bool rng;                         /* there is an entropy device */
     bool tablet;                      /* ... a pointing device */
     char *serial[OPTIONS_SERIAL_MAX]; /* back-end of COM1.., "none" where there is none */
+    struct {
+        char *backend, *name;         /* backend NULL: there is none; name NULL: it is a console */
+    } ports[PC_CONSOLES];             /* of a console of virtio */
     char *debugcon;                   /* or "none" */
     char *control;                    /* "unix:PATH", or NULL */
     bool engine_auto;                 /* sbe where the host can, else interp */

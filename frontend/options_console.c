@@ -18,7 +18,11 @@ static gboolean backend_is_known(const char *spec, bool input_too)
 
 static bool names_stdio(char **specs)
 {
-    return specs && g_strv_contains((const char *const *)specs, "stdio");
+    for (; specs && *specs; specs++) {
+        if (!strcmp(*specs, "stdio") || g_str_has_prefix(*specs, "stdio,name="))
+            return true;
+    }
+    return false;
 }
 
 /* Who else has standard input and output, or NULL. */
@@ -26,6 +30,8 @@ static const char *user_of_stdio(const struct raw_options *raw)
 {
     if (names_stdio(raw->serial))
         return "--serial stdio";
+    if (names_stdio(raw->virtio_console))
+        return "--virtio-console stdio";
     return raw->debugcon && !strcmp(raw->debugcon, "stdio") ? "--debugcon stdio" : NULL;
 }
 
@@ -96,25 +102,62 @@ static gboolean take_serial(struct options *options, const struct raw_options *r
 {
     static char *standard[] = { (char *)"stdio", NULL }, *none[] = { NULL };
     char **specs = raw->serial;
-    if (!specs && (options->display == OPTIONS_DISPLAY_NONE ||
-                   (options->display == OPTIONS_DISPLAY_SDL && raw->kernel)))
+    bool stdio = names_stdio(raw->virtio_console);
+    if (!specs && !stdio &&
+        (options->display == OPTIONS_DISPLAY_NONE ||
+         (options->display == OPTIONS_DISPLAY_SDL && raw->kernel)))
         specs = standard;
     else if (!specs)
         specs = none; /* there is a screen to talk to, or the terminal is one */
     if (g_strv_length(specs) > OPTIONS_SERIAL_MAX)
         return options_fail(error,
                             "there are four serial ports, so --serial can be given four times at most");
-    bool stdio = false;
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++) {
         const char *spec = i < g_strv_length(specs) ? specs[i] : "none";
         if (!backend_is_known(spec, true))
             return options_fail(
                 error, "--serial '%s' is unknown: give stdio, file:FILE, pty, unix:PATH or none", spec);
         if (!strcmp(spec, "stdio") && stdio)
-            return options_fail(error,
-                                "only one serial port can be on stdio: give the other another --serial");
+            return options_fail(error, "only one port can be on stdio: give the other another back-end");
         stdio = stdio || !strcmp(spec, "stdio");
         options->serial[i] = g_strdup(spec);
+    }
+    return TRUE;
+}
+
+/* "BACKEND,name=NAME": a comma that does not begin a name belongs to the back-end. */
+static gboolean take_port(struct options *options, unsigned n, const char *text, GError **error)
+{
+    const char *comma = strrchr(text, ',');
+    if (comma && g_str_has_prefix(comma, ",name="))
+        options->ports[n].name = g_strdup(comma + strlen(",name="));
+    else
+        comma = text + strlen(text);
+    options->ports[n].backend = g_strndup(text, (size_t)(comma - text));
+    const char *name = options->ports[n].name, *backend = options->ports[n].backend;
+    if (!backend_is_known(backend, true) || !strcmp(backend, "none"))
+        return options_fail(
+            error, "--virtio-console '%s' is unknown: give stdio, file:FILE, pty or unix:PATH", backend);
+    if (name && !options_is_name(name, strlen(name), PC_CONSOLE_NAME))
+        return options_fail(
+            error, "--virtio-console: the name '%s' is none: give up to %d letters, digits, '-', '_' and '.'",
+            name, PC_CONSOLE_NAME);
+    for (unsigned i = 0; i < n; i++) {
+        if (!strcmp(backend, "stdio") && !strcmp(options->ports[i].backend, "stdio"))
+            return options_fail(error, "only one port can be on stdio: give the other another back-end");
+        if (name && options->ports[i].name && !strcmp(options->ports[i].name, name))
+            return options_fail(error, "--virtio-console: there are two of the name '%s'", name);
+    }
+    return TRUE;
+}
+
+static gboolean take_ports(struct options *options, char **texts, GError **error)
+{
+    if (texts && g_strv_length(texts) > PC_CONSOLES)
+        return options_fail(error, "--virtio-console can be given %d times at most", PC_CONSOLES);
+    for (unsigned i = 0; texts && texts[i]; i++) {
+        if (!take_port(options, i, texts[i], error))
+            return FALSE;
     }
     return TRUE;
 }
@@ -138,6 +181,6 @@ static gboolean take_control(struct options *options, const char *spec, GError *
 gboolean options_take_console(struct options *options, const struct raw_options *raw, GError **error)
 {
     return take_display(options, raw, error) && take_sound(options, raw->sound, error) &&
-           take_serial(options, raw, error) && take_debugcon(options, raw->debugcon, error) &&
-           take_control(options, raw->control, error);
+           take_serial(options, raw, error) && take_ports(options, raw->virtio_console, error) &&
+           take_debugcon(options, raw->debugcon, error) && take_control(options, raw->control, error);
 }

@@ -12,7 +12,7 @@ struct raw_options {
     char *machine, *ram, *kernel, *append, *bios, *debugcon, *control, *engine, *split, *translate, *cpu,
         *exit_port, *rtc, *stats, *audit, *screendump, *display, *translated_memory, *apic, *config, *sound;
     char *spaces;
-    char **initrds, **serial, **trace, **net, **share;
+    char **initrds, **serial, **virtio_console, **trace, **net, **share;
     struct raw_media media;
     gboolean rng, tablet;
     gboolean reboot, no_reboot, keep_halted, in_process, eager, simulate_keys, version;

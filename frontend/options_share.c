@@ -32,9 +32,9 @@ static bool take_word(struct share_options *o, unsigned n)
     return known;
 }
 
-static bool is_name(const char *text, size_t size)
+bool options_is_name(const char *text, size_t size, size_t most)
 {
-    if (!size || size > PC_SHARE_NAME)
+    if (!size || size > most)
         return false;
     for (size_t i = 0; i < size; i++) {
         if (!g_ascii_isalnum(text[i]) && text[i] != '-' && text[i] != '_' && text[i] != '.')
@@ -46,7 +46,7 @@ static bool is_name(const char *text, size_t size)
 static gboolean take(struct share_options *o, unsigned n, const char *text, GError **error)
 {
     const char *equals = strchr(text, '=');
-    if (!equals || !equals[1] || !is_name(text, (size_t)(equals - text)))
+    if (!equals || !equals[1] || !options_is_name(text, (size_t)(equals - text), PC_SHARE_NAME))
         return fail_with(
             error, FRONTEND_ERROR_USAGE,
             "--share '%s': give a name of up to %d letters, digits, '-', '_' and '.', and a folder, as in "

@@ -18,6 +18,9 @@ struct share_options {
     } shares[PC_SHARES];
 };
 
+/* Is that a name of up to `most` letters, digits, '-', '_' and '.'? */
+bool options_is_name(const char *text, size_t size, size_t most);
+
 /* `texts` may be NULL. On FALSE what was taken is to be cleared all the same. */
 gboolean options_share_take(struct share_options *options, char **texts, GError **error);
 void options_share_clear(struct share_options *options);

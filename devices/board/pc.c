@@ -59,6 +59,8 @@ static bool is_present(const struct pc_config *config, unsigned slot)
         return config->rng;
     if (slot == VIRTIO_TABLET)
         return config->tablet;
+    if (slot == VIRTIO_CONSOLE)
+        return config->consoles[0].present;
     if (slot >= SHARE0 && slot <= SHARE_LAST)
         return config->shares[slot - SHARE0][0];
     if (slot == VGA)
@@ -175,6 +177,7 @@ static bool is_complete(const struct pc_config *config, const struct pc_callback
     bool media = callbacks->medium && callbacks->transfer_data && callbacks->transfer;
 
     if ((has_drives(config) && !media) || (has_nics(config) && !callbacks->send_frame) ||
+        (config->consoles[0].present && !(callbacks->console_transmit && callbacks->console_room)) ||
         (has_shares(config) && !callbacks->ask) || (config->rng && !callbacks->random))
         return false;
     return callbacks->now_ns && callbacks->wall_clock_ns &&

@@ -51,6 +51,7 @@ enum pc_slot {
     VIRTIO_TABLET,
     SHARE0, /* PC_SHARES of them */
     SHARE_LAST = SHARE0 + PC_SHARES - 1,
+    VIRTIO_CONSOLE,
     SLOT_COUNT,
 };
 
@@ -72,6 +73,7 @@ struct wire {
         TO_LED,    /* keyboard LED n */
         TO_SERIAL, /* bytes of COM(n+1), to the frontend */
         TO_DEBUGCON,
+        TO_CONSOLE, /* bytes of port n of the console of virtio, to the frontend */
         TO_EXIT,
         TO_MEMORY,  /* the memory map has changed */
         TO_POWER,   /* power off */
@@ -169,6 +171,11 @@ void pc_board_ask(void *board, struct device *dev, const uint8_t *data, uint32_t
 void pc_board_random(void *board, uint8_t *bytes, uint32_t size);
 /* The name of the share in that slot. */
 const uint8_t *pc_share_name(const struct pc *pc, unsigned slot, uint32_t *size);
+
+/* ---- pc_consoles.c: ports of the console of virtio ---- */
+
+/* The name of port `port`, or NULL: there is none. */
+const uint8_t *pc_console_name(const struct pc *pc, unsigned port, uint32_t *size);
 
 /* ---- pc_nics.c: network adapters ------------------------------------------------------------------------
  */

@@ -17,6 +17,7 @@
     { &virtio_blk_device, .devfn = PCI_DEVFN(8 + (n), 0), .drive = PC_DRIVE_VDA + (n), .drive_count = 1, \
       .straps = (n), .line = { { TO_INTX, 0, 0 } } }
 #define SHARE_ROW(n) { &virtio_9p_device, .devfn = PCI_DEVFN(12 + (n), 0), .line = { { TO_INTX, 0, 0 } } }
+#define CONSOLE_LINK(n) { TO_CONSOLE, n, 0 }
 #define COM_ROW(com, base, irq) { &uart16550_device, .port = { base },                              \
     .line = { { TO_IRQ, irq, 0 }, { TO_MODEM, 0, 0 }, { TO_MODEM, 1, 0 } },                         \
     .link = { { TO_SERIAL, com, 0 } } }
@@ -79,6 +80,9 @@ const struct row pc_rows[SLOT_COUNT] = {
     [VIRTIO_BLK0 + 3] = VIRTIO_BLK_ROW(3),
     [VIRTIO_RNG]    = { &virtio_rng_device, .devfn = PCI_DEVFN(7, 0), .line = { { TO_INTX, 0, 0 } } },
     [VIRTIO_TABLET] = { &virtio_tablet_device, .devfn = PCI_DEVFN(16, 0), .line = { { TO_INTX, 0, 0 } } },
+    [VIRTIO_CONSOLE] = { &virtio_console_device, .devfn = PCI_DEVFN(17, 0), .line = { { TO_INTX, 0, 0 } },
+                         .link = { CONSOLE_LINK(0), CONSOLE_LINK(1), CONSOLE_LINK(2), CONSOLE_LINK(3), CONSOLE_LINK(4),
+                                   CONSOLE_LINK(5), CONSOLE_LINK(6) } },
     [SHARE0]        = SHARE_ROW(0),
     [SHARE0 + 1]    = SHARE_ROW(1),
     [SHARE0 + 2]    = SHARE_ROW(2),

@@ -293,6 +293,8 @@ static size_t board_send(void *board, struct device *dev, unsigned link, const u
         for (size_t i = 0; i < count && pc->callbacks.debugcon; i++)
             pc->callbacks.debugcon(pc->ctx, bytes[i]);
         return count;
+    case TO_CONSOLE:
+        return pc->callbacks.console_transmit(pc->ctx, wire->n, bytes, count);
     case TO_EXIT:
         if (pc->callbacks.exit_request && count)
             pc->callbacks.exit_request(pc->ctx, (2u * bytes[0] + 1) & 0xff);
@@ -312,6 +314,8 @@ static void board_room(void *board, struct device *dev, unsigned link)
         peer->type->room(peer, wire->n);
     else if (wire->to == TO_SERIAL && pc->callbacks.serial_room)
         pc->callbacks.serial_room(pc->ctx, wire->n);
+    else if (wire->to == TO_CONSOLE)
+        pc->callbacks.console_room(pc->ctx, wire->n);
 }
 
 /* Interrupt controllers have it; there is none here. */
@@ -386,6 +390,8 @@ static const uint8_t *board_contents(void *board, struct device *dev, unsigned k
 
     if (dev->slot >= SHARE0 && dev->slot <= SHARE_LAST)
         return pc_share_name(pc, dev->slot, size);
+    if (dev->slot == VIRTIO_CONSOLE)
+        return pc_console_name(pc, key, size);
     if (dev->slot < NIC0 || dev->slot > NIC_LAST)
         return fw_item(&pc->fw_items, key, size);
     *size = nic->rom_size;

@@ -62,6 +62,10 @@ static void on_writable(void *ctx)
     g_byte_array_remove_range(b->out, 0, (guint)MIN(done, (size_t)b->out->len));
     if (b->out->len == 0 && b->out_watch)
         watch_set(b->out_watch, 0);
+    if (b->refused && b->out->len < BACKEND_CONGESTED / 2) {
+        b->refused = false;
+        b->owner.sendable(b->owner.ctx, b->port);
+    }
     if (was_congested && !backend_congested(b))
         b->owner.uncongested(b->owner.ctx);
     pthread_mutex_unlock(b->owner.lock);
@@ -79,6 +83,27 @@ void backend_write(struct backend *b, const uint8_t *bytes, size_t count)
         rest = MIN(rest, BACKEND_QUEUE_MAX - (size_t)b->out->len);
     g_byte_array_append(b->out, bytes + done, (guint)rest);
     watch_set(b->out_watch, G_IO_OUT);
+}
+
+size_t backend_offer(struct backend *b, const uint8_t *bytes, size_t count)
+{
+    if (!b || b->out_fd < 0)
+        return count;
+    size_t done = b->out->len == 0 ? write_some(b, bytes, count) : 0;
+    if (b->out_fd < 0)
+        return count;
+    size_t room = BACKEND_CONGESTED - MIN((size_t)b->out->len, BACKEND_CONGESTED);
+    size_t queued = MIN(room, count - done);
+    g_byte_array_append(b->out, bytes + done, (guint)queued);
+    if (b->out->len)
+        watch_set(b->out_watch, G_IO_OUT);
+    b->refused = done + queued < count;
+    return done + queued;
+}
+
+bool backend_connected(const struct backend *b)
+{
+    return b && (b->in_fd >= 0 || b->out_fd >= 0 || b->leaving);
 }
 
 bool backend_congested(const struct backend *b)
@@ -99,6 +124,8 @@ static void deliver(struct backend *b)
         bool read_on = b->interactive || b->in->len < BACKEND_QUEUE_MAX / 2;
         watch_set(b->in_watch, read_on ? G_IO_IN : 0);
     }
+    if (b->leaving && !b->in->len)
+        b->ops->hang_up(b);
 }
 
 void backend_room(struct backend *b)
@@ -170,9 +197,12 @@ void backend_attach(struct backend *b, int in_fd, int out_fd)
         b->in_watch = watch_new(in_fd, G_IO_IN, on_readable, b);
     if (out_fd >= 0)
         b->out_watch = watch_new(out_fd, 0, on_writable, b);
+    if (b->owner.connected)
+        b->owner.connected(b->owner.ctx, b->port, true);
 }
 
-void backend_detach(struct backend *b)
+/* What the peer said before it left is the guest's still. */
+bool backend_detach(struct backend *b)
 {
     watch_free(b->in_watch);
     watch_free(b->out_watch);
@@ -182,8 +212,15 @@ void backend_detach(struct backend *b)
     if (b->out_fd > STDERR_FILENO && b->out_fd != b->in_fd)
         close(b->out_fd);
     b->in_fd = b->out_fd = -1;
-    g_byte_array_set_size(b->in, 0);
+    b->refused = false;
     g_byte_array_set_size(b->out, 0);
+    b->leaving = b->owner.connected && b->in->len;
+    if (b->leaving)
+        return false;
+    g_byte_array_set_size(b->in, 0);
+    if (b->owner.connected)
+        b->owner.connected(b->owner.ctx, b->port, false);
+    return true;
 }
 
 static gboolean open_spec(struct backend *b, const char *spec, GError **error)
@@ -242,6 +279,7 @@ void backend_close(struct backend *b)
     if (!b)
         return;
     backend_drain(b);
+    b->owner.connected = NULL;
     backend_detach(b);
     if (b->ops && b->ops->close)
         b->ops->close(b);

@@ -1,13 +1,15 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * What a serial port or the debug console is connected to on the host: bytes both ways, without ever making
- * the guest wait inside a device. Everything here is guarded by the machine's lock, which backend_*() callers
- * hold and main-loop callbacks take.
+ * What a serial port, a port of virtio or the debug console is connected to on the host: bytes both ways,
+ * without ever making the guest wait inside a device. Everything here is guarded by the machine's lock, which
+ * backend_*() callers hold and main-loop callbacks take.
  *
  * Output that the host does not take at once is queued. Where somebody is sure to read it (stdio, files)
  * nothing is lost: backend_congested() tells the run loop to pause the guest. Ports a peer may or may not be
- * listening on (pty, unix) lose what does not fit the queue, as an unplugged cable would.
+ * listening on (pty, unix) lose what does not fit the queue, as an unplugged cable would. A port with flow
+ * control offers instead (backend_offer()), keeps what is not taken, and loses nothing while somebody is
+ * there.
  */
 #pragma once
 
@@ -25,6 +27,11 @@ struct backend_owner {
     void (*send_break)(void *ctx, unsigned port);
     void (*quit)(void *ctx); /* the escape key */
     void (*uncongested)(void *ctx);
+    /* Somebody came to the other end, or left it: all that was sent before has been received. May be absent;
+       then who leaves takes with him what the guest has not taken yet. */
+    void (*connected)(void *ctx, unsigned port, bool connected);
+    /* backend_offer() took less than it was offered, and would take some now. */
+    void (*sendable)(void *ctx, unsigned port);
     void *ctx;
     pthread_mutex_t *lock;
 };
@@ -43,6 +50,11 @@ void backend_close(struct backend *backend);
 
 /* All of it is taken: written, queued or dropped. NULL is allowed. */
 void backend_write(struct backend *backend, const uint8_t *bytes, size_t count);
+/* Returns how many are taken; for the rest wait for `sendable`. Where nobody is they are dropped. NULL is
+ * allowed. */
+size_t backend_offer(struct backend *backend, const uint8_t *bytes, size_t count);
+/* Is somebody at the other end? NULL is allowed. */
+bool backend_connected(const struct backend *backend);
 /* The guest would take more input now. */
 void backend_room(struct backend *backend);
 /* The guest should produce no more output for a while. NULL is allowed. */

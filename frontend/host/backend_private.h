@@ -33,6 +33,8 @@ struct backend {
     bool lossless;        /* output */
     bool interactive;     /* a person types: obey the escape key, never stop reading */
     bool in_ended;
+    bool refused; /* backend_offer() has, and has not said since that there is room */
+    bool leaving; /* the peer has left, but not all it said is received */
     struct escape escape;
 
     int other_fd;                  /* pty: our end of the slave */
@@ -40,9 +42,10 @@ struct backend {
     struct watch *listen_watch;    /* unix */
 };
 
-/* Begin and end moving bytes; `detach` closes the descriptors and drops what is queued. */
+/* Begin and end moving bytes; `detach` closes the descriptors and drops what is queued. Owners are told, and
+ * of one's leaving when they have received what it said: true from `detach` when that is so. */
 void backend_attach(struct backend *backend, int in_fd, int out_fd);
-void backend_detach(struct backend *backend);
+bool backend_detach(struct backend *backend);
 
 gboolean backend_open_stdio(struct backend *backend, GError **error);
 gboolean backend_open_file(struct backend *backend, const char *path, GError **error);

@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * A listening Unix socket: one client at a time talks to the guest's port; when it leaves the next may come.
- * What the guest says while nobody listens is lost, as on a cable with nothing at its end.
+ * What the guest says while nobody listens is lost, as on a cable with nothing at its end. What a client said
+ * is received before the next one comes, where the port has flow control.
  */
 #include "backend_private.h"
 
@@ -20,8 +21,8 @@ static void on_client(void *ctx)
 
 static void unix_hang_up(struct backend *b)
 {
-    backend_detach(b);
-    watch_set(b->listen_watch, G_IO_IN);
+    if (backend_detach(b))
+        watch_set(b->listen_watch, G_IO_IN);
 }
 
 static void unix_close(struct backend *b)

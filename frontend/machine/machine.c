@@ -14,6 +14,8 @@
 
 /* ---- What the back-ends tell ---- */
 
+enum { DEBUGCON_PORT = PC_SERIAL_MAX }; /* a number of its own among the back-ends */
+
 static size_t on_receive(void *ctx, unsigned port, const uint8_t *bytes, size_t count)
 {
     struct machine *m = ctx;
@@ -38,8 +40,6 @@ static void on_uncongested(void *ctx)
     pthread_cond_signal(&m->wake);
 }
 
-enum { DEBUGCON_PORT = PC_SERIAL_MAX }; /* a number of its own among the back-ends */
-
 static gboolean open_backends(struct machine *m, GError **error)
 {
     static const char *const label[] = { "COM1", "COM2", "COM3", "COM4" };
@@ -58,7 +58,7 @@ static gboolean open_backends(struct machine *m, GError **error)
         m->debugcon = backend_open(m->options->debugcon, "the debug console", DEBUGCON_PORT, &owner, &failed);
     if (failed)
         g_propagate_error(error, failed);
-    return !failed;
+    return !failed && ports_open(m, &owner, error);
 }
 
 static gboolean open_sound(struct machine *m, GError **error)
@@ -166,6 +166,7 @@ static void configure(struct machine *m)
         if (strcmp(options->serial[i], "none"))
             m->config.serial_ports |= 1u << i;
     }
+    ports_configure(m);
     memory_map_init(&m->map, &m->config);
 }
 
@@ -276,6 +277,7 @@ void machine_drain(struct machine *m)
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++)
         backend_drain(m->serial[i]);
     backend_drain(m->debugcon);
+    ports_drain(m);
 }
 
 void machine_end(struct machine *m, int status)
@@ -306,6 +308,7 @@ void machine_free(struct machine *m)
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++)
         backend_close(m->serial[i]);
     backend_close(m->debugcon);
+    ports_close(m);
     sound_close(m->sound, NULL);
     drives_close(m);
     shares_close(m);

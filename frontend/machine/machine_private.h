@@ -16,6 +16,7 @@
 #include "machine.h"
 #include "memory_map.h"
 #include "nets.h"
+#include "ports.h"
 #include "shares.h"
 #include "sound.h"
 #include "status.h"
@@ -67,6 +68,7 @@ struct machine {
     struct pc_config config;
     struct pc *pc;
     struct backend *serial[OPTIONS_SERIAL_MAX], *debugcon;
+    struct port ports[PC_CONSOLES];    /* of a console of virtio */
     struct terminal_display *terminal; /* NULL: the screen is not shown there */
     struct window *window;             /* ... */
     struct sound *sound;               /* NULL: nobody listens */

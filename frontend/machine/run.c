@@ -64,7 +64,7 @@ static void promise_deadline(struct machine *m)
 static void wait_for_news(struct machine *m)
 {
     m->waiting = true;
-    if (drives_have_news(m) || nets_have_news(m) || shares_have_news(m)) {
+    if (drives_have_news(m) || nets_have_news(m) || shares_have_news(m) || ports_have_news(m)) {
         /* here it is */
     } else if (m->deadline == DEVICE_NEVER || m->clock.stopped) {
         pthread_cond_wait(&m->wake, &m->lock);
@@ -75,6 +75,7 @@ static void wait_for_news(struct machine *m)
     m->waiting = false;
     drives_serve(m);
     shares_serve(m);
+    ports_serve(m);
     nets_serve(m);
     serve_timers(m);
 }
@@ -99,7 +100,7 @@ static void wait_for_interrupt(struct machine *m, const char *how)
 
 static bool someone_is_congested(const struct machine *m)
 {
-    bool congested = backend_congested(m->debugcon);
+    bool congested = backend_congested(m->debugcon) || ports_are_congested(m);
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX && !congested; i++)
         congested = backend_congested(m->serial[i]);
     return congested;
@@ -319,6 +320,7 @@ void *run_vcpu(void *machine)
             power_reset(m);
         drives_serve(m);
         shares_serve(m);
+        ports_serve(m);
         nets_serve(m);
         serve_timers(m);
         offer_interrupts(m);

@@ -249,5 +249,12 @@ extern const struct device_type virtio_9p_device;
 /* Entropy device of virtio: PCI function, line VIRTIO_LINE_INTA. */
 extern const struct device_type virtio_rng_device;
 
+enum { VIRTIO_CONSOLE_PORTS = 7 };
+
+/* Console of virtio: PCI function, line VIRTIO_LINE_INTA. Link n carries the bytes of port n, whose name is
+ * item n of its contents, of no bytes for a console; input pin n is high while somebody is at the link's
+ * other end. */
+extern const struct device_type virtio_console_device;
+
 /* Pointing device of virtio: PCI function, line VIRTIO_LINE_INTA. */
 extern const struct device_type virtio_tablet_device;

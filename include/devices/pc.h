@@ -64,6 +64,14 @@ enum { PC_NICS = 4 };
 /* Folders shared by 9P over virtio. */
 enum { PC_SHARES = 4, PC_SHARE_NAME = 32 };
 
+/* Ports of a console of virtio. */
+enum { PC_CONSOLES = 7, PC_CONSOLE_NAME = 32 };
+
+struct pc_console {
+    bool present;
+    char name[PC_CONSOLE_NAME]; /* without a NUL if it is that long; "": it is a console */
+};
+
 struct pc_nic {
     enum pc_nic_model model;
     uint8_t mac[DEVICE_MAC];
@@ -85,6 +93,7 @@ struct pc_config {
     bool rng;                              /* an entropy device of virtio */
     bool tablet;                           /* a pointing device of virtio */
     char shares[PC_SHARES][PC_SHARE_NAME]; /* names, without a NUL if they are that long; "": there is none */
+    struct pc_console consoles[PC_CONSOLES]; /* the first ones of them; with none there is no such device */
     /* What firmware starts from, tried in this order: a floppy, c disk, d CD, n network; "": cda. */
     char boot_order[4];
     bool apic;          /* local APIC and I/O APIC; the processor must have the former's MSR and CPUID bit */
@@ -201,6 +210,12 @@ struct pc_callbacks {
     void (*frame_room)(void *ctx, unsigned nic);
     /* The adapter takes frames that stand for several segments, over IP of these versions. */
     void (*take_segments)(void *ctx, unsigned nic, bool ipv4, bool ipv6);
+
+    /* Bytes the guest sent on a port of its console of virtio; returns how many were taken. The rest comes
+       again after pc_console_room(). Both are required if there is one. */
+    size_t (*console_transmit)(void *ctx, unsigned port, const uint8_t *bytes, size_t count);
+    /* pc_console_receive() took less than offered before; now it would take some. May call it. */
+    void (*console_room)(void *ctx, unsigned port);
 
     /* Bytes the guest sent on COM(com+1). They must be taken (queued, or dropped). */
     void (*serial_transmit)(void *ctx, unsigned com, const uint8_t *bytes, size_t count);
@@ -384,6 +399,16 @@ size_t pc_serial_receive(struct pc *pc, unsigned com, const uint8_t *bytes, size
 void pc_serial_break(struct pc *pc, unsigned com);
 /* Modem inputs; at power-on CTS, DSR and DCD are active on every port that is present. */
 void pc_serial_set_modem(struct pc *pc, unsigned com, unsigned inputs);
+
+/* ---- Ports of a console of virtio: not while the processor has the chips next to it, nor while the guest
+ * runs */
+
+/* Bytes arrive; returns how many the guest has buffers for. For the rest wait for console_room. */
+size_t pc_console_receive(struct pc *pc, unsigned port, const uint8_t *bytes, size_t count);
+/* console_transmit would take some now. */
+void pc_console_room(struct pc *pc, unsigned port);
+/* Somebody is at the port's other end, or is not any more; at power-on nobody is. */
+void pc_console_connect(struct pc *pc, unsigned port, bool connected);
 
 /* ---- Keyboard and mouse ---------------------------------------------------------------------- */
 

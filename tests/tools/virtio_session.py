@@ -10,11 +10,13 @@ import argparse
 import os
 import random
 import re
+import socket
 import statistics
 import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from boot_session import PROMPT, Session
@@ -168,6 +170,118 @@ def check_tablet(args, folder, initrd):
         machine.close()
 
 
+# ---- Consoles ----
+
+
+class Peer:
+    """A client of a port's Unix socket."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(60)
+        self.socket.connect(path)
+        self.said = b""
+
+    def say(self, data):
+        self.socket.sendall(data)
+
+    def hear(self, pattern):
+        while not (match := re.search(pattern, self.said, re.DOTALL)):
+            try:
+                data = self.socket.recv(1 << 16)
+            except TimeoutError:
+                raise Failure(f"the port did not say {pattern!r}, but {self.said[-200:]!r}") from None
+            if not data:
+                raise Failure(f"the port was closed before it said {pattern!r}, after {self.said[-200:]!r}")
+            self.said += data
+        self.said = self.said[match.end():]
+        return match
+
+    def leave(self):
+        self.socket.close()
+
+
+def check_console(args, folder, initrd):
+    """A shell on hvc0, and ports by name: each end knows of the other, and nothing is lost while nobody reads."""
+    paths = {name: os.path.join(folder, name) for name in ("hvc0", "agent", "bulk", "log")}
+    options = [f"unix:{paths['hvc0']}", f"unix:{paths['agent']},name=org.agent.0", f"unix:{paths['bulk']},name=bulk",
+               f"file:{paths['log']},name=log", "pty,name=terminal"]
+    machine = Machine(command_of(args, initrd, "--serial", "stdio",
+                                 *(word for option in options for word in ("--virtio-console", option))))
+    try:
+        name = machine.expect(r"port terminal is on (/dev/pts/\d+)", 60).group(1)
+        session = VirtioSession(args, machine, "virtio_console")
+        session.wait_for("[ -c /dev/vport0p4 ]")
+        session.run_expecting("cat /sys/class/virtio-ports/vport0p*/name | tr '\\n' ' '", "org.agent.0 bulk log terminal")
+        # A terminal for a person, whose shell tells signals from characters.
+        shell = Peer(paths["hvc0"])
+        session.run("setsid -c sh -i </dev/hvc0 >/dev/hvc0 2>&1")  # it goes on by itself; with '&' it would ignore Ctrl-C
+        shell.say(b"echo $((6*7)).\r")
+        shell.hear(rb"\n42\.")
+        shell.say(b"sleep 100; echo after $?\r")
+        time.sleep(1)
+        shell.say(b"\x03")
+        shell.say(b"echo again $((50+5)).\r")
+        shell.hear(rb"\nagain 55\.")
+        shell.say(b"cat /proc/consoles; exit\r")
+        shell.hear(rb"ttyS0")
+        shell.leave()
+        print(f"ok    a shell on hvc0, after {machine.elapsed():.1f} s")
+        check_port(session, paths["agent"])
+        check_bulk(session, paths["bulk"])
+        session.run("echo a line >/dev/vport0p3")
+        with open(paths["log"], "rb") as file:
+            if file.read() != b"a line\n":
+                raise Failure("the log has something else")
+        terminal = os.open(name, os.O_RDWR | os.O_NOCTTY)
+        os.write(terminal, b"typed\n")
+        session.run_expecting("head -n 1 </dev/vport0p4", "typed")
+        os.close(terminal)
+        print("ok    a file and a pseudo-terminal")
+        machine.send("poweroff -f\r")
+        if machine.wait_exit(60) != 0:
+            raise Failure("the program did not end as it should")
+    finally:
+        machine.close()
+
+
+def check_port(session, path):
+    """Who waits for somebody to come waits; what was said before a client left is read, then comes the end."""
+    session.run("(echo hello >/dev/vport0p1; echo sent >/tmp/sent) & sleep 1; [ ! -e /tmp/sent ]")
+    client = Peer(path)
+    client.hear(rb"hello\n")
+    session.wait_for("[ -e /tmp/sent ]")
+    client.say(b"last words\n")
+    client.leave()
+    session.run_expecting("cat /dev/vport0p1", "last words")
+    client = Peer(path)
+    client.say(b"first words\n")
+    session.run_expecting("head -n 1 </dev/vport0p1", "first words")
+    client.leave()
+    print("ok    clients come, go, and come back")
+
+
+def check_bulk(session, path):
+    """More than all queues hold, in both directions, while the reader sleeps."""
+    data = random.Random(session.args.seed).randbytes(8 * MIB)
+    client = Peer(path)
+    feeder = threading.Thread(target=client.say, args=(data,), daemon=True)
+    feeder.start()
+    session.run("sleep 2")  # nobody reads
+    session.run(f"(exec 3<>/dev/vport0p2; sleep 1; head -c {len(data)} <&3 >/tmp/bulk)", timeout=120)
+    feeder.join(60)
+    session.run_expecting("sha1sum </tmp/bulk", sha1(data) + "  -")
+    session.run("(cat /tmp/bulk >/dev/vport0p2; echo sent >/tmp/all) & sleep 2; [ ! -e /tmp/all ]")
+    back = b""
+    while len(back) < len(data):
+        back += client.socket.recv(1 << 16)
+    if back != data:
+        raise Failure("what came back is something else")
+    session.wait_for("[ -e /tmp/all ]")
+    client.leave()
+    print(f"ok    {len(data)} bytes to a reader who sleeps, and back")
+
+
 # ---- Shared folders ----
 
 
@@ -285,7 +399,7 @@ def measure(args, folder, initrd):
     return 0
 
 
-CHECKS = {"disks": check_disks, "rng": check_rng, "tablet": check_tablet, "share": check_share}
+CHECKS = {"console": check_console, "disks": check_disks, "rng": check_rng, "tablet": check_tablet, "share": check_share}
 
 
 def run_check(args, folder, initrd):

@@ -448,6 +448,113 @@ START_TEST(draining_has_the_guest_say_all_before_the_program_speaks)
 }
 END_TEST
 
+/* ---- Ports with flow control ---- */
+
+static char events[64]; /* '+' somebody came, '-' somebody left, '>' there is room, in their order */
+
+static void note(char event)
+{
+    size_t n = strlen(events);
+    ck_assert_uint_lt(n + 1, sizeof events);
+    events[n] = event;
+    events[n + 1] = '\0';
+}
+
+static void on_connected(void *ctx, unsigned port, bool connected)
+{
+    (void)ctx;
+    ck_assert_uint_eq(port, 1);
+    note(connected ? '+' : '-');
+}
+
+static void on_sendable(void *ctx, unsigned port)
+{
+    (void)ctx, (void)port;
+    note('>');
+}
+
+static struct backend *open_paced(const char *spec)
+{
+    struct backend_owner paced = owner;
+    GError *error = NULL;
+    events[0] = '\0';
+    paced.connected = on_connected;
+    paced.sendable = on_sendable;
+    struct backend *b = backend_open(spec, "port x", 1, &paced, &error);
+    ck_assert_msg(b != NULL, "%s", error ? error->message : "no message");
+    return b;
+}
+
+START_TEST(last_words_are_received_before_the_next_client_comes)
+{
+    char *path = g_build_filename(dir, "socket", NULL), *spec = g_strconcat("unix:", path, NULL);
+    struct backend *b = open_paced(spec);
+    ck_assert(!backend_connected(b));
+    room = 0;
+    int fd = connect_client(path);
+    ck_assert_str_eq(events, "+");
+    ck_assert(backend_connected(b));
+    ck_assert_int_eq(write(fd, "last words", 10), 10);
+    close(fd);
+    spin();
+    fd = connect_client(path);
+    ck_assert_int_eq(write(fd, ", first words", 13), 13);
+    spin();
+    ck_assert_str_eq(events, "+");
+    ck_assert(backend_connected(b));
+    room = 4;
+    backend_room(b);
+    ck_assert_str_eq(events, "+");
+    room = 6;
+    backend_room(b);
+    ck_assert_str_eq(events, "+-");
+    room = sizeof received - received_count;
+    spin();
+    ck_assert_str_eq(events, "+-+");
+    ck_assert_uint_eq(received_count, 23);
+    ck_assert_mem_eq(received, "last words, first words", 23);
+    close(fd);
+    backend_close(b);
+    g_free(spec);
+    g_free(path);
+}
+END_TEST
+
+START_TEST(what_is_not_taken_is_offered_again)
+{
+    char *path = g_build_filename(dir, "socket", NULL), *spec = g_strconcat("unix:", path, NULL);
+    struct backend *b = open_paced(spec);
+    uint8_t block[4096];
+    size_t sent = 0, got = 0, n;
+    int fd = connect_client(path);
+    do {
+        for (size_t i = 0; i < sizeof block; i++)
+            block[i] = byte_number(sent + i);
+        n = backend_offer(b, block, sizeof block);
+        sent += n;
+    } while (n == sizeof block);
+    ck_assert_uint_eq(backend_offer(b, block, 1), 0);
+    ck_assert_str_eq(events, "+");
+    for (unsigned tries = 0; tries < 1000 && got < sent; tries++) {
+        ssize_t count = read(fd, block, sizeof block);
+        for (ssize_t i = 0; i < count; i++, got++)
+            ck_assert_uint_eq(block[i], byte_number(got));
+        if (count < 0)
+            spin();
+    }
+    ck_assert_uint_eq(got, sent);
+    ck_assert_str_eq(events, "+>");
+    close(fd);
+    spin();
+    ck_assert_str_eq(events, "+>-");
+    ck_assert_uint_eq(backend_offer(b, block, sizeof block), sizeof block); /* to nobody */
+    backend_close(b);
+    ck_assert_uint_eq(backend_offer(NULL, block, 7), 7);
+    g_free(spec);
+    g_free(path);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("backend");
@@ -466,6 +573,8 @@ int main(void)
     tcase_add_test(tc, input_waits_for_room);
     tcase_add_test(tc, output_to_a_full_pipe_holds_the_guest_up_and_loses_nothing);
     tcase_add_test(tc, draining_has_the_guest_say_all_before_the_program_speaks);
+    tcase_add_test(tc, last_words_are_received_before_the_next_client_comes);
+    tcase_add_test(tc, what_is_not_taken_is_offered_again);
     tcase_set_timeout(tc, 30);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
