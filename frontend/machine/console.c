@@ -106,9 +106,10 @@ void machine_mouse(struct machine *m, int dx, int dy, int dz, unsigned buttons)
 
 bool machine_point(struct machine *m, int x, int y, int dz, unsigned buttons)
 {
-    pthread_mutex_lock(&m->lock);
+    /* The tablet is at a queue in the guest's memory. */
+    machine_hold(m);
     bool taken = pc_point(m->pc, x, y, dz, buttons);
-    pthread_mutex_unlock(&m->lock);
+    machine_let_go(m);
     return taken;
 }
 
