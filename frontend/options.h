@@ -48,6 +48,7 @@ struct options {
     struct share_options share;
     bool rng;                         /* there is an entropy device */
     bool tablet;                      /* ... a pointing device */
+    bool keyboard;                    /* ... a keyboard, of virtio as well */
     char *serial[OPTIONS_SERIAL_MAX]; /* back-end of COM1.., "none" where there is none */
     struct {
         char *backend, *name;         /* backend NULL: there is none; name NULL: it is a console */

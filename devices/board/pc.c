@@ -59,6 +59,8 @@ static bool is_present(const struct pc_config *config, unsigned slot)
         return config->rng;
     if (slot == VIRTIO_TABLET)
         return config->tablet;
+    if (slot == VIRTIO_KEYBOARD)
+        return config->keyboard;
     if (slot == VIRTIO_CONSOLE)
         return config->consoles[0].present;
     if (slot >= SHARE0 && slot <= SHARE_LAST)

@@ -41,15 +41,24 @@ void pc_serial_set_modem(struct pc *pc, unsigned com, unsigned inputs)
     pc_news_from_outside(pc);
 }
 
+/* A release is for the keyboard on which the key went down, which may have been another: each knows its own.
+ */
 void pc_key(struct pc *pc, uint16_t code, bool down)
 {
-    ps2_keyboard_device.key(&pc->devices[KEYBOARD], code, down);
+    struct device *dev = &pc->devices[VIRTIO_KEYBOARD];
+    bool taken = dev->type && dev->type->key(dev, code, down);
+
+    if (!taken || !down)
+        ps2_keyboard_device.key(&pc->devices[KEYBOARD], code, down);
     pc_news_from_outside(pc);
 }
 
 bool pc_keys_taken(struct pc *pc)
 {
-    return !ps2_keyboard_device.sample(&pc->devices[KEYBOARD], PS2_KEYBOARD_LINE_WAITING);
+    struct device *dev = &pc->devices[VIRTIO_KEYBOARD];
+
+    return !(dev->type && dev->type->sample(dev, VIRTIO_KEYBOARD_LINE_WAITING)) &&
+           !ps2_keyboard_device.sample(&pc->devices[KEYBOARD], PS2_KEYBOARD_LINE_WAITING);
 }
 
 void pc_mouse(struct pc *pc, int32_t dx, int32_t dy, int32_t dz, unsigned buttons)

@@ -52,6 +52,7 @@ enum pc_slot {
     SHARE0, /* PC_SHARES of them */
     SHARE_LAST = SHARE0 + PC_SHARES - 1,
     VIRTIO_CONSOLE,
+    VIRTIO_KEYBOARD,
     SLOT_COUNT,
 };
 

@@ -297,18 +297,18 @@ static void stop_repeating(struct device *dev)
     device_set_deadline(dev, DEVICE_NEVER);
 }
 
-static void ps2_keyboard_key(struct device *dev, uint16_t code, bool down)
+static bool ps2_keyboard_key(struct device *dev, uint16_t code, bool down)
 {
     struct ps2_keyboard *kbd = dev->state;
     unsigned index = find_key(code);
     uint8_t bytes[SEQUENCE_MAX];
 
     if (index == NO_KEY || kbd->down[index] == down)
-        return;
+        return true;
     device_trace(dev, &event_key, code, down, 0);
     kbd->down[index] = down;
     if (!kbd->scanning)
-        return;
+        return true;
     queue_sequence(dev, code, bytes, put_key(kbd, index, bytes, down));
     if (down && repeats(kbd, index)) {
         kbd->repeating = index;
@@ -318,6 +318,7 @@ static void ps2_keyboard_key(struct device *dev, uint16_t code, bool down)
         stop_repeating(dev);
     }
     flush(dev);
+    return true;
 }
 
 /* The held key repeats, unless the guest has not even read the last one. */

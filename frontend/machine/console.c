@@ -90,11 +90,28 @@ bool machine_power_button(struct machine *m)
 
 /* ---- Keyboard and mouse ---- */
 
+/* Devices of virtio are at queues in the guest's memory. */
+static void lock_input(struct machine *m, bool virtio)
+{
+    if (virtio)
+        machine_hold(m);
+    else
+        pthread_mutex_lock(&m->lock);
+}
+
+static void unlock_input(struct machine *m, bool virtio)
+{
+    if (virtio)
+        machine_let_go(m);
+    else
+        pthread_mutex_unlock(&m->lock);
+}
+
 void machine_key(struct machine *m, uint16_t code, bool down)
 {
-    pthread_mutex_lock(&m->lock);
+    lock_input(m, m->options->keyboard);
     pc_key(m->pc, code, down);
-    pthread_mutex_unlock(&m->lock);
+    unlock_input(m, m->options->keyboard);
 }
 
 void machine_mouse(struct machine *m, int dx, int dy, int dz, unsigned buttons)
@@ -106,10 +123,9 @@ void machine_mouse(struct machine *m, int dx, int dy, int dz, unsigned buttons)
 
 bool machine_point(struct machine *m, int x, int y, int dz, unsigned buttons)
 {
-    /* The tablet is at a queue in the guest's memory. */
-    machine_hold(m);
+    lock_input(m, m->options->tablet);
     bool taken = pc_point(m->pc, x, y, dz, buttons);
-    machine_let_go(m);
+    unlock_input(m, m->options->tablet);
     return taken;
 }
 

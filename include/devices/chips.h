@@ -256,5 +256,17 @@ enum { VIRTIO_CONSOLE_PORTS = 7 };
  * other end. */
 extern const struct device_type virtio_console_device;
 
+enum {
+    /* After VIRTIO_LINE_INTA: */
+    VIRTIO_KEYBOARD_LINE_SCROLL = 1, /* LEDs */
+    VIRTIO_KEYBOARD_LINE_NUM = 2,
+    VIRTIO_KEYBOARD_LINE_CAPS = 3,
+    VIRTIO_KEYBOARD_LINE_WAITING = 4, /* only sampled: there are keys that the guest was not told of */
+    VIRTIO_KEYBOARD_LINES = 5,
+};
+
+/* Keyboard of virtio: PCI function. */
+extern const struct device_type virtio_keyboard_device;
+
 /* Pointing device of virtio: PCI function, line VIRTIO_LINE_INTA. */
 extern const struct device_type virtio_tablet_device;

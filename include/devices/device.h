@@ -236,8 +236,9 @@ struct device_type {
     size_t (*receive)(struct device *dev, unsigned link, const uint8_t *bytes, size_t count);
     /* The other end of a link, which refused bytes before, can take some now. */
     void (*room)(struct device *dev, unsigned link);
-    /* A person pressed or released a key; `code` is the set 1 make code (pc.h, pc_key). */
-    void (*key)(struct device *dev, uint16_t code, bool down);
+    /* A person pressed or released a key; `code` is the set 1 make code (pc.h, pc_key). False: the guest has
+       no use for that. */
+    bool (*key)(struct device *dev, uint16_t code, bool down);
     /* A person moved the mouse: right, down (screen sense) and wheel towards the person are positive. */
     void (*pointer)(struct device *dev, int32_t dx, int32_t dy, int32_t dz, unsigned buttons);
     /* A person points at (x, y), 0 to DEVICE_POINT_MAX from the upper left corner; `dz` and `buttons` as

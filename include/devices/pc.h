@@ -92,6 +92,7 @@ struct pc_config {
     struct pc_nic nics[PC_NICS];
     bool rng;                              /* an entropy device of virtio */
     bool tablet;                           /* a pointing device of virtio */
+    bool keyboard;                         /* a keyboard of virtio, besides */
     char shares[PC_SHARES][PC_SHARE_NAME]; /* names, without a NUL if they are that long; "": there is none */
     struct pc_console consoles[PC_CONSOLES]; /* the first ones of them; with none there is no such device */
     /* What firmware starts from, tried in this order: a floppy, c disk, d CD, n network; "": cda. */
@@ -417,7 +418,8 @@ void pc_console_connect(struct pc *pc, unsigned port, bool connected);
  * is the same), with E0 in the high byte for grey keys (E048h Up, E05Bh left Windows, E01Ch keypad Enter),
  * and two keys named by their prefix: E037h Print Screen, E11Dh Pause. Unknown codes are ignored. The
  * keyboard repeats a held key itself: repeats from the host are ignored (down for a key that is down
- * already).
+ * already). Where there is a keyboard of virtio that the guest drives, it is that one's; then this is not for
+ * while the processor has the chips next to it, nor while the guest runs.
  */
 void pc_key(struct pc *pc, uint16_t code, bool down);
 
@@ -434,7 +436,8 @@ enum {
    those held now. */
 void pc_mouse(struct pc *pc, int32_t dx, int32_t dy, int32_t dz, unsigned buttons);
 /* A person points at a place of the screen, from 0 to DEVICE_POINT_MAX in both directions; the rest as with
-   the mouse. False: there is no tablet, or the guest does not look at it. */
+   the mouse. False: there is no tablet, or the guest does not look at it. Not while the processor has the
+   chips next to it, nor while the guest runs. */
 bool pc_point(struct pc *pc, int32_t x, int32_t y, int32_t dz, unsigned buttons);
 
 /* ---- Screen ---------------------------------------------------------------------------------- */

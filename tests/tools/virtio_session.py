@@ -157,15 +157,56 @@ def check_tablet(args, folder, initrd):
             options = [word for word in words if word.startswith("--")] + [words[-1]] if "--buttons" in words else []
             numbers = [word for word in words if word not in options]
             subprocess.run([*ctl, *options, "--", *numbers], check=True)
-        # struct input_event of i386: eight bytes of time, type, code, value.
-        said = session.output("sleep 1; echo events=$(hexdump -v -e '1/1 \"%02x\"' /tmp/events).", r"events=([0-9a-f]+)\.")
-        data = bytes.fromhex(said.group(1))
-        events = [struct.unpack_from("<8xHHi", data, at) for at in range(0, len(data), 16)]
+        events = events_of(session)
         expected = [(3, 0, 100), (3, 1, 200), (0, 0, 0), (3, 1, 32767), (1, 272, 1), (0, 0, 0), (1, 272, 0), (1, 273, 1),
                     (2, 8, 1), (0, 0, 0), (1, 273, 0), (0, 0, 0)]
         if events != expected:
             raise Failure(f"the guest got {events}")
         print("ok    places, buttons and the wheel")
+    finally:
+        machine.close()
+
+
+def events_of(session):
+    """What came to /tmp/events: struct input_event of i386 is eight bytes of time, type, code, value."""
+    said = session.output("sleep 1; echo events=$(hexdump -v -e '1/1 \"%02x\"' /tmp/events).", r"events=([0-9a-f]+)\.")
+    data = bytes.fromhex(said.group(1))
+    return [struct.unpack_from("<8xHHi", data, at) for at in range(0, len(data), 16)]
+
+
+# ---- The keyboard ----
+
+
+def check_keyboard(args, folder, initrd):
+    """Before there is a driver keys are the PS/2 keyboard's, then evdev's; its lights are the guest's to switch."""
+    control, trace = os.path.join(folder, "control"), os.path.join(folder, "trace")
+    ctl = [args.program, "ctl", "--socket", control]
+    command = command_of(args, initrd, "--virtio-keyboard", "--control", f"unix:{control}", "--trace", "virtio_keyboard_*",
+                         "--trace", "ps2_keyboard_key")
+    machine = Machine(["sh", "-c", 'exec "$@" 2>"$0"', trace, *command])
+    try:
+        session = VirtioSession(args, machine, "")
+        subprocess.run([*ctl, "send-keys", "esc"], check=True)
+        session.load("evdev virtio_input")
+        session.run_expecting("cat /sys/class/input/event*/device/name | grep Duplex", "Duplex86 keyboard")
+        session.run("n=$(grep -l Duplex /sys/class/input/event*/device/name | cut -d/ -f5); (cat /dev/input/$n >/tmp/events &)")
+        session.run("sleep 1")
+        subprocess.run([*ctl, "send-keys", "shift+up"], check=True)
+        subprocess.run([*ctl, "type-text", "ab"], check=True)
+        expected = []
+        for code, value in ((42, 1), (103, 1), (103, 0), (42, 0), (30, 1), (30, 0), (48, 1), (48, 0)):
+            expected += [(1, code, value), (0, 0, 0)]
+        if (events := events_of(session)) != expected:
+            raise Failure(f"the guest got {events}")
+        print("ok    keys by evdev")
+        session.run("(cd $(dirname $(grep -l Duplex /sys/class/input/input*/name)); echo 1 >$(echo *::capslock)/brightness)")
+        with open(trace, encoding="ascii") as file:
+            text = file.read()
+        if not re.search(r"virtio_keyboard_led led=(0x)?1 on=(0x)?1", text):
+            raise Failure(f"the light is not on:\n{text[-500:]}")
+        if len(re.findall("ps2_keyboard_key", text)) != 2:
+            raise Failure(f"the keyboard of PS/2 got other keys than Esc:\n{text[-500:]}")
+        print("ok    a light, and Esc for the keyboard of PS/2")
     finally:
         machine.close()
 
@@ -399,7 +440,7 @@ def measure(args, folder, initrd):
     return 0
 
 
-CHECKS = {"console": check_console, "disks": check_disks, "rng": check_rng, "tablet": check_tablet, "share": check_share}
+CHECKS = {"console": check_console, "disks": check_disks, "keyboard": check_keyboard, "rng": check_rng, "tablet": check_tablet, "share": check_share}
 
 
 def run_check(args, folder, initrd):
