@@ -103,6 +103,14 @@ D86_API const void *d86_vm_memory(struct d86_vm *vm, uint64_t offset, uint64_t s
 D86_API int d86_vm_read(struct d86_vm *vm, uint64_t pa, void *data, size_t size);
 D86_API int d86_vm_write(struct d86_vm *vm, uint64_t pa, const void *data, size_t size);
 
+/*
+ * Give the host back what is in guest-physical memory: it reads as zeros, and takes none of the host's until
+ * somebody writes there. `pa` and `size` are multiples of 4096. -EFAULT: part of the range is no RAM that the
+ * guest can write (nothing was given back); -EINVAL; or why the host does not take it. Not while the vCPU
+ * runs in another thread.
+ */
+D86_API int d86_vm_discard(struct d86_vm *vm, uint64_t pa, uint64_t size);
+
 /* ---- Processor ----------------------------------------------------------------------------------- */
 
 enum d86_engine {

@@ -4,7 +4,9 @@
  * The VM object: its guest-physical memory map and the caller's access to it. Every byte of RAM and ROM
  * lives in the RAM file; a region says where. Library side. API: include/duplex86/duplex86.h.
  */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -267,6 +269,52 @@ int d86_vm_store(struct d86_vm *vm, uint64_t offset, const void *data, size_t si
         memcpy(vm->map.ram + offset, from, n);
         note_write(vm, offset, n);
         from += n, offset += n, size -= n;
+    }
+    return result;
+}
+
+/* Is all of [pa, pa+size) RAM that the guest can write? */
+static int check_writable(const struct d86_vm *vm, uint64_t pa, uint64_t size)
+{
+    if ((pa | size) & 0xfff || size > PA_LIMIT)
+        return error_set(-EINVAL, "memory is given back in pages of 4096 bytes");
+    while (size) {
+        const struct region *r = region_at(vm, pa);
+        if (!r || r->read_only)
+            return error_set(-EFAULT, "no RAM at guest-physical %#llx", (unsigned long long)pa);
+        uint64_t n = r->size - (pa - r->pa);
+        n = n < size ? n : size;
+        pa += n;
+        size -= n;
+    }
+    return 0;
+}
+
+/* Most memory is no code: where nothing is cached from there is nothing to tell, and it may be all there is.
+ */
+static void note_discard(struct d86_vm *vm, uint64_t offset, uint64_t size)
+{
+    for (uint64_t frame = offset >> 12; frame < (offset + size) >> 12; frame++) {
+        const struct code_frame *f = &vm->arena->code_frame[frame];
+        if (f->granules || f->private_head || f->translated_head)
+            note_write(vm, frame << 12, 4096);
+    }
+}
+
+/* Pages taken out of the file are gone from all its mappings, those of executor processes too. */
+int d86_vm_discard(struct d86_vm *vm, uint64_t pa, uint64_t size)
+{
+    error_clear();
+    int result = check_writable(vm, pa, size);
+    while (result == 0 && size) {
+        const struct region *r = region_at(vm, pa);
+        uint64_t offset = r->offset + (pa - r->pa), n = r->size - (pa - r->pa);
+        n = n < size ? n : size;
+        if (fallocate(vm->ram_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)n) < 0)
+            return error_set(-errno, "the host does not take memory back: %s", strerror(errno));
+        note_discard(vm, offset, n);
+        pa += n;
+        size -= n;
     }
     return result;
 }

@@ -4,6 +4,7 @@ if(NOT D86_SANITIZE)
     find_package(Threads REQUIRED)
     d86_unit_test(test_sbe SOURCES unit/test_sbe.c LIBRARIES d86-library SEES d86-executor-engine)
     d86_unit_test(test_lockstep SOURCES unit/test_lockstep.c LIBRARIES d86-library SEES d86-executor-engine)
+    d86_unit_test(test_discard SOURCES unit/test_discard.c LIBRARIES d86-library TIMEOUT 240)
     d86_unit_test(test_sbe_kick SOURCES unit/test_sbe_kick.c LIBRARIES d86-library Threads::Threads
                   TIMEOUT 240)
     d86_unit_test(test_kernel_random SOURCES unit/test_kernel_random.c unit/random_machines.c unit/kernel_gen.c

@@ -108,12 +108,17 @@ static void drop_frame(struct vcpu *v, uint64_t frame)
         drop(v, *head);
 }
 
-/* Is any of the bytes part of an instruction that was scanned? Others have left no trace in the private page.
+/*
+ * Is any of the bytes part of an instruction that was scanned? Others have left no trace in the private page.
+ * But what is written whole may have been given back to the host (d86_vm_discard()), and be another page of
+ * its now: then no mapping of the old one may stay, as the split `tlb` has them.
  */
 static bool shows(const struct code_page *p, unsigned offset, unsigned size)
 {
     unsigned start = offset < X86_INSN_MAX ? 0 : offset - (X86_INSN_MAX - 1);
 
+    if (size >= SCAN_PAGE_SIZE)
+        return true;
     for (; start < offset + size; start++) {
         unsigned length = scan_length_at(&p->scan, start);
 
