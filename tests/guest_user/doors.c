@@ -55,6 +55,26 @@ static void check_door(const struct door *door)
     check_equal(wrong, 0, "%s, many times", door->name);
 }
 
+/* An exception has one, too: who handles it finds all as it was, at the instruction and not behind it. */
+static void check_undefined(void)
+{
+    static const uint8_t code[] = { 0x0f, 0x0b, 0x83, 0xe8, 1, 0xc3 }; /* ud2; sub eax, 1; ret */
+    const uint8_t *at = page + 0xe0;
+    unsigned wrong = 0;
+    memcpy(page + 0xe0, code, sizeof(code));
+    for (unsigned i = 0; i < scaled(ROUNDS); i++) {
+        struct registers r = { .eax = i, .ecx = 7 * i, .esi = 4, .edi = 5, .eflags = 0x202 | EFLAGS_CF };
+        struct fault f;
+        run_code(at, &r, &f);
+        wrong += f.sig != SIG_ILL || f.trapno != 6 || f.eip != (uint32_t)at || f.eax != i || f.ecx != 7 * i;
+        wrong += !(f.eflags & EFLAGS_CF);
+        r = (struct registers){ .eax = i, .eflags = 0x202 };
+        run_code(at + 2, &r, &f);
+        wrong += f.sig || r.eax != i - 1;
+    }
+    check_equal(wrong, 0, "ud2, many times");
+}
+
 /* Whoever jumps there meets a fault, or comes back from the page of doors. */
 static void jump_to(uint32_t at, void *buffer)
 {
@@ -101,6 +121,7 @@ int program(void)
         memcpy(page + doors[i].at, doors[i].code, sizeof(doors[i].code));
     for (unsigned i = 0; i < ARRAY_SIZE(doors); i++)
         check_door(&doors[i]);
+    check_undefined();
     check_every_byte();
     for (unsigned i = 0; i < ARRAY_SIZE(doors); i++)
         check_door(&doors[i]);

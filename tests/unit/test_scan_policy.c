@@ -132,7 +132,7 @@ static const struct row rows[] = {
     { "tzcnt is bsf", { 0xf3, 0x0f, 0xbc, 0xc1 }, USER, 0, SCAN_RECODE, SCAN_ABSENT, SCAN_FLOW_NEXT },
     { "lzcnt is bsr", { 0x66, 0xf3, 0x0f, 0xbd, 0xc1 }, USER, 0, SCAN_RECODE, SCAN_ABSENT, SCAN_FLOW_NEXT },
     { "bsf", { 0x0f, 0xbc, 0xc1 }, USER, 0, SCAN_KEEP, SCAN_NO_REASON, SCAN_FLOW_NEXT },
-    { "ud2 faults", { 0x0f, 0x0b }, USER, 0, SCAN_FAULTS, SCAN_UNDEFINED, SCAN_FLOW_STOP },
+    { "ud2", { 0x0f, 0x0b }, USER, 0, SCAN_REPLACE, SCAN_UNDEFINED, SCAN_FLOW_STOP },
     { "ud1", { 0x0f, 0xb9, 0xc0 }, USER, 0, SCAN_REPLACE, SCAN_UNDEFINED, SCAN_FLOW_STOP },
     { "no instruction", { 0x0f, 0x0a }, USER, 0, SCAN_REPLACE, SCAN_UNDEFINED, SCAN_FLOW_STOP },
     { "mov eax, cs:[ebx]", { 0x2e, 0x8b, 0x03 }, USER, 0, SCAN_KEEP, SCAN_NO_REASON, SCAN_FLOW_NEXT },
@@ -210,7 +210,7 @@ static bool judge(const struct decode_case *c, void *context)
         require(at_kernel.action == SCAN_REPLACE, &insn, "runs in ring 0");
     } else if (insn.class_ == X86_INVALID) {
         census->invalid++;
-        require(at_user.action == SCAN_REPLACE || insn.op == X86_UD2, &insn, "is kept");
+        require(at_user.action == SCAN_REPLACE, &insn, "is kept");
     } else {
         census->kept++;
         require(at_user.action == SCAN_KEEP || at_user.action == SCAN_RECODE, &insn, "is replaced");

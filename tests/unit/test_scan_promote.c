@@ -157,6 +157,26 @@ START_TEST(what_comes_behind_a_door_goes_on_in_the_snippet)
 }
 END_TEST
 
+/* Its handler goes on behind it; until one has, nothing is known there. */
+START_TEST(ud2_has_a_door_with_what_its_handler_goes_on_with)
+{
+    /* ud2; sub eax, 1; jae 0 */
+    static const uint8_t code[] = { 0x0f, 0x0b, 0x83, 0xe8, 1, 0x73, 0xf9, 0xc3 };
+    unsigned at;
+
+    bench.page.doors = true;
+    scan(code, sizeof(code));
+    ck_assert_int_eq(form_at(0), SCAN_FORM_INT3);
+    ck_assert(!promote(0));
+    scan_from(&bench.page, 2);
+    ck_assert(promote(0));
+    require_door(bench.page.jumps[0].snippet);
+    ck_assert(scan_is_door(&bench.page, 0));
+    ck_assert(scan_snippet_enter(&bench.page, 2, &at));
+    ck_assert_uint_eq(bench.snippets[at], 0x83);
+}
+END_TEST
+
 START_TEST(no_byte_of_a_door_leads_elsewhere)
 {
     const struct scan_jump *jump;
@@ -666,6 +686,7 @@ int main(void)
     tcase_add_test(tc, the_audit_finds_what_is_broken);
     tcase_add_test(tc, a_system_call_leaves_by_a_door);
     tcase_add_test(tc, what_comes_behind_a_door_goes_on_in_the_snippet);
+    tcase_add_test(tc, ud2_has_a_door_with_what_its_handler_goes_on_with);
     tcase_add_test(tc, no_byte_of_a_door_leads_elsewhere);
     tcase_add_test(tc, a_door_must_stand_for_what_may_not_run);
     tcase_add_test(tc, with_the_guard_of_all_segment_loads_there_are_no_doors);

@@ -279,10 +279,12 @@ struct scan_verdict scan_verdict(const struct insn *insn, const struct scan_mode
     struct scan_verdict verdict = { .action = SCAN_REPLACE, .flow = flow_of(insn) };
 
     if (insn->op == X86_UD2) {
-        /* SDM 2D, "UD": #UD for ever. UD0 and UD1 are too, but processors disagree on their length. */
-        verdict.action = SCAN_FAULTS;
+        /*
+         * SDM 2D, "UD": #UD for ever. UD0 and UD1 are too, but processors disagree on their length. It would
+         * fault by itself at the same cost, but a program that uses it often is to have a door there.
+         */
         verdict.reason = SCAN_UNDEFINED;
-        verdict.why = "raises #UD by itself";
+        verdict.why = "raises #UD, which is the guest's to handle";
     } else if (insn->class_ == X86_INVALID) {
         verdict.reason = insn->isa == X86_ISA_LATER ? SCAN_ABSENT : SCAN_UNDEFINED;
         verdict.why = insn->isa == X86_ISA_LATER ? "belongs to processors the guest's is not one of"

@@ -21,7 +21,8 @@ static bool decode_in(const uint8_t page[SCAN_PAGE_SIZE], unsigned offset, struc
     unsigned avail = SCAN_PAGE_SIZE - offset;
 
     return x86_decode(page + offset, avail < X86_INSN_MAX ? avail : X86_INSN_MAX, true, insn) ==
-           X86_DECODE_OK;
+               X86_DECODE_OK ||
+           insn->op == X86_UD2;
 }
 
 static bool is_direct(const struct insn *insn)

@@ -36,7 +36,7 @@ static bool decode(const struct scan_page *page, unsigned offset, struct guest_i
 
     guest->bytes = page->original + offset;
     guest->eip = page->address + offset;
-    return x86_decode(guest->bytes, length, true, &guest->insn) == X86_DECODE_OK;
+    return x86_decode(guest->bytes, length, true, &guest->insn) == X86_DECODE_OK || guest->insn.op == X86_UD2;
 }
 
 static void promote(struct scan_page *page, const struct emit *e, const struct patch *patch, unsigned at,
@@ -77,7 +77,7 @@ static bool may_be_promoted(const struct scan_page *page, const struct scan_site
 /* May it become a door? */
 static bool is_sensitive(const struct scan_page *page, const struct insn *insn)
 {
-    return page->doors && insn->class_ == X86_SENSITIVE &&
+    return page->doors && (insn->class_ == X86_SENSITIVE || insn->op == X86_UD2) &&
            scan_verdict(insn, &page->mode).action == SCAN_REPLACE;
 }
 
@@ -107,11 +107,12 @@ static bool is_call(const struct insn *insn)
     return insn->op == X86_CALL || insn->op == X86_CALL_IND;
 }
 
+/* Behind UD2 nothing is scanned unless somebody comes there, as handlers do that skip it. */
 static bool falls_through(const struct scan_page *page, const struct insn *insn)
 {
     unsigned flow = scan_verdict(insn, &page->mode).flow;
 
-    return !is_call(insn) && (flow == SCAN_FLOW_NEXT || flow == SCAN_FLOW_BRANCH);
+    return !is_call(insn) && (flow == SCAN_FLOW_NEXT || flow == SCAN_FLOW_BRANCH || insn->op == X86_UD2);
 }
 
 /* The only instruction known that ends where this one begins, if it goes on there; -1. */

@@ -95,6 +95,19 @@ bool code_tolerates_promotion(struct code_page *p, unsigned offset)
     return code_inside_promotion(p, offset) && !jumped_too_often(p);
 }
 
+/*
+ * Who executes UD2 so often has a handler that goes on behind it. Native code has not come there, since the
+ * handler's IRET loads the RF of the fault, with which the interpreter does the first instruction.
+ */
+static void foresee(struct vcpu *v, struct code_page *p, unsigned offset)
+{
+    const struct scan_site *site = scan_site_at(&p->scan, offset);
+    unsigned next = offset + site->length;
+
+    if (site->reason == SCAN_UNDEFINED && next < SCAN_PAGE_SIZE && !scan_is_start(&p->scan, next))
+        code_scan(v, p, next);
+}
+
 static void promote(struct vcpu *v, struct code_page *p, unsigned offset)
 {
     const struct scan_stats before = p->scan.stats;
@@ -103,6 +116,7 @@ static void promote(struct vcpu *v, struct code_page *p, unsigned offset)
 
     if (!code_give_snippets(v, p))
         return;
+    foresee(v, p, offset);
     if (scan_promote(&p->scan, offset, &change))
         v->counts.code_promotions++;
     code_count_sites(v, p, &before);
