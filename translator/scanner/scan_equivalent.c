@@ -411,8 +411,26 @@ static bool try_way(struct emit *e, const struct guest_insn *guest, enum scan_gu
     return false;
 }
 
-bool equivalent_emit(struct emit *e, const struct guest_insn *guest, enum scan_guard guard)
+/*
+ * BSF and BSR with F2 or F3, as the guest's processor takes them: written without. The twin has a segment
+ * prefix there, so that all is as long as it was.
+ */
+static bool is_meant_otherwise(const struct guest_insn *guest, uint8_t twin[X86_INSN_MAX],
+                               struct guest_insn *meant)
 {
+    if ((guest->insn.op != X86_BSF && guest->insn.op != X86_BSR) ||
+        !(guest->insn.prefixes & (X86_PFX_REP | X86_PFX_REPNE)) ||
+        !emit_twin(&guest->insn, guest->bytes, twin))
+        return false;
+    *meant = (struct guest_insn){ .bytes = twin, .eip = guest->eip };
+    return x86_decode(twin, guest->insn.length, true, &meant->insn) == X86_DECODE_OK;
+}
+
+bool equivalent_emit(struct emit *e, const struct guest_insn *as_written, enum scan_guard guard)
+{
+    uint8_t twin[X86_INSN_MAX];
+    struct guest_insn meant;
+    const struct guest_insn *guest = is_meant_otherwise(as_written, twin, &meant) ? &meant : as_written;
     /* The cheapest first. */
     static const struct way ways[] = {
         { as_is, 1 },

@@ -81,12 +81,13 @@ static bool is_sensitive(const struct scan_page *page, const struct insn *insn)
            scan_verdict(insn, &page->mode).action == SCAN_REPLACE;
 }
 
-/* Its meaning is the guest's, but for ES perhaps. */
+/* Its meaning is the guest's, or has an equivalent that means the same. */
 static bool is_harmless(const struct scan_page *page, const struct insn *insn)
 {
     struct scan_verdict verdict = scan_verdict(insn, &page->mode);
 
-    return verdict.action == SCAN_KEEP || (verdict.reason == SCAN_STRING && equivalent_uses_es(insn));
+    return verdict.action == SCAN_KEEP || verdict.action == SCAN_RECODE ||
+           (verdict.reason == SCAN_STRING && equivalent_uses_es(insn));
 }
 
 bool run_takes(const struct scan_page *page, unsigned offset, struct guest_insn *guest)

@@ -63,6 +63,8 @@ void rules_unpromote(struct scan_page *page, struct scan_jump *jump)
         struct scan_verdict verdict = scan_verdict(&insn, &page->mode);
         if (verdict.action == SCAN_REPLACE)
             rules_trap(page, start, next - start, verdict.reason);
+        else if (verdict.action == SCAN_RECODE)
+            rules_recode(page, start, &insn, verdict.reason);
         else
             rules_keep(page, start, &insn);
     }
