@@ -244,7 +244,7 @@ void d86_vcpu_set_a20(struct d86_vcpu *vcpu, bool enabled)
     if (vcpu->cpu.pa_mask == mask)
         return;
     vcpu->cpu.pa_mask = mask;
-    mirror_publish_settings(vcpu, CHANNEL_TRANSLATIONS);
+    mirror_publish_settings(vcpu, CHANNEL_A20);
 }
 
 int d86_vcpu_set_ports(struct d86_vcpu *vcpu, const struct d86_ports *ports, unsigned count)

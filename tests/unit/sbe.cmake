@@ -5,6 +5,7 @@ if(NOT D86_SANITIZE)
     d86_unit_test(test_sbe SOURCES unit/test_sbe.c LIBRARIES d86-library SEES d86-executor-engine)
     d86_unit_test(test_lockstep SOURCES unit/test_lockstep.c LIBRARIES d86-library SEES d86-executor-engine)
     d86_unit_test(test_discard SOURCES unit/test_discard.c LIBRARIES d86-library TIMEOUT 240)
+    d86_unit_test(test_a20 SOURCES unit/test_a20.c LIBRARIES d86-library)
     d86_unit_test(test_sbe_kick SOURCES unit/test_sbe_kick.c LIBRARIES d86-library Threads::Threads
                   TIMEOUT 240)
     d86_unit_test(test_kernel_random SOURCES unit/test_kernel_random.c unit/random_machines.c unit/kernel_gen.c

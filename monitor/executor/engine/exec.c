@@ -369,14 +369,15 @@ void exec_take_changes(struct vcpu *v, struct channel *c)
 {
     if (c->changed & CHANNEL_MODE)
         exec_mode_changed(v);
-    if (c->changed & CHANNEL_TRANSLATIONS) {
+    if (c->changed & (CHANNEL_TRANSLATIONS | CHANNEL_A20)) {
         tlb_flush(v);
         /* The memory map may be another one. */
         if (v->engine != D86_ENGINE_INTERP)
             pool_map_changed(v);
-        if (v->translated.enabled)
-            translation_flush(v);
     }
+    /* A program that uses the high memory area moves A20 with each call: its own code is compared, and stays. */
+    if (c->changed & CHANNEL_TRANSLATIONS && v->translated.enabled)
+        translation_flush(v);
     c->changed = 0;
     take_writes(v, c);
 }

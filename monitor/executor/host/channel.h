@@ -40,6 +40,7 @@ enum { CHANNEL_WRITES_MAX = 1024 }; /* pages that a disk fills in a few transfer
 enum channel_change {
     CHANNEL_MODE = 1 << 0,         /* registers */
     CHANNEL_TRANSLATIONS = 1 << 1, /* what linear addresses mean: control registers, the memory map */
+    CHANNEL_A20 = 1 << 2,          /* ... A20 alone: what was made from memory that stays where it was is right */
 };
 
 /*
