@@ -30,7 +30,7 @@ def measure(command, args, server):
     """MiB/s of a download, and the median of pings in ms."""
     machine = Machine(command)
     try:
-        session = NetSession(machine, args.model)
+        session = NetSession(args, machine)
         session.lease()
         rates = []
         for _ in range(3):

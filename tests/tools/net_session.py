@@ -23,19 +23,19 @@ import time
 
 from boot_session import PROMPT, Session
 from disk_session import make_initrd
+from guest_modules import load_order
 from machine import Failure, Machine
 
 SKIPPED = 77  # tests/tools/net.cmake tells ctest
 MIB = 1 << 20
 BOOT_TIMEOUT = 180
 GATEWAY, NAMESERVER, ADDRESS = "10.0.2.2", "10.0.2.3", "10.0.2.15"
-# Each after those it needs.
+# The modules of each adapter; they say themselves what they need.
 MODULES = {
     "e1000": "e1000",
-    "ne2k_pci": "8390 ne2k-pci",
-    "ne2k_isa": "8390p ne",
-    "virtio": "failover net_failover virtio virtio_ring virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci "
-              "virtio_net",
+    "ne2k_pci": "ne2k_pci",
+    "ne2k_isa": "ne",
+    "virtio": "virtio_pci virtio_net",
 }
 OPTIONS = {"ne": " io=0x300 irq=3"}
 DHCP_SCRIPT = ("#!/bin/sh\\n[ $1 = bound ] || exit 0\\nifconfig $interface $ip netmask $subnet\\n"
@@ -46,12 +46,12 @@ DHCP_SCRIPT = ("#!/bin/sh\\n[ $1 = bound ] || exit 0\\nifconfig $interface $ip n
 class NetSession(Session):
     """A shell in the guest, and the adapter's driver loaded."""
 
-    def __init__(self, machine, model):
-        super().__init__(machine, argparse.Namespace())
+    def __init__(self, args, machine):
+        super().__init__(machine, args)
         machine.expect(r"BOOT-OK ", BOOT_TIMEOUT)
         machine.expect(PROMPT, 60)
         self.run("dmesg -n 1; mkdir -p /etc; ifconfig lo 127.0.0.1 up")
-        for module in MODULES[model].split():
+        for module in load_order(args.modules, MODULES[args.model].split()):
             self.run(f"insmod /modules/{module}.ko{OPTIONS.get(module, '')}")
         self.run("ifconfig eth0 up")
 
@@ -223,7 +223,7 @@ def run_nat(args, folder, initrd):
         "" if args.size > 16 else f",dump={dump}")
     machine = Machine(command_of(args, initrd, [net]))
     try:
-        session = NetSession(machine, args.model)
+        session = NetSession(args, machine)
         session.lease()
         said("lease", f"after {machine.elapsed():.1f} s")
         check_pings(session)
@@ -258,7 +258,7 @@ def run_restricted(args, folder, initrd):
     machine = Machine(command_of(args, initrd, [f"user,model={args.model},restrict=on,ipv6=off,"
                                                 f"hostfwd=tcp:127.0.0.1:{port}-:80"]))
     try:
-        session = NetSession(machine, args.model)
+        session = NetSession(args, machine)
         session.lease(restricted=True)
         session.run(f"ping -c 1 -W 5 {GATEWAY}")
         session.run(f"wget -q -O - http://{GATEWAY}:{server.server_port}/ 2>/dev/null", status=1, timeout=120)
@@ -285,7 +285,7 @@ def run_cable(args, folder, initrd):
     first = Machine(command_of(args, initrd, [f"{kinds[0]},model={args.model}", f"user,model={args.model}"]))
     second = Machine(command_of(args, initrd, [f"{kinds[1]},model={args.model}"]))
     try:
-        a, b = NetSession(first, args.model), NetSession(second, args.model)
+        a, b = NetSession(args, first), NetSession(args, second)
         a.run("ifconfig eth0 192.168.7.1; ifconfig eth1 10.0.2.15")
         b.run("ifconfig eth0 192.168.7.2")
         a.run("ping -c 2 -W 10 192.168.7.2")
