@@ -6,6 +6,7 @@
  * whose names are the library's and do not change.
  */
 #include "machine_private.h"
+#include "net.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -101,6 +102,38 @@ static void show_counters(const struct machine *m)
     }
 }
 
+static void show_flow(unsigned number, const char *name, const struct net_flow *flow, const char *direction)
+{
+    const struct {
+        const char *unit, *what;
+        uint64_t value;
+    } rows[] = {
+        { "frames", "frames", flow->frames },
+        { "bytes", "bytes in these", flow->bytes },
+        { "lost", "frames lost by a queue that was full", flow->lost },
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        char *row = g_strdup_printf("net%u_%s_%s", number, name, rows[i].unit);
+        char *what = g_strdup_printf("%s %s", rows[i].what, direction);
+        if (rows[i].value)
+            show_row(row, rows[i].value, what);
+        g_free(row);
+        g_free(what);
+    }
+}
+
+static void show_nets(const struct machine *m)
+{
+    struct net_counters counters;
+    if (m->nic_count)
+        fprintf(stderr, "  network\n");
+    for (unsigned i = 0; i < m->nic_count; i++) {
+        net_count(m->nics[i].net, &counters);
+        show_flow(i, "out", &counters.from_guest, "from the guest");
+        show_flow(i, "in", &counters.to_guest, "to the guest");
+    }
+}
+
 static void show_table(const struct machine *m)
 {
     fprintf(stderr, "duplex86: statistics, engine %s", options_engine_name(m->engine));
@@ -113,6 +146,7 @@ static void show_table(const struct machine *m)
         if (m->exits[i])
             show_row(reasons[i].name, m->exits[i], reasons[i].what);
     }
+    show_nets(m);
     fprintf(stderr, "  time, ms\n");
     for (size_t i = 0; i < SPENT_KINDS; i++)
         show_row(times[i].name, m->spent_ns[i] / 1000000, times[i].what);
@@ -124,6 +158,22 @@ static void add_number(GString *json, const char *name, uint64_t value)
 {
     bool first = json->str[json->len - 1] == '{';
     g_string_append_printf(json, "%s\"%s\":%" PRIu64, first ? "" : ",", name, value);
+}
+
+static void add_nets(GString *json, const struct machine *m)
+{
+    struct net_counters c;
+    for (unsigned i = 0; i < m->nic_count; i++) {
+        net_count(m->nics[i].net, &c);
+        g_string_append(json, i ? ",{" : "{");
+        add_number(json, "out_frames", c.from_guest.frames);
+        add_number(json, "out_bytes", c.from_guest.bytes);
+        add_number(json, "out_lost", c.from_guest.lost);
+        add_number(json, "in_frames", c.to_guest.frames);
+        add_number(json, "in_bytes", c.to_guest.bytes);
+        add_number(json, "in_lost", c.to_guest.lost);
+        g_string_append(json, "}");
+    }
 }
 
 /* No name needs escaping: they are words of this program. */
@@ -142,7 +192,9 @@ char *statistics_json(const struct machine *m)
     g_string_append(json, "},\"exits\":{");
     for (size_t i = D86_EXIT_NONE + 1; i < D86_EXIT_REASONS; i++)
         add_number(json, reasons[i].name, m->exits[i]);
-    g_string_append(json, "},\"time_ns\":{");
+    g_string_append(json, "},\"nets\":[");
+    add_nets(json, m);
+    g_string_append(json, "],\"time_ns\":{");
     for (size_t i = 0; i < SPENT_KINDS; i++)
         add_number(json, times[i].name, m->spent_ns[i]);
     g_string_append(json, "}}");

@@ -48,6 +48,13 @@ static void rouse(struct net *net)
         g_assert(errno == EAGAIN); /* it is awake */
 }
 
+static void count(struct net_flow *flow, size_t size, bool lost)
+{
+    flow->lost += lost;
+    flow->frames += !lost;
+    flow->bytes += lost ? 0 : size;
+}
+
 /* ---- Frames ---- */
 
 static struct net_frame *new_frame(const uint8_t *data, size_t size)
@@ -64,8 +71,7 @@ void net_send(struct net *net, const struct device_frame *frame)
     f->segment = frame->segment;
     g_mutex_lock(&net->lock);
     bool idle = net->from_guest.length == 0, full = net->from_guest.length >= FROM_GUEST_MAX;
-    net->counters.sent += !full;
-    net->counters.lost += full;
+    count(&net->counters.from_guest, frame->size, full);
     if (!full)
         g_queue_push_tail(&net->from_guest, f);
     g_mutex_unlock(&net->lock);
@@ -122,7 +128,7 @@ static bool join_last(struct net *net, const uint8_t *frame, size_t size)
     if (!f || !f->checked || !segments_join(&f, frame, size, net->join_ipv4, net->join_ipv6))
         return false;
     last->data = f;
-    net->counters.received++;
+    count(&net->counters.to_guest, size, false);
     return true;
 }
 
@@ -140,8 +146,7 @@ void net_deliver(struct net *net, const uint8_t *frame, size_t size, bool checke
     f->checked = checked;
     g_mutex_lock(&net->lock);
     bool full = net->to_guest.length >= TO_GUEST_MAX, tell = !full && !net->told;
-    net->counters.received += !full;
-    net->counters.lost += full;
+    count(&net->counters.to_guest, size, full);
     net->deaf = net->deaf || net->to_guest.length >= TO_GUEST_MANY;
     net->told = net->told || tell;
     if (!full) {

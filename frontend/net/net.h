@@ -42,9 +42,15 @@ void net_put_back(struct net *net, struct net_frame *frame);
    device_frame; with two times false not any more. */
 void net_take_segments(struct net *net, bool ipv4, bool ipv6);
 
-struct net_counters {
-    uint64_t sent, received; /* frames, from the guest's point of view */
-    uint64_t lost;           /* by queues that were full, either way */
+/* Frames of one direction. One of the guest's that stands for several segments counts once. */
+struct net_flow {
+    uint64_t frames, bytes;
+    uint64_t lost; /* frames besides these, by a queue that was full */
 };
 
+struct net_counters {
+    struct net_flow from_guest, to_guest;
+};
+
+/* From any thread. */
 void net_count(struct net *net, struct net_counters *counters);

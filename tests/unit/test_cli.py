@@ -440,6 +440,7 @@ def test_statistics(files):
         check(name, stats["exits"]["io"] >= 1, str(stats))
         # all exits come by the library, and each has a reason; the last kick may come after the end
         check(name, counters["exits"] == sum(stats["exits"].values()), str(stats))
+        check(name, stats["nets"] == [], str(stats))
         check(name, set(spent) == {"running", "waiting", "devices"}, str(spent))
         check(name, spent["running"] > 1000000, str(spent))
         if options[1] == "sbe":
