@@ -9,6 +9,7 @@ With --cable two machines are connected to each other instead.
 import argparse
 import hashlib
 import http.server
+import json
 import os
 import random
 import re
@@ -28,6 +29,7 @@ from machine import Failure, Machine
 
 SKIPPED = 77  # tests/tools/net.cmake tells ctest
 MIB = 1 << 20
+DUMPED_MAX = 16  # MiB: no dump of all frames with files that are larger
 BOOT_TIMEOUT = 180
 GATEWAY, NAMESERVER, ADDRESS = "10.0.2.2", "10.0.2.3", "10.0.2.15"
 # The modules of each adapter; they say themselves what they need.
@@ -80,8 +82,12 @@ class Files(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def serve(content):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files)
+class Server6(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
+
+def serve(content, host="127.0.0.1"):
+    server = (Server6 if ":" in host else http.server.ThreadingHTTPServer)((host, 0), Files)
     server.content = content
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
@@ -93,6 +99,22 @@ def free_port():
         return s.getsockname()[1]
 
 
+def read_all(s):
+    """What comes by a connection until its end."""
+    parts = []
+    while part := s.recv(MIB):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def fetch(port):
+    """The guest's file by a port of the host's that leads to its web server."""
+    with socket.create_connection(("127.0.0.1", port), 60) as s:
+        s.settimeout(600)
+        s.sendall(b"GET /file HTTP/1.0\r\n\r\n")
+        return read_all(s).partition(b"\r\n\r\n")[2]
+
+
 def sha1(data):
     return hashlib.sha1(data).hexdigest()
 
@@ -101,15 +123,38 @@ def sha1(data):
 
 
 def check_download(session, server):
+    """By the NAT; the guest has the file then, in its web server's folder."""
     started = time.monotonic()
-    got = session.run(f"wget -q -O - http://{GATEWAY}:{server.server_port}/ | sha1sum", timeout=1800)
-    if got != sha1(server.content) + "  -":
-        raise Failure(f"the file that came has the sum {got}")
-    return f"{len(server.content) / MIB / (time.monotonic() - started):.1f} MiB/s"
+    session.run("mkdir -p /www")
+    session.run(f"wget -q -O /www/file http://{GATEWAY}:{server.server_port}/", timeout=1800)
+    rate = len(server.content) / MIB / (time.monotonic() - started)
+    session.run_expecting("sha1sum </www/file", sha1(server.content) + "  -", timeout=300)
+    return f"{rate:.1f} MiB/s"
+
+
+def check_sending(session, content):
+    """That file by the NAT, in a connection of the guest's own."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        session.machine.send(f"nc {GATEWAY} {listener.getsockname()[1]} </www/file\r")
+        listener.settimeout(60)
+        with listener.accept()[0] as s:
+            s.settimeout(600)
+            got = read_all(s)
+        session.machine.expect(PROMPT, 600)
+    if got != content:
+        raise Failure(f"{len(got)} bytes came that are not the file")
+
+
+def check_own_server(session, port, content):
+    """That file from the guest's web server, by the forwarded port."""
+    session.run("httpd -p 80 -h /www")
+    got = fetch(port)
+    if got != content:
+        raise Failure(f"{len(got)} bytes came that are not the file")
 
 
 def check_upload(session, port, content):
-    """Into the guest by the forwarded port, and out again."""
+    """Into the guest by the forwarded port."""
     session.machine.send("nc -l -p 80 | sha1sum >/tmp/sum & sleep 1; echo up'-'now\r")
     session.machine.expect("up-now", 60)
     with socket.create_connection(("127.0.0.1", port), 60) as s:
@@ -121,10 +166,20 @@ def check_upload(session, port, content):
     session.run_expecting("cat /tmp/sum", sha1(content) + "  -")
 
 
-def check_first_connection(port):
-    """A connection that is made while the guest's adapter has no driver: its SYN is not lost for good."""
-    s = socket.create_connection(("127.0.0.1", port), 60)
-    s.close()
+def check_ipv6(session, content):
+    """The guest has an address by router advertisement; the gateway's ports are the host's on ::1."""
+    session.run("i=0; until ifconfig eth0 | grep -i 'fec0:.*site' || [ $i = 30 ]; do sleep 1; i=$((i+1)); done", timeout=90)
+    session.run("ping -6 -c 2 -W 5 fec0::2")
+    try:
+        server = serve(content, "::1")
+    except OSError as error:
+        return f"no file by it: the host has no ::1 ({error.strerror})"
+    try:
+        session.run_expecting(f"wget -q -O - http://[fec0::2]:{server.server_port}/ | sha1sum", sha1(content) + "  -",
+                              timeout=300)
+    finally:
+        server.shutdown()
+    return "an address, pings, a file"
 
 
 def check_pings(session):
@@ -174,19 +229,43 @@ def check_tftp(session, content):
     session.run(f"tftp -g -r ../outside -l /tmp/outside {GATEWAY} 2>/dev/null", status=1, timeout=120)
 
 
-def check_dump(path):
-    """Frames of the file by tshark, if it is there, and by a reader of our own: both find the same."""
+def frames_of(path):
+    """Those in a dump, as far as it has been written."""
     with open(path, "rb") as file:
         data = file.read()
     if struct.unpack_from("<IHH", data) != (0xA1B23C4D, 2, 4) or struct.unpack_from("<I", data, 20)[0] != 1:
         raise Failure("the dump does not begin as a pcap file does")
-    sizes, at = [], 24
-    while at < len(data):
+    frames, at = [], 24
+    while at + 16 <= len(data):
         size, length = struct.unpack_from("<II", data, at + 8)
-        if size != length or at + 16 + size > len(data):
+        if size != length:
             raise Failure(f"the dump is no pcap file at {at}")
-        sizes.append(size)
+        if at + 16 + size > len(data):
+            break
+        frames.append(data[at + 16:at + 16 + size])
         at += 16 + size
+    return frames, at == len(data)
+
+
+def check_counters(machine, dump):
+    """What --stats=json says at the end: nothing was lost, and as many frames as are in the dump."""
+    match = re.search(r'"nets":(\[.*?\])', machine.transcript)
+    if not match:
+        raise Failure("--stats=json says nothing of the network")
+    counters, = json.loads(match[1])
+    if counters["in_lost"] or counters["out_lost"] or not counters["in_frames"] or not counters["out_frames"]:
+        raise Failure(f"frames are lost: {counters}")
+    if dump and counters["in_frames"] + counters["out_frames"] > len(frames_of(dump)[0]):
+        raise Failure(f"more frames than in the dump: {counters}")
+    return f"{counters['in_frames']} frames to the guest, {counters['out_frames']} from it"
+
+
+def check_dump(path):
+    """Frames of the file by tshark, if it is there, and by a reader of our own: both find the same."""
+    frames, whole = frames_of(path)
+    if not whole:
+        raise Failure("the dump ends in the middle of a frame")
+    sizes = [len(frame) for frame in frames]
     if shutil.which("tshark"):
         said = subprocess.run(["tshark", "-r", path, "-T", "fields", "-e", "frame.len", "-e", "_ws.malformed"],
                               capture_output=True, check=True, timeout=300).stdout.decode()
@@ -200,7 +279,7 @@ def check_dump(path):
 
 
 def command_of(args, initrd, net):
-    command = [args.program, "--machine", "pc", "--ram", "128M", "--kernel", args.kernel, "--initrd", initrd,
+    command = [args.program, "--machine", "pc", "--ram", args.ram, "--kernel", args.kernel, "--initrd", initrd,
                "--append", "console=ttyS0 quiet", "--serial", "stdio"]
     for text in net:
         command += ["--net", text]
@@ -220,22 +299,27 @@ def run_nat(args, folder, initrd):
             file.write(content[:20000])
     server = serve(content)
     net = f"user,model={args.model},hostfwd=tcp:127.0.0.1:{port}-:80,tftp={tftp}" + (
-        "" if args.size > 16 else f",dump={dump}")
-    machine = Machine(command_of(args, initrd, [net]))
+        "" if args.size > DUMPED_MAX else f",dump={dump}")
+    machine = Machine(command_of(args, initrd, [net]) + ["--stats=json"])
     try:
         session = NetSession(args, machine)
         session.lease()
         said("lease", f"after {machine.elapsed():.1f} s")
         check_pings(session)
         said("pings")
-        said("download", check_download(session, server))
+        said("a file by the NAT", check_download(session, server))
+        check_sending(session, content)
+        said("... and back")
         check_upload(session, port, content)
-        said("upload by a forwarded port")
+        said("a file by a forwarded port")
+        check_own_server(session, port, content)
+        said("... and back")
         check_unreachable(session)
         said("an unreachable port")
         said("DNS", check_dns(session))
         check_tftp(session, content[:20000])
         said("TFTP")
+        said("IPv6", check_ipv6(session, content[:200000]))
         session.run("ifconfig eth0 down; ifconfig eth0 up")
         session.run(f"route add default gw {GATEWAY}; ping -c 2 -W 5 {GATEWAY}")
         said("down and up again")
@@ -247,6 +331,7 @@ def run_nat(args, folder, initrd):
         args.console = machine.tail()
         machine.close()
         server.shutdown()
+    said("counters", check_counters(machine, dump if os.path.exists(dump) else None))
     if os.path.exists(dump):
         said("dump", check_dump(dump))
 
@@ -321,6 +406,7 @@ def main():
     parser.add_argument("--cable", choices=("stream", "udp"), help="two machines")
     args = parser.parse_args()
     args.console = ""
+    args.ram = "128M" if args.size <= DUMPED_MAX else "384M"  # the guest has the file in its memory
     with tempfile.TemporaryDirectory(prefix="duplex86-net.") as folder:
         initrd = os.path.join(folder, "initrd")
         make_initrd(args.initrd, args.modules, initrd)
