@@ -49,6 +49,7 @@
     X(translated_direct, "... and left by a branch that was not linked")                                     \
     X(translated_indirect, "... by one whose target was not in the table")                                   \
     X(translated_steps, "... by the interpreter as a whole")                                                 \
+    X(translated_elsewhere, "... which led to another place, where it went on at once")                      \
     X(translated_left, "... after which the run loop had to look")                                           \
     X(translated_kicks, "signals that ended it because another thread asked, or the time had come")          \
     X(translated_faults, "signals that ended it because of a fault")                                         \

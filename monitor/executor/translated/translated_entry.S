@@ -234,11 +234,14 @@ look_up:
         mov     %r15, %rdi
         mov     %r8d, %esi
         call    translated_call_out
-        test    %eax, %eax
+        mov     %rax, %r11
+        test    %rax, %rax
         jz      1f
         function translated_resume
         cmpl    $0, T_PENDING(%r15)
         jne     translated_cancelled
+        cmp     $T_GO_ON, %r11
+        jne     3f
         cmp     %r13, T_WINDOW(%r15)    /* another address space has another one */
         je      2f
         mov     T_WINDOW(%r15), %r13
@@ -248,6 +251,15 @@ look_up:
         mov     T_STACK(%r15), %rsp
         lea     -8(%rsp), %rsp
         ret
+/* To another place, in another space perhaps: as translated_window does. */
+3:      mov     T_WINDOW(%r15), %r13
+        cmpq    $0, T_SPACE_KEY(%r15)
+        jne     4f
+        wrgsbase %r13
+4:      mov     T_FS_WINDOW(%r15), %r12
+        load_guest
+        mov     T_STACK(%r15), %rsp
+        jmp     *%r11
         function translated_resume_end
 1:      mov     $T_REASON_LEFT, %eax
         jmp     leave

@@ -52,3 +52,7 @@
 #define T_REASON_INDIRECT 2
 #define T_REASON_LEFT     3
 #define T_REASON_FAULT    4
+
+/* translated_call_out() instead of where to go on: to be left; behind the call-out. */
+#define T_LEAVE 0
+#define T_GO_ON 1

@@ -52,7 +52,7 @@ CHECK_OFFSET(T_CS_SELECTOR, seg[X86_CS].selector);
 unsigned translated_switch(struct vcpu *v, uint64_t host);
 unsigned translated_switch_serialised(struct vcpu *v, uint64_t host);
 unsigned translated_switch_stepped(struct vcpu *v, uint64_t host);
-uint32_t translated_call_out(struct vcpu *v, uint32_t number);
+uint64_t translated_call_out(struct vcpu *v, uint32_t number);
 extern const char translated_exit_direct[], translated_exit_indirect[], translated_exit_call_out[],
     translated_not_found[], translated_underflow[], translated_exit_indirect_segmented[],
     translated_exit_far[];
@@ -284,8 +284,34 @@ static void run_site(struct vcpu *v, const struct translation_site *site)
         translated_segment_note(v, site->uop[0].dst);
 }
 
-/* From translated_entry.S: 1 to go on behind the call-out. */
-uint32_t translated_call_out(struct vcpu *v, uint32_t number)
+/* Would the loop around do nothing but enter again? It serialises, looks at what is new, and counts for audits. */
+static bool stays_inside(const struct vcpu *v)
+{
+    return !exec_must_look(v) && !v->bus.count && !v->repeating && translated_possible(v) && !v->sbe.audit &&
+           v->engine == D86_ENGINE_SBE && !v->translated.sweep;
+}
+
+/*
+ * A call-out led elsewhere, perhaps to another level or mode: IRET, INT n, a task switch. Going there from here is
+ * 40 ns less than leaving and entering, where the processor has mispredicted each return.
+ */
+static uint64_t go_elsewhere(struct vcpu *v)
+{
+    if (!stays_inside(v))
+        return T_LEAVE;
+    settle(v);
+    prepare(v);
+    uint64_t host = translation_find(v, v->eip);
+    if (host <= TRANSLATION_INTERPRET || v->translation->changed)
+        return T_LEAVE;
+    check_stack(v);
+    v->translated.begun = false;
+    v->counts.translated_elsewhere++;
+    return host;
+}
+
+/* From translated_entry.S: where to go on in host code, or T_LEAVE or T_GO_ON. */
+uint64_t translated_call_out(struct vcpu *v, uint32_t number)
 {
     const struct translation_site *site = &v->translation->site[number];
     uint32_t tag = v->fetch_tag, next = site->eip + site->length, drops = v->translation->drops;
@@ -294,7 +320,7 @@ uint32_t translated_call_out(struct vcpu *v, uint32_t number)
     v->eip = site->eip;
     if (v->translated.stepped) {
         v->translated.called_out = true;
-        return false;
+        return T_LEAVE;
     }
     if (v->translated.sweep) /* now, for one iteration of a string to be all */
         __atomic_or_fetch(&v->pending, PENDING_KICK, __ATOMIC_RELAXED);
@@ -308,8 +334,11 @@ uint32_t translated_call_out(struct vcpu *v, uint32_t number)
         prepare(v);
     on = on && v->translation->space_now == space && v->translation->drops == drops &&
          !v->translation->changed && !v->translated.sweep;
-    v->counts.translated_left += !on;
-    return on;
+    if (on)
+        return T_GO_ON;
+    uint64_t host = go_elsewhere(v);
+    v->counts.translated_left += host == T_LEAVE;
+    return host;
 }
 
 /* ---- Running ---------------------------------------------------------------------------------------------
