@@ -405,6 +405,47 @@ START_TEST(what_keeps_faulting_is_a_call_out_for_a_while)
 }
 END_TEST
 
+/* Two that fell on each other once left one of them with its faults, for as long as a kernel was where it
+ * was. */
+START_TEST(some_that_keep_faulting_are_call_outs_at_the_same_time)
+{
+    PUT(LA, 0x8b, 0x03, 0xc3);
+    for (unsigned i = 0; i < 4; i++) {
+        for (unsigned n = 0; n < 4; n++)
+            translation_note_trouble(v, LA + 0x40 * i);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        ck_assert(translation_is_apart(t, LA + 0x40 * i));
+    for (unsigned n = 0; n < 4; n++)
+        translation_note_trouble(v, LA + 0x101);
+    ck_assert(!translation_is_apart(t, LA + 0x101));
+    ck_assert(translation_is_apart(t, LA));
+}
+END_TEST
+
+static void wait_ticks(uint64_t ticks)
+{
+    uint64_t began = __builtin_ia32_rdtsc();
+    while (__builtin_ia32_rdtsc() - began < ticks)
+        ;
+}
+
+START_TEST(pages_of_programs_are_trouble_if_they_come_often)
+{
+    enum { SELDOM = 1 << 20, NOTES = 16, TRIES = 10000 };
+    PUT(LA, 0x8b, 0x03, 0xc3);
+    for (unsigned n = 0; n < NOTES; n++) {
+        translation_note_program(v, LA);
+        wait_ticks(SELDOM);
+    }
+    ck_assert(!translation_is_apart(t, LA));
+    /* Who is put aside by the host between two of them tries again. */
+    for (unsigned n = 0; n < TRIES && !translation_is_apart(t, LA); n++)
+        translation_note_program(v, LA);
+    ck_assert(translation_is_apart(t, LA));
+}
+END_TEST
+
 /* ---- Links and targets
  * -------------------------------------------------------------------------------------- */
 
@@ -821,6 +862,8 @@ int main(int argc, char **argv)
     tcase_add_test(tc, what_was_made_is_found_again);
     tcase_add_test(tc, every_place_belongs_to_its_instruction);
     tcase_add_test(tc, what_keeps_faulting_is_a_call_out_for_a_while);
+    tcase_add_test(tc, some_that_keep_faulting_are_call_outs_at_the_same_time);
+    tcase_add_test(tc, pages_of_programs_are_trouble_if_they_come_often);
     tcase_add_test(tc, nothing_is_found_where_nothing_can_be_fetched);
     tcase_add_test(tc, a_link_goes_with_its_target);
     tcase_add_test(tc, a_link_of_what_was_dropped_does_no_harm);

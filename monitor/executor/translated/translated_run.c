@@ -439,9 +439,21 @@ static uint64_t follow_direct(struct vcpu *v)
     return host;
 }
 
+/* Does CPL 3 have the page? */
+static bool is_program_page(const struct vcpu *v, guest_la la)
+{
+    struct paging_span span;
+    guest_pa pa;
+    if (!(v->cr0 & X86_CR0_PG))
+        return false;
+    paging_span(v, la, &span);
+    return !(~paging_span_page(v, &span, la, &pa) & (X86_PTE_P | X86_PTE_U));
+}
+
 /*
  * Where a mapping is not for long, or none is to be had although the guest may access the page (a device,
- * code, a page table that is code's neighbour), the instruction will fault again.
+ * code, a page table that is code's neighbour), the instruction will fault again. What a kernel accesses of
+ * its programs is not for long, either, if they do not live long.
  */
 static bool map_data(struct vcpu *v, guest_la la)
 {
@@ -449,8 +461,12 @@ static bool map_data(struct vcpu *v, guest_la la)
     bool churns = shadow_churns(v->shadow_system, la);
     struct walk w;
     bool mapped = shadow_fault(v, v->shadow_system, la, access) == SHADOW_MAPPED;
-    if (!v->translation->space_now && (mapped ? churns : paging_walk(v, la, access, &w)))
+    if (v->translation->space_now)
+        return mapped;
+    if (mapped ? churns : paging_walk(v, la, access, &w))
         translation_note_trouble(v, v->eip);
+    else if (mapped && is_program_page(v, la))
+        translation_note_program(v, v->eip);
     return mapped;
 }
 

@@ -132,6 +132,7 @@ struct translation_apart {
     guest_la la;
     uint16_t faults; /* so far, while it has its form */
     uint16_t left;   /* as a call-out: executions until it gets its form again; 0: it has it */
+    uint32_t since;  /* when the first of those faults was, in units of 1024 ticks */
 };
 
 enum { TRANSLATION_APART = 256 };
@@ -227,6 +228,11 @@ void translation_drop_at(struct vcpu *v, guest_la la);
 
 /* A fault at the instruction at la was for nothing, as the next one there will be. May drop its stretch. */
 void translation_note_trouble(struct vcpu *v, guest_la la);
+/*
+ * A page of a program's was mapped for the kernel's instruction at la. That is trouble if it comes often:
+ * where programs are started and end all the time. Else the mapping is for more than a few accesses.
+ */
+void translation_note_program(struct vcpu *v, guest_la la);
 /* Is it a call-out at present? */
 bool translation_is_apart(const struct translation *t, guest_la la);
 /* It was executed as one. May drop its stretch. */
