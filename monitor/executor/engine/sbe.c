@@ -224,14 +224,17 @@ static enum next page_fault(struct vcpu *v, const struct native_trap *t)
     return NEXT_STEP;
 }
 
-/* Is the guest back from its handler for an access that was refused? Then the page is there now, most likely.
+/*
+ * Is the guest back from its handler for an access that was refused? Then the page is there now, most likely.
+ * The instruction may be done: its handler's IRET has set RF, with which the interpreter executes it, and it
+ * is not the last to access the page.
  */
 static void expect_refused(struct vcpu *v)
 {
     if (!v->sbe.refused.any)
         return;
     v->sbe.refused.any = false;
-    if (v->sbe.refused.eip == v->eip && v->sbe.refused.cr3 == v->cr3)
+    if (v->eip - v->sbe.refused.eip <= X86_INSN_MAX && v->sbe.refused.cr3 == v->cr3)
         shadow_expect(v, v->shadow, v->sbe.refused.la, v->sbe.refused.access);
 }
 
