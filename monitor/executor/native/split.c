@@ -155,7 +155,7 @@ out:
 
 /* ---- The split tlb, tried ------------------------------------------------------------------------------ */
 
-enum { TLB_PAGES = 8, TLB_ROUNDS = 64 };
+enum { TLB_PAGES = 8, TLB_ROUNDS = 64, TLB_TRIES = 4 };
 
 /* What a round came to, of MOV EAX, [itself]; INT3 at a page just primed. */
 enum tlb_round { TLB_APART, TLB_SHARED, TLB_LOST, TLB_FAILED };
@@ -202,14 +202,25 @@ static enum tlb_round tlb_try(struct vcpu *v, uint32_t at, bool look)
     return v->gpr.d[X86_EAX] == TEST_WORD ? TLB_APART : TLB_SHARED;
 }
 
-/* Each page some times. One read that met the private page is one too many; a lost entry now and then is not.
+/* Each page some times; `count` is by enum tlb_round. */
+static void tlb_try_pages(struct vcpu *v, uint32_t at, unsigned count[TLB_FAILED + 1])
+{
+    for (unsigned i = 0; i < TLB_ROUNDS; i++)
+        count[tlb_try(v, at + i % TLB_PAGES * 4096, i >= TLB_ROUNDS / 2)]++;
+    host_call(__NR_munmap, at, TLB_PAGES * 4096, 0, 0, 0, 0);
+}
+
+/*
+ * One read that met the private page is one too many; a lost entry now and then is not. A host that is busy, or
+ * has something of its own in the same sets of its TLB, loses most for a while: then other pages are tried.
  */
 static const char *test_tlb(struct vcpu *v)
 {
-    unsigned count[TLB_FAILED + 1] = { 0 };
-    for (unsigned i = 0; i < TLB_ROUNDS; i++)
-        count[tlb_try(v, TEST_PAGE + i % TLB_PAGES * 4096, i >= TLB_ROUNDS / 2)]++;
-    host_call(__NR_munmap, TEST_PAGE, TLB_PAGES * 4096, 0, 0, 0, 0);
+    unsigned count[TLB_FAILED + 1], try = 0;
+    do {
+        __builtin_memset(count, 0, sizeof(count));
+        tlb_try_pages(v, TEST_PAGE + try * 2 * TLB_PAGES * 4096, count);
+    } while (count[TLB_LOST] > TLB_ROUNDS / 2 && ++try < TLB_TRIES);
     for (unsigned i = 0; i < 2; i++)
         __builtin_memset(v->code->private_page[i], 0, 8);
     if (count[TLB_FAILED])
