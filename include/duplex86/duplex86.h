@@ -96,6 +96,14 @@ D86_API int d86_vm_store(struct d86_vm *vm, uint64_t offset, const void *data, s
 D86_API const void *d86_vm_memory(struct d86_vm *vm, uint64_t offset, uint64_t size);
 
 /*
+ * Memory that nobody has written yet is all zero and takes no room. Where does the next piece begin, at
+ * `offset` or behind it, that somebody has written to? False: none does before `end`. Else from *from to *to,
+ * multiples of 4096, but for what `end` cuts off. Not while the vCPU runs.
+ */
+D86_API bool d86_vm_next_written(struct d86_vm *vm, uint64_t offset, uint64_t end, uint64_t *from,
+                                 uint64_t *to);
+
+/*
  * Copy to or from guest-physical memory as a device would by DMA, across regions. Writes reach RAM only;
  * instructions the processor has cached from there are dropped. -EFAULT: part of the range is neither
  * RAM nor ROM (nothing was copied). Not while the vCPU runs in another thread.
@@ -260,6 +268,22 @@ D86_API int d86_vcpu_get_msr(const struct d86_vcpu *vcpu, uint32_t index, uint64
 D86_API int d86_vcpu_set_msr(struct d86_vcpu *vcpu, uint32_t index, uint64_t value);
 D86_API void d86_vcpu_get_events(const struct d86_vcpu *vcpu, struct d86_events *events);
 D86_API void d86_vcpu_set_events(struct d86_vcpu *vcpu, const struct d86_events *events);
+
+/*
+ * All of a processor's state between two instructions as bytes, from which another one of the same model goes
+ * on, in another process or on another host; memory and the A20 gate are apart. The time stamp counter goes
+ * on from where it was. Bytes of another version of this library are refused, not misunderstood.
+ */
+enum { D86_SAVED_MAX = 4096 };
+
+/* Was the last exit in the middle of an instruction, which the next run completes? A kick has that run end
+ * behind it, or at the next device that the instruction wants. */
+D86_API bool d86_vcpu_is_amid(const struct d86_vcpu *vcpu);
+/* Returns how many bytes it wrote; D86_SAVED_MAX are room enough. -EBUSY: d86_vcpu_is_amid(); -ENOSPC. */
+D86_API int d86_vcpu_save(const struct d86_vcpu *vcpu, void *data, size_t room);
+/* -EINVAL: these bytes are no state of this model; the processor is unchanged, or reset. What was under way
+ * is given up. Not while it runs. */
+D86_API int d86_vcpu_restore(struct d86_vcpu *vcpu, const void *data, size_t size);
 
 /* ---- Running ------------------------------------------------------------------------------------- */
 

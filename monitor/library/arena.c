@@ -145,3 +145,18 @@ int arena_grow_ram(struct d86_vm *vm, uint64_t size)
     vm->map.ram_size = size;
     return 0;
 }
+
+bool d86_vm_next_written(struct d86_vm *vm, uint64_t offset, uint64_t end, uint64_t *from, uint64_t *to)
+{
+    end = end < vm->ram_size ? end : vm->ram_size;
+    if (offset >= end)
+        return false;
+    off_t data = lseek(vm->ram_fd, (off_t)offset, SEEK_DATA);
+    if (data < 0 && errno == ENXIO)
+        return false; /* holes up to the end */
+    off_t hole = data < 0 ? -1 : lseek(vm->ram_fd, data, SEEK_HOLE);
+    /* A host that cannot tell: all of it may be. */
+    *from = data < 0 ? offset : (uint64_t)data;
+    *to = hole < 0 || (uint64_t)hole > end ? end : (uint64_t)hole;
+    return *from < end;
+}

@@ -107,7 +107,7 @@ static void abandon_instruction(struct vcpu *v)
 }
 
 /* CPL follows from the mode and SS: SDM 3A, "Privilege Levels". */
-static void derive_cpl(struct vcpu *v)
+void state_derive_cpl(struct vcpu *v)
 {
     if (!cpu_protected(v))
         v->cpl = 0;
@@ -131,7 +131,7 @@ void d86_vcpu_set_regs(struct d86_vcpu *vcpu, const struct d86_regs *r)
     v->eip = r->eip;
     flags_set(v, (r->eflags & X86_FLAGS_ALL) | X86_FLAGS_ONE);
     abandon_instruction(v);
-    derive_cpl(v);
+    state_derive_cpl(v);
 }
 
 /* ---- System registers
@@ -175,17 +175,17 @@ void d86_vcpu_get_sregs(const struct d86_vcpu *vcpu, struct d86_sregs *s)
     (X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | \
      X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
 
-static int check_control(const struct vcpu *v, const struct d86_sregs *s)
+int state_check_control(const struct vcpu *v, uint32_t cr0, uint32_t cr4, uint64_t efer)
 {
-    if (s->cr0 & ~CR0_DEFINED)
+    if (cr0 & ~CR0_DEFINED)
         return error_set(-EINVAL, "CR0 has reserved bits set");
-    if ((s->cr0 & X86_CR0_PG) && !(s->cr0 & X86_CR0_PE))
+    if ((cr0 & X86_CR0_PG) && !(cr0 & X86_CR0_PE))
         return error_set(-EINVAL, "CR0.PG is set without CR0.PE");
-    if ((s->cr0 & X86_CR0_NW) && !(s->cr0 & X86_CR0_CD))
+    if ((cr0 & X86_CR0_NW) && !(cr0 & X86_CR0_CD))
         return error_set(-EINVAL, "CR0.NW is set without CR0.CD");
-    if (s->cr4 & ~cr4_allowed(v))
+    if (cr4 & ~cr4_allowed(v))
         return error_set(-EINVAL, "CR4 has bits that the processor model lacks");
-    if (s->efer & ~(cpu_has(v, CPU_NX) ? (uint64_t)X86_EFER_NXE : 0))
+    if (efer & ~(cpu_has(v, CPU_NX) ? (uint64_t)X86_EFER_NXE : 0))
         return error_set(-EINVAL, "EFER has bits that the processor model lacks");
     return 0;
 }
@@ -194,7 +194,7 @@ int d86_vcpu_set_sregs(struct d86_vcpu *vcpu, const struct d86_sregs *s)
 {
     struct vcpu *v = mirror_change(vcpu, CHANNEL_MODE | CHANNEL_TRANSLATIONS);
     error_clear();
-    int result = check_control(v, s);
+    int result = state_check_control(v, s->cr0, s->cr4, s->efer);
     if (result < 0)
         return result;
     /* The last check, for it loads them. */
@@ -216,7 +216,7 @@ int d86_vcpu_set_sregs(struct d86_vcpu *vcpu, const struct d86_sregs *s)
     v->gdt = s->gdt;
     v->idt = s->idt;
     abandon_instruction(v);
-    derive_cpl(v);
+    state_derive_cpl(v);
     return 0;
 }
 

@@ -5,12 +5,14 @@
  * and the ports below. The guest prints on port E9 and ends the run with its status on port F4.
  *
  *     run_guest [--cpu MODEL] [--engine NAME] [--split NAME] [--expect shutdown] [--stats yes]
- *               [--audit N] [--keys simulated] [--translate HOW] GUEST.bin
+ *               [--audit N] [--keys simulated] [--translate HOW] [--move N] GUEST.bin
  *
  * --stats: tell the split in use and all counters afterwards. --audit: check all mappings before every Nth
  * entry into native code. --keys simulated: as on a host with protection keys, by lockstep. --translate: as
- * duplex86 has it. Exit status: what the guest wrote (0: all its checks hold), 1 also for an end that was not
- * expected, 77 if the engine or the split cannot be had here.
+ * duplex86 has it. --move: N times, at moments that are a matter of luck, the processor's state and the
+ * memory go to another virtual machine, and the guest goes on there. Exit status: what the guest wrote (0:
+ * all its checks hold), 1 also for an end that was not expected, 77 if the engine or the split cannot be had
+ * here.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -36,6 +38,7 @@ enum {
     LOAD_AT = 0x7c00,
     EXITS_MAX = 2000000,
     TICK_NS = 1000000,
+    MOVE_NS = 2000000, /* from one move to the next, at most */
     EXIT_SKIPPED = 77, /* as ctest's SKIP_RETURN_CODE */
 };
 
@@ -51,6 +54,12 @@ struct machine {
     unsigned string_exits;
     bool ended;
     int status;
+    const struct d86_vcpu_config *config;
+    pthread_t mover;
+    atomic_uint moves; /* that are still to come */
+    atomic_bool due;   /* one of them now */
+    unsigned moved;
+    pthread_mutex_t lock; /* of `vm` and `cpu`, for who kicks */
 };
 
 static void die(const char *what, int error)
@@ -67,6 +76,13 @@ static void end(struct machine *m, int status)
 
 /* ---- Ticks: interrupts that come by themselves ------------------------------------------------------- */
 
+static void kick(struct machine *m)
+{
+    pthread_mutex_lock(&m->lock);
+    d86_vcpu_kick(m->cpu);
+    pthread_mutex_unlock(&m->lock);
+}
+
 static void *tick(void *data)
 {
     const struct timespec pause = { .tv_nsec = TICK_NS };
@@ -74,7 +90,7 @@ static void *tick(void *data)
 
     while (m->ticking) {
         nanosleep(&pause, NULL);
-        d86_vcpu_kick(m->cpu);
+        kick(m);
     }
     return NULL;
 }
@@ -195,11 +211,78 @@ static void create(struct machine *m, const struct d86_vcpu_config *config)
         die("cannot create the processor", 1);
 }
 
+/* ---- Moves ------------------------------------------------------------------------------------------- */
+
+static void *ask_for_moves(void *data)
+{
+    struct machine *m = data;
+    uint32_t state = 1;
+
+    while (m->moves) {
+        state = state * 1664525 + 1013904223;
+        nanosleep(&(struct timespec){ .tv_nsec = state % MOVE_NS }, NULL);
+        m->due = true;
+        kick(m);
+    }
+    return NULL;
+}
+
+static void copy_memory(struct d86_vm *to, struct d86_vm *from)
+{
+    uint64_t start, end = 0;
+
+    while (d86_vm_next_written(from, end, RAM_SIZE, &start, &end))
+        if (d86_vm_store(to, start, d86_vm_memory(from, start, end - start), end - start))
+            die("cannot copy the memory", 1);
+}
+
+/* What is under way in an instruction stays where it is: then the next exit is the moment. */
+static void move(struct machine *m)
+{
+    struct machine there = { .vm = NULL };
+    struct d86_vm *left = m->vm;
+    uint8_t state[D86_SAVED_MAX];
+
+    if (d86_vcpu_is_amid(m->cpu)) {
+        d86_vcpu_kick(m->cpu);
+        return;
+    }
+    int size = d86_vcpu_save(m->cpu, state, sizeof(state));
+    if (size < 0)
+        die("cannot save the processor", 1);
+    create(&there, m->config);
+    copy_memory(there.vm, m->vm);
+    if (d86_vcpu_restore(there.cpu, state, (size_t)size))
+        die("cannot restore the processor", 1);
+    d86_vcpu_exit(there.cpu)->request_interrupt_window = m->exit->request_interrupt_window;
+    pthread_mutex_lock(&m->lock);
+    m->vm = there.vm;
+    m->cpu = there.cpu;
+    m->exit = d86_vcpu_exit(m->cpu);
+    pthread_mutex_unlock(&m->lock);
+    d86_vm_destroy(left);
+    m->due = false;
+    m->moves--;
+    m->moved++;
+}
+
+static void set_moves(struct machine *m, unsigned moves)
+{
+    bool wanted = moves != 0, are = m->moves != 0 || m->moved != 0;
+
+    m->moves = moves;
+    if (wanted && pthread_create(&m->mover, NULL, ask_for_moves, m))
+        die("cannot create the mover", 0);
+    if (!wanted && are)
+        pthread_join(m->mover, NULL);
+}
+
 static void start(struct machine *m, const struct d86_vcpu_config *config, const char *path)
 {
     struct d86_sregs s;
     struct d86_regs r = { .eip = LOAD_AT, .esp = LOAD_AT, .eflags = 2 };
 
+    m->config = config;
     create(m, config);
     load(m, path);
     m->exit = d86_vcpu_exit(m->cpu);
@@ -278,6 +361,10 @@ static const char *run(struct machine *m)
         default:
             return "an exit nobody asked for";
         }
+        if (m->moves && !(i % 4)) /* some guests are over before the mover has had a word */
+            m->due = true;
+        if (m->moves && m->due)
+            move(m);
     }
     return m->ended ? "status" : "too many exits";
 }
@@ -323,7 +410,7 @@ static _Noreturn void usage(void)
         stderr,
         "usage: run_guest [--cpu MODEL] [--engine interp|sbe|lockstep] [--split auto|segment|pku|tlb|none]\n"
         "                 [--expect shutdown] [--stats yes|no] [--audit N] [--keys real|simulated]\n"
-        "                 [--translate on|off|only] GUEST.bin\n");
+        "                 [--translate on|off|only] [--move N] GUEST.bin\n");
     exit(1);
 }
 
@@ -361,8 +448,9 @@ int main(int argc, char **argv)
 {
     /* Eager: a guest this short would else be interpreted for the most part. */
     struct d86_vcpu_config config = { .engine = D86_ENGINE_INTERP, .eager = true };
-    struct machine m = { .interrupt = -1 };
+    struct machine m = { .interrupt = -1, .lock = PTHREAD_MUTEX_INITIALIZER };
     const char *expect = "status";
+    unsigned moves = 0;
     int i = 1, stats = false;
 
     for (; i + 1 < argc && argv[i][0] == '-'; i += 2) {
@@ -382,14 +470,20 @@ int main(int argc, char **argv)
             config.translate = by_name(translations, argv[i + 1]);
         else if (!strcmp(argv[i], "--audit"))
             config.audit = number(argv[i + 1]);
+        else if (!strcmp(argv[i], "--move"))
+            moves = number(argv[i + 1]);
         else
             usage();
     }
     if (i + 1 != argc)
         usage();
     start(&m, &config, argv[i]);
+    set_moves(&m, moves);
     const char *how = run(&m);
+    set_moves(&m, 0);
     set_ticks(&m, 0);
+    if (moves)
+        printf("moved %u times\n", m.moved);
     bool expected = !strcmp(how, expect);
     if (!expected || m.status)
         show_state(&m, how);

@@ -330,10 +330,12 @@ static void run_once(struct vcpu *v)
 {
     if (unlikely(v->event.kind != EVENT_NONE || v->bus.count) && resume_delivery(v))
         return;
-    if (unlikely(v->pending))
-        take_kick(v);
-    if (likely(!v->bus.count))
+    /* An instruction that has reached a device is completed first: so who kicks comes out between two. */
+    if (likely(!v->bus.count)) {
+        if (unlikely(v->pending))
+            take_kick(v);
         take_events(v);
+    }
     if (unlikely(must_step(v)))
         exec_step(v);
     else if (v->engine != D86_ENGINE_INTERP && sbe_possible(v))

@@ -211,8 +211,9 @@ static void tlb_try_pages(struct vcpu *v, uint32_t at, unsigned count[TLB_FAILED
 }
 
 /*
- * One read that met the private page is one too many; a lost entry now and then is not. A host that is busy, or
- * has something of its own in the same sets of its TLB, loses most for a while: then other pages are tried.
+ * One read that met the private page is one too many; a lost entry now and then is not. A host that is busy,
+ * or has something of its own in the same sets of its TLB, loses most for a while: then other pages are
+ * tried.
  */
 static const char *test_tlb(struct vcpu *v)
 {
