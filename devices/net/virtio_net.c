@@ -321,4 +321,5 @@ const struct device_type virtio_net_device = {
     .reset = virtio_pci_reset,
     .timer = transmit,
     .frame_arrives = virtio_net_frame_arrives,
+    .restored = virtio_net_start,
 };

@@ -213,6 +213,7 @@ struct device_frame {
 struct device_type {
     const char *name;
     size_t state_size; /* plain data without pointers: the board zeroes, copies and restores it */
+    unsigned state_version; /* of its layout: one more whenever that or its meaning changes (pc_save()) */
     struct device_ports ports[DEVICE_MAX_PORT_RANGES];
     struct device_mmio mmio[DEVICE_MAX_MMIO_RANGES];
     const struct device_pci *pci;      /* a PCI function; absent: not on that bus */
@@ -280,6 +281,8 @@ struct device_type {
        and take it back. Whatever comes back, no harm may come of it. */
     bool (*lend)(const struct device *dev, void *state);
     void (*take_back)(struct device *dev, const void *state);
+    /* The state is another one, from a snapshot: tell the board what it does not keep. */
+    void (*restored)(struct device *dev);
     /* Can the chip be in that state, so that none of the functions here comes to harm by it? For chips whose
        state comes back from where nobody is trusted (near.h). */
     bool (*is_valid)(const void *state);

@@ -287,6 +287,43 @@ size_t pc_system_tables(const struct pc *pc, uint32_t base, uint8_t *image);
  */
 bool pc_add_file(struct pc *pc, const char *name, const void *data, uint32_t size);
 
+/* ---- Snapshots ----------------------------------------------------------------------------------- */
+
+enum { PC_SECTION_NAME = 40 };
+
+/* Where pc_save() puts the machine: sections with a name and a version, each some runs of bytes. */
+struct pc_writer {
+    void (*begin)(void *ctx, const char *name, uint32_t version);
+    void (*bytes)(void *ctx, const void *data, size_t size);
+    void *ctx;
+};
+
+/* The same for pc_restore(). */
+struct pc_section {
+    char name[PC_SECTION_NAME];
+    uint32_t version;
+    const void *data;
+    size_t size;
+};
+
+enum pc_restored {
+    PC_RESTORED,
+    PC_RESTORED_MISSING, /* there is no section for a chip that this machine has, */
+    PC_RESTORED_EXTRA,   /* ... or one for a chip that it has not, */
+    PC_RESTORED_VERSION, /* ... or one of another version of this program */
+};
+
+/*
+ * All that the chips and the board know, but memory, in times of machine time. Not while chips are lent, and
+ * only when no transfer and no message is under way. Whether the guest is halted is the caller's to know. A
+ * machine of the same configuration goes on from it at the machine time at which it was saved; callbacks tell
+ * how everything is now. What is restored is believed: a state that no chip can be in may do harm to the
+ * program. If it does not fit nothing is changed, and `name` says which chip's it is.
+ */
+void pc_save(struct pc *pc, const struct pc_writer *to);
+enum pc_restored pc_restore(struct pc *pc, const struct pc_section *sections, unsigned count,
+                            const char **name);
+
 /* ---- Guest accesses -------------------------------------------------------------------------- */
 
 /* size is 1, 2 or 4; any port, any alignment. Wide accesses to byte-wide ports are split as the ISA bus does;

@@ -354,16 +354,32 @@ static void hear(void *ctx, uint64_t frame, const int16_t (*samples)[2], unsigne
         next = frame + count;
 }
 
-static void start(void)
+static struct pc_config config;
+
+/* The machine of that configuration, in its power-on state. */
+static struct pc *build(void)
 {
     struct pc_callbacks callbacks = machine_callbacks;
-    struct pc_config config = { .ram_size = 64u << 20,
-                                .chipset = PC_CHIPSET_I440FX,
-                                .serial_ports = 15,
-                                .firmware_log = true,
-                                .apic = any(2),
-                                .exit_port = 0xf4,
-                                .video_memory = video };
+    struct pc *pc = malloc(pc_size());
+
+    callbacks.medium = tell_medium;
+    callbacks.transfer_data = give_data;
+    callbacks.transfer = ask;
+    callbacks.send_frame = take_frame;
+    callbacks.sound = hear;
+    ck_assert_int_eq(pc_init(pc, &config, &callbacks, &m), 0);
+    return pc;
+}
+
+static void start(void)
+{
+    config = (struct pc_config){ .ram_size = 64u << 20,
+                                 .chipset = PC_CHIPSET_I440FX,
+                                 .serial_ports = 15,
+                                 .firmware_log = true,
+                                 .apic = any(2),
+                                 .exit_port = 0xf4,
+                                 .video_memory = video };
 
     config.nics[0].model = PC_NIC_E1000;
     config.nics[1].model = PC_NIC_VIRTIO;
@@ -372,16 +388,10 @@ static void start(void)
                            : i % 2                ? DEVICE_DRIVE_CDROM
                                                   : DEVICE_DRIVE_DISK;
     memset(&m, 0, sizeof(m));
-    m.pc = malloc(pc_size());
     m.now = 5000000000;
     m.video = video;
-    callbacks.medium = tell_medium;
-    callbacks.transfer_data = give_data;
-    callbacks.transfer = ask;
-    callbacks.send_frame = take_frame;
-    callbacks.sound = hear;
     queued = 0;
-    ck_assert_int_eq(pc_init(m.pc, &config, &callbacks, &m), 0);
+    m.pc = build();
     for (unsigned i = 0; i < sizeof(m.ram); i++)
         m.ram[i] = any(4) ? 0 : any(256);
     if (any(4))
@@ -404,6 +414,241 @@ START_TEST(any_guest_does_no_harm)
 }
 END_TEST
 
+/* ---- Snapshots ----------------------------------------------------------------------------------- */
+
+enum { SECTIONS = 128, SAVED = 4 << 20 };
+
+/* All that a machine is: what pc_save() says, memory, and where the outside world has come to. */
+struct moment {
+    struct pc_section sections[SECTIONS];
+    unsigned count;
+    uint8_t *saved;
+    size_t size;
+    uint8_t *video;
+    struct machine machine;
+    uint64_t state;
+};
+
+static void begin_section(void *ctx, const char *name, uint32_t version)
+{
+    struct moment *t = ctx;
+
+    ck_assert_uint_lt(t->count, SECTIONS);
+    ck_assert_uint_lt(strlen(name), PC_SECTION_NAME);
+    t->sections[t->count] = (struct pc_section){ .version = version, .data = t->saved + t->size };
+    strcpy(t->sections[t->count++].name, name);
+}
+
+static void add_bytes(void *ctx, const void *data, size_t size)
+{
+    struct moment *t = ctx;
+
+    ck_assert_uint_le(t->size + size, SAVED);
+    memcpy(t->saved + t->size, data, size);
+    t->size += size;
+    t->sections[t->count - 1].size += size;
+}
+
+static void note(struct moment *t)
+{
+    const struct pc_writer writer = { .begin = begin_section, .bytes = add_bytes, .ctx = t };
+
+    t->count = 0;
+    t->size = 0;
+    pc_save(m.pc, &writer);
+    memcpy(t->video, video, VIDEO_MEMORY_ALL);
+    t->machine = m;
+    t->state = state;
+}
+
+/* Another machine, in which the outside world is as it was; all else is as after power-on. */
+static void go_back(const struct moment *t, struct pc *pc)
+{
+    m = t->machine;
+    m.pc = pc;
+    memcpy(video, t->video, VIDEO_MEMORY_ALL);
+    state = t->state;
+}
+
+static void check_same(const struct moment *a, const struct moment *b, unsigned round)
+{
+    ck_assert_uint_eq(a->count, b->count);
+    for (unsigned i = 0; i < a->count; i++)
+        ck_assert_msg(a->sections[i].size == b->sections[i].size &&
+                          !memcmp(a->sections[i].data, b->sections[i].data, a->sections[i].size),
+                      "round %u: %s is another", round, a->sections[i].name);
+    ck_assert_msg(!memcmp(a->machine.ram, b->machine.ram, sizeof(m.ram)), "round %u: RAM", round);
+    ck_assert_msg(!memcmp(a->video, b->video, VIDEO_MEMORY_ALL), "round %u: video memory", round);
+    ck_assert_msg(a->state == b->state, "round %u: other things happened", round);
+}
+
+static void act(unsigned count)
+{
+    while (count--)
+        do_anything();
+}
+
+static struct moment *moment_new(void)
+{
+    struct moment *t = calloc(1, sizeof(*t));
+
+    t->saved = malloc(SAVED);
+    t->video = malloc(VIDEO_MEMORY_ALL);
+    return t;
+}
+
+static void moment_free(struct moment *t)
+{
+    free(t->saved);
+    free(t->video);
+    free(t);
+}
+
+START_TEST(what_is_saved_goes_on_alike)
+{
+    struct moment *saved = moment_new(), *again = moment_new(), *there = moment_new(), *here = moment_new();
+    const char *name;
+
+    state = getenv("D86_SEED") ? strtoul(getenv("D86_SEED"), NULL, 0) : 20261202;
+    video = calloc(1, VIDEO_MEMORY_ALL);
+    for (unsigned round = 0; round < (getenv("D86_LONG") ? 1000 : 12); round++) {
+        start();
+        act(5000 + any(10000));
+        while (queued)
+            finish_transfer();
+        pc_set_halted(m.pc, false); /* which the caller knows */
+        note(saved);
+        act(5000);
+        note(there);
+
+        struct pc *pc = build();
+        machine_stop(&m);
+        queued = 0;
+        go_back(saved, pc);
+        ck_assert_int_eq(pc_restore(pc, saved->sections, saved->count, &name), PC_RESTORED);
+        state = saved->state; /* media were asked about */
+        note(again);
+        check_same(saved, again, round);
+        act(5000);
+        note(here);
+        check_same(there, here, round);
+        machine_stop(&m);
+    }
+    moment_free(saved);
+    moment_free(again);
+    moment_free(there);
+    moment_free(here);
+    free(video);
+}
+END_TEST
+
+START_TEST(what_does_not_fit_changes_nothing)
+{
+    struct moment *saved = moment_new(), *other = moment_new(), *after = moment_new();
+    const char *name = NULL;
+
+    state = 1;
+    video = calloc(1, VIDEO_MEMORY_ALL);
+    start();
+    act(1000);
+    while (queued)
+        finish_transfer();
+    note(saved);
+    act(1000);
+    while (queued)
+        finish_transfer();
+    note(other);
+    for (unsigned i = 0; i < saved->count; i++) {
+        struct pc_section *s = &saved->sections[i], kept = *s;
+
+        s->version++;
+        ck_assert_int_eq(pc_restore(m.pc, saved->sections, saved->count, &name), PC_RESTORED_VERSION);
+        *s = kept;
+        s->size--;
+        ck_assert_int_eq(pc_restore(m.pc, saved->sections, saved->count, &name), PC_RESTORED_VERSION);
+        *s = kept;
+        strcpy(s->name, "chip.none.0");
+        ck_assert_int_eq(pc_restore(m.pc, saved->sections, saved->count, &name), PC_RESTORED_MISSING);
+        *s = kept;
+        ck_assert(strstr(s->name, name));
+    }
+    saved->sections[saved->count] = (struct pc_section){ .name = "chip.uart16550.9" };
+    ck_assert_int_eq(pc_restore(m.pc, saved->sections, saved->count + 1, &name), PC_RESTORED_EXTRA);
+    note(after);
+    check_same(other, after, 0);
+    ck_assert_int_eq(pc_restore(m.pc, saved->sections, saved->count, &name), PC_RESTORED);
+    machine_stop(&m);
+    moment_free(saved);
+    moment_free(other);
+    moment_free(after);
+    free(video);
+}
+END_TEST
+
+/*
+ * A state whose layout changes gets another version, or old snapshots would be misunderstood: in the chip's
+ * `state_version` (near and board: pc_state.c), and here with the new size, header and configuration space
+ * included. A change that keeps the size needs the same.
+ */
+static const struct {
+    const char *name;
+    unsigned version, size;
+} layouts[] = {
+    { "board", 1, 40 },
+    { "near", 1, 656 },
+    { "chip.mc146818.0", 0, 192 },
+    { "chip.i8042.0", 0, 88 },
+    { "chip.ps2_keyboard.0", 0, 272 },
+    { "chip.ps2_mouse.0", 0, 72 },
+    { "chip.port61.0", 0, 17 },
+    { "chip.port92.0", 0, 17 },
+    { "chip.reset_control.0", 0, 17 },
+    { "chip.fpu_error.0", 0, 19 },
+    { "chip.uart16550.0", 0, 64 },
+    { "chip.uart16550.1", 0, 64 },
+    { "chip.uart16550.2", 0, 64 },
+    { "chip.uart16550.3", 0, 64 },
+    { "chip.debugcon.0", 0, 16 },
+    { "chip.exit_port.0", 0, 16 },
+    { "chip.i440fx.0", 0, 276 },
+    { "chip.piix3.0", 0, 273 },
+    { "chip.piix3_ide.0", 0, 131784 },
+    { "chip.fw_cfg.0", 0, 28 },
+    { "chip.debugcon.1", 0, 16 },
+    { "chip.vga.0", 0, 1208 },
+    { "chip.piix4_pm.0", 0, 368 },
+    { "chip.i8237.0", 0, 120 },
+    { "chip.i82077.0", 0, 19076 },
+    { "chip.e1000.0", 0, 40280 },
+    { "chip.virtio_net.0", 0, 84440 },
+    { "chip.speaker.0", 0, 48 },
+    { "chip.sb16.0", 0, 512 },
+    { "chip.virtio_blk.0", 0, 83656 },
+    { "chip.virtio_blk.1", 0, 83656 },
+    { "chip.virtio_blk.2", 0, 83656 },
+    { "chip.virtio_blk.3", 0, 83656 },
+};
+
+START_TEST(a_new_layout_has_a_new_version)
+{
+    struct moment *t = moment_new();
+
+    state = 2;
+    video = calloc(1, VIDEO_MEMORY_ALL);
+    start();
+    note(t);
+    ck_assert_uint_eq(t->count, ARRAY_SIZE(layouts));
+    for (unsigned i = 0; i < t->count; i++)
+        ck_assert_msg(
+            !strcmp(t->sections[i].name, layouts[i].name) && t->sections[i].version == layouts[i].version &&
+                t->sections[i].size == layouts[i].size,
+            "{ \"%s\", %u, %zu },", t->sections[i].name, t->sections[i].version, t->sections[i].size);
+    machine_stop(&m);
+    moment_free(t);
+    free(video);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("pc_random");
@@ -411,6 +656,9 @@ int main(void)
 
     tcase_set_timeout(tc, getenv("D86_LONG") ? 7000 : 300);
     tcase_add_test(tc, any_guest_does_no_harm);
+    tcase_add_test(tc, what_is_saved_goes_on_alike);
+    tcase_add_test(tc, what_does_not_fit_changes_nothing);
+    tcase_add_test(tc, a_new_layout_has_a_new_version);
     suite_add_tcase(suite, tc);
     return machine_main(suite);
 }
