@@ -205,6 +205,7 @@ static gboolean take_boot(struct options *options, const struct raw_options *raw
     static char *none[] = { NULL };
     options->kernel = g_strdup(raw->kernel);
     options->bios = g_strdup(raw->bios);
+    options->restore = g_strdup(raw->restore);
     options->append = g_strdup(raw->append ? raw->append : "");
     options->initrds = g_strdupv(raw->initrds ? raw->initrds : none);
     if (options->action != OPTIONS_RUN)
@@ -289,6 +290,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, struct opt
         { "virtio-console", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->virtio_console,
           "Connect the next console of virtio (hvc0), or with a name a port for programs; repeatable",
           "BACKEND[,name=NAME]" },
+        { "restore", 0, 0, G_OPTION_ARG_FILENAME, &raw->restore,
+          "Go on from a snapshot of a machine that was started with these options (see 'duplex86 ctl snapshot')", "FILE" },
         { "debugcon", 'd', 0, G_OPTION_ARG_FILENAME, &raw->debugcon,
           "Connect the debug console, port 0xe9, and SeaBIOS's log (none)", "BACKEND" },
         { "control", 0, 0, G_OPTION_ARG_FILENAME, &raw->control,
@@ -368,6 +371,7 @@ static void raw_clear(struct raw_options *raw)
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(texts[i]);
     g_free(raw->spaces);
+    g_free(raw->restore);
     g_strfreev(raw->initrds);
     g_strfreev(raw->serial);
     g_strfreev(raw->virtio_console);
@@ -397,6 +401,7 @@ void options_clear(struct options *options)
 {
     g_free(options->kernel);
     g_free(options->bios);
+    g_free(options->restore);
     g_strfreev(options->initrds);
     g_free(options->append);
     options_media_clear(&options->media);

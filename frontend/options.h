@@ -74,6 +74,7 @@ struct options {
     enum options_sound sound;
     char *sound_file; /* of OPTIONS_SOUND_WAV */
     char *screendump; /* a file, or NULL */
+    char *restore;    /* a snapshot to start from, or NULL */
     char **trace;     /* globs, or NULL */
     enum options_stats stats;
 };

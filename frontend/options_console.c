@@ -118,7 +118,8 @@ static gboolean take_serial(struct options *options, const struct raw_options *r
             return options_fail(
                 error, "--serial '%s' is unknown: give stdio, file:FILE, pty, unix:PATH or none", spec);
         if (!strcmp(spec, "stdio") && stdio)
-            return options_fail(error, "only one port can be on stdio: give the other another back-end");
+            return options_fail(error,
+                                "--serial: only one port can be on stdio: give the other another back-end");
         stdio = stdio || !strcmp(spec, "stdio");
         options->serial[i] = g_strdup(spec);
     }
@@ -144,7 +145,8 @@ static gboolean take_port(struct options *options, unsigned n, const char *text,
             name, PC_CONSOLE_NAME);
     for (unsigned i = 0; i < n; i++) {
         if (!strcmp(backend, "stdio") && !strcmp(options->ports[i].backend, "stdio"))
-            return options_fail(error, "only one port can be on stdio: give the other another back-end");
+            return options_fail(
+                error, "--virtio-console: only one port can be on stdio: give the other another back-end");
         if (name && options->ports[i].name && !strcmp(options->ports[i].name, name))
             return options_fail(error, "--virtio-console: there are two of the name '%s'", name);
     }

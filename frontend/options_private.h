@@ -11,7 +11,7 @@
 struct raw_options {
     char *machine, *ram, *kernel, *append, *bios, *debugcon, *control, *engine, *split, *translate, *cpu,
         *exit_port, *rtc, *stats, *audit, *screendump, *display, *translated_memory, *apic, *config, *sound;
-    char *spaces;
+    char *spaces, *restore;
     char **initrds, **serial, **virtio_console, **trace, **net, **share;
     struct raw_media media;
     gboolean rng, tablet, keyboard;

@@ -115,6 +115,9 @@ static control_fn *const commands[CONTROL_COMMANDS] = {
     [CONTROL_MEMORY_READ] = control_memory_read,
     [CONTROL_MEMORY_WRITE] = control_memory_write,
     [CONTROL_DISASSEMBLE] = control_disassemble,
+    [CONTROL_SNAPSHOT_SAVE] = control_snapshot_save,
+    [CONTROL_SNAPSHOT_LOAD] = control_snapshot_load,
+    [CONTROL_SNAPSHOT_LIST] = control_snapshot_list,
 };
 
 void control_perform(struct control_call *call)

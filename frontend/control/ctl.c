@@ -33,6 +33,9 @@ static const char DESCRIPTION[] =
     "  memory-write ADDRESS BYTES   change it: two hexadecimal digits for each byte\n"
     "  disassemble [ADDRESS [COUNT]]\n"
     "                               show instructions, where the processor is unless said\n"
+    "  snapshot save FILE           write all of the machine to a file\n"
+    "  snapshot load FILE           have it go on from there\n"
+    "  snapshot list [FOLDER]       list such files\n"
     "  commands                     list the commands of the machine\n"
     "\n"
     "Without --socket it is what the variable DUPLEX86_CONTROL says.\n"
@@ -103,6 +106,18 @@ static json_t *screendump_args(const struct ctl *ctl, GError **error)
 {
     (void)error;
     return json_pack("{s:o}", "file", absolute(ctl->args[0]));
+}
+
+static json_t *snapshot_args(const struct ctl *ctl, GError **error)
+{
+    (void)error;
+    return json_pack("{s:o}", "file", absolute(ctl->args[0]));
+}
+
+static json_t *folder_args(const struct ctl *ctl, GError **error)
+{
+    (void)error;
+    return json_pack("{s:o}", "folder", absolute(ctl->count ? ctl->args[0] : "."));
 }
 
 static json_t *keys_args(const struct ctl *ctl, GError **error)
@@ -227,6 +242,9 @@ static const struct row {
     { CONTROL_MEMORY_READ, 2, 2, read_args },
     { CONTROL_MEMORY_WRITE, 2, 2, write_args },
     { CONTROL_DISASSEMBLE, 0, 2, disassemble_args },
+    { CONTROL_SNAPSHOT_SAVE, 1, 1, snapshot_args },
+    { CONTROL_SNAPSHOT_LOAD, 1, 1, snapshot_args },
+    { CONTROL_SNAPSHOT_LIST, 0, 1, folder_args },
 };
 
 /* What the machine answered: its result, or NULL and CTL_REFUSED with its words on stderr. */
@@ -334,6 +352,17 @@ static gboolean connect_to_machine(struct ctl *ctl, GError **error)
     return ctl->talk != NULL;
 }
 
+/* "snapshot save" is the command snapshot-save. To be freed. */
+static char *take_command(struct ctl *ctl)
+{
+    const char *first = ctl->options.rest[0];
+    ctl->args = ctl->options.rest + 1;
+    char *command = strcmp(first, "snapshot") || !*ctl->args ? g_strdup(first)
+                                                             : g_strdup_printf("snapshot-%s", *ctl->args++);
+    ctl->count = g_strv_length(ctl->args);
+    return command;
+}
+
 static int run(struct ctl *ctl, const char *command, GError **error)
 {
     int (*const wait)(const struct ctl *, GError **) = !strcmp(command, "wait-text")  ? wait_text
@@ -409,9 +438,9 @@ int ctl_main(int argc, char **argv)
     g_set_prgname("duplex86 ctl");
     char **copy = g_memdup2(argv, ((size_t)argc + 1) * sizeof *argv);
     if (parse(&ctl.options, argc - 1, copy + 1, &error)) {
-        ctl.args = ctl.options.rest + 1;
-        ctl.count = g_strv_length(ctl.args);
-        status = run(&ctl, ctl.options.rest[0], &error);
+        char *command = take_command(&ctl);
+        status = run(&ctl, command, &error);
+        g_free(command);
     }
     ctl_talk_close(ctl.talk);
     g_strfreev(ctl.options.rest);

@@ -127,6 +127,30 @@ static void show_instructions(json_t *result)
         printf("%08x  %-22s %s\n", number(insn, "address"), text(insn, "bytes"), text(insn, "text"));
 }
 
+/* A line each: the file, when it was saved, how long the machine had run, and what kind of machine. */
+static void show_snapshots(json_t *result)
+{
+    size_t i;
+    json_t *s;
+    json_array_foreach(json_object_get(result, "snapshots"), i, s)
+    {
+        char **lines = g_strsplit(text(s, "machine"), "\n", 3);
+        GDateTime *saved = g_date_time_new_from_unix_local(json_integer_value(json_object_get(s, "saved")));
+        char *when = saved ? g_date_time_format(saved, "%Y-%m-%d %H:%M:%S") : NULL;
+        if (json_object_get(s, "error"))
+            printf("%s: %s\n", text(s, "file"), text(s, "error"));
+        else
+            printf("%-24s %s  after %.1f s  %.1f MiB  %s, %s\n", text(s, "file"), when ? when : "",
+                   (double)json_integer_value(json_object_get(s, "time_ns")) / 1e9,
+                   (double)json_integer_value(json_object_get(s, "size")) / (1 << 20),
+                   lines[0] ? lines[0] : "", lines[0] && lines[1] ? lines[1] : "");
+        if (saved)
+            g_date_time_unref(saved);
+        g_free(when);
+        g_strfreev(lines);
+    }
+}
+
 static void show_indented(json_t *result)
 {
     char *dumped = json_dumps(result, JSON_INDENT(2));
@@ -137,10 +161,11 @@ static void show_indented(json_t *result)
 void ctl_show(enum control_command command, json_t *result)
 {
     static void (*const show[CONTROL_COMMANDS])(json_t *) = {
-        [CONTROL_STATUS] = show_members,     [CONTROL_COMMAND_LIST] = show_commands,
-        [CONTROL_TEXT_SCREEN] = show_screen, [CONTROL_MEDIA] = show_media,
-        [CONTROL_STATS] = show_indented,     [CONTROL_REGISTERS] = show_registers,
-        [CONTROL_MEMORY_READ] = show_memory, [CONTROL_DISASSEMBLE] = show_instructions,
+        [CONTROL_STATUS] = show_members,          [CONTROL_COMMAND_LIST] = show_commands,
+        [CONTROL_TEXT_SCREEN] = show_screen,      [CONTROL_MEDIA] = show_media,
+        [CONTROL_STATS] = show_indented,          [CONTROL_REGISTERS] = show_registers,
+        [CONTROL_MEMORY_READ] = show_memory,      [CONTROL_DISASSEMBLE] = show_instructions,
+        [CONTROL_SNAPSHOT_LIST] = show_snapshots,
     };
     if (show[command])
         show[command](result);

@@ -62,6 +62,12 @@ const struct control_command_info control_commands[CONTROL_COMMANDS] = {
         { { "address", CONTROL_NUMBER, false, 0, UINT32_MAX, NULL },
           { "count", CONTROL_NUMBER, false, 1, CONTROL_DISASSEMBLE_MAX, NULL },
           { "bits", CONTROL_NUMBER, false, 16, 32, NULL } } },
+    [CONTROL_SNAPSHOT_SAVE] = { "snapshot-save", "write all of the machine to a file",
+        { { "file", CONTROL_TEXT, true, 0, 0, NULL } } },
+    [CONTROL_SNAPSHOT_LOAD] = { "snapshot-load", "go on from such a file",
+        { { "file", CONTROL_TEXT, true, 0, 0, NULL } } },
+    [CONTROL_SNAPSHOT_LIST] = { "snapshot-list", "the snapshots in a folder, and what machines they are of",
+        { { "folder", CONTROL_TEXT, true, 0, 0, NULL } } },
 };
 /* clang-format on */
 

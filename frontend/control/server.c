@@ -38,6 +38,16 @@ struct control_client {
     bool broken;            /* it is to go */
     struct typist_job *job; /* of its request under way; NULL: there is none */
     json_t *job_id;
+    struct task *task; /* likewise */
+};
+
+/* Work that a thread does for a client, which may be gone when it is done. */
+struct task {
+    struct control *control;
+    struct control_client *client; /* NULL: nobody waits for it any more */
+    struct control_work *work;
+    GThread *thread;
+    GError *error;
 };
 
 /* ---- Sending ---- */
@@ -82,6 +92,7 @@ static void send_event(struct control *c, const char *name, const char *member, 
 /* ---- Requests ---- */
 
 static void on_typed(void *ctx);
+static void start_task(struct control_client *client, struct control_work *work);
 
 static void answer(struct control_client *client, struct control_request *request, struct control_call *call)
 {
@@ -89,6 +100,9 @@ static void answer(struct control_client *client, struct control_request *reques
         client->job = call->job;
         client->job_id = json_incref(request->id);
         typist_start(client->control->typist, call->job, call->interval_ms, on_typed, client);
+    } else if (call->work) {
+        client->job_id = json_incref(request->id);
+        start_task(client, call->work);
     } else if (call->failure) {
         send_line(client, control_failure(request->id, call->code, call->failure));
     } else {
@@ -116,7 +130,7 @@ static void serve_line(struct control_client *client, const char *line, size_t s
 /* May it have its next request served? */
 static bool is_ready(const struct control_client *client)
 {
-    return !client->broken && !client->job && client->out->len <= QUEUE_FULL;
+    return !client->broken && !client->job && !client->task && client->out->len <= QUEUE_FULL;
 }
 
 static void serve_lines(struct control_client *client)
@@ -144,6 +158,8 @@ static void client_free(gpointer data)
     struct control_client *client = data;
     if (client->job)
         typist_cancel(client->control->typist, client->job);
+    if (client->task)
+        client->task->client = NULL;
     json_decref(client->job_id);
     watch_free(client->watch);
     close(client->fd);
@@ -219,6 +235,61 @@ static void on_typed(void *ctx)
     serve_lines(client);
     settle(client);
 }
+
+/* ---- Work ---- */
+
+static void task_free(gpointer data)
+{
+    struct task *t = data;
+    g_thread_join(t->thread);
+    g_idle_remove_by_data(t);
+    g_clear_error(&t->error);
+    g_free(t->work->file);
+    g_free(t->work);
+    g_free(t);
+}
+
+/* In the main loop: the thread is at its end. */
+static gboolean on_task_done(gpointer data)
+{
+    struct task *t = data;
+    struct control_client *client = t->client;
+    if (client) {
+        client->task = NULL;
+        send_line(client, t->error ? control_failure(client->job_id, CONTROL_FAILED, t->error->message)
+                                   : control_result(client->job_id, json_object()));
+        json_decref(client->job_id);
+        client->job_id = NULL;
+    }
+    g_ptr_array_remove_fast(t->control->tasks, t);
+    if (client) {
+        serve_lines(client);
+        settle(client);
+    }
+    return G_SOURCE_REMOVE;
+}
+
+static gpointer do_work(gpointer data)
+{
+    struct task *t = data;
+    if (!t->work->run(t->control->machine, t->work->file, &t->error) && !t->error)
+        g_set_error(&t->error, FRONTEND_ERROR, FRONTEND_ERROR_HOST, "it cannot be done");
+    g_idle_add(on_task_done, t);
+    return NULL;
+}
+
+static void start_task(struct control_client *client, struct control_work *work)
+{
+    struct task *t = g_new0(struct task, 1);
+    t->client = client;
+    t->work = work;
+    t->control = client->control;
+    client->task = t;
+    g_ptr_array_add(t->control->tasks, t);
+    t->thread = g_thread_new("work", do_work, t);
+}
+
+/* ---- More clients ---- */
 
 static void on_new_client(void *ctx)
 {
@@ -315,6 +386,7 @@ struct control *control_open(const char *spec, struct machine *machine, GError *
     c->listener = g_new0(struct unix_listener, 1);
     c->listener->fd = -1;
     c->clients = g_ptr_array_new_with_free_func(client_free);
+    c->tasks = g_ptr_array_new_with_free_func(task_free);
     c->typist = typist_new(&keyboard);
     if (!open_socket(c, spec, error)) {
         control_close(c);
@@ -350,6 +422,7 @@ void control_close(struct control *c)
     unix_listener_close(c->listener);
     g_free(c->listener);
     g_ptr_array_unref(c->clients);
+    g_ptr_array_unref(c->tasks); /* waits until they are done: they use the machine */
     typist_free(c->typist);
     display_free(c->display);
     if (c->news_fd >= 0)

@@ -13,7 +13,7 @@ struct control {
     struct machine *machine;
     struct unix_listener *listener;
     struct watch *listen_watch;
-    GPtrArray *clients;
+    GPtrArray *clients, *tasks;
     struct typist *typist;
     struct display *display; /* NULL until somebody wants to see it */
     int news_fd;             /* an eventfd: there is news */
@@ -23,7 +23,8 @@ struct control {
 
 struct control_client;
 
-/* A request under way, and its outcome: exactly one of `result` and `failure` is set, or `job` for later. */
+/* A request under way, and its outcome: exactly one of `result` and `failure` is set, or `job` or `work` for
+   later. */
 struct control_call {
     struct control *control;
     struct machine *machine;
@@ -33,6 +34,13 @@ struct control_call {
     char *failure;
     struct typist_job *job; /* to be typed; the answer is an empty result when that is done */
     unsigned interval_ms;
+    struct control_work *work; /* to be done in a thread; likewise */
+};
+
+/* What takes its time: FALSE and a sentence if it fails. */
+struct control_work {
+    gboolean (*run)(struct machine *machine, const char *file, GError **error);
+    char *file;
 };
 
 /* Set the outcome. */
@@ -53,3 +61,4 @@ control_fn control_registers, control_memory_read, control_memory_write, control
 control_fn control_media, control_insert, control_eject;                                      /* media */
 control_fn control_screendump, control_text_screen;                                           /* screen */
 control_fn control_send_keys, control_type_text, control_mouse;                               /* input */
+control_fn control_snapshot_save, control_snapshot_load, control_snapshot_list;               /* snapshots */

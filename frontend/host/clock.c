@@ -52,6 +52,14 @@ void clock_go(struct machine_clock *clock)
     clock->stopped = false;
 }
 
+void clock_set(struct machine_clock *clock, uint64_t ns)
+{
+    if (clock->stopped)
+        clock->stopped_at = ns;
+    else
+        clock->behind_ns = (uint64_t)read_clock(CLOCK_MONOTONIC) - ns;
+}
+
 uint64_t clock_host_ns(const struct machine_clock *clock, uint64_t ns)
 {
     return ns + clock->behind_ns;

@@ -27,6 +27,9 @@ void clock_init_host(struct machine_clock *clock, bool local_time);
 void clock_stop(struct machine_clock *clock);
 void clock_go(struct machine_clock *clock);
 
+/* Machine time is `ns` now, whatever it was before: it is another machine's. */
+void clock_set(struct machine_clock *clock, uint64_t ns);
+
 /* A machine time, not DEVICE_NEVER, by CLOCK_MONOTONIC: in ns, and as the kernel takes it. */
 uint64_t clock_host_ns(const struct machine_clock *clock, uint64_t ns);
 struct timespec clock_timespec(const struct machine_clock *clock, uint64_t ns);

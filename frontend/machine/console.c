@@ -7,6 +7,7 @@
  */
 #include "machine_private.h"
 
+#include "error.h"
 #include "linear.h"
 
 /* ---- Holding ---- */
@@ -27,6 +28,42 @@ void machine_let_go(struct machine *m)
     __atomic_sub_fetch(&m->holds, 1, __ATOMIC_SEQ_CST);
     pthread_cond_signal(&m->wake);
     pthread_mutex_unlock(&m->lock);
+}
+
+enum { SETTLE_SECONDS = 30 };
+
+static bool is_settled(const struct machine *m)
+{
+    return !m->in_guest && !d86_vcpu_is_amid(m->vcpu) && drives_are_idle(m) && m->questions == 0;
+}
+
+gboolean machine_settle(struct machine *m, GError **error)
+{
+    struct timespec until;
+    int err = 0;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += SETTLE_SECONDS;
+    __atomic_add_fetch(&m->holds, 1, __ATOMIC_SEQ_CST);
+    d86_vcpu_kick(m->vcpu);
+    pthread_mutex_lock(&m->lock);
+    m->settling++;
+    pthread_cond_signal(&m->wake);
+    while (m->running && !m->stopping && !err && !is_settled(m))
+        err = pthread_cond_timedwait(&m->still, &m->lock, &until);
+    if (!m->stopping && is_settled(m))
+        return TRUE;
+    bool ends = m->stopping;
+    machine_unsettle(m);
+    return fail_with(error, FRONTEND_ERROR_HOST,
+                     ends ? "the machine has ended"
+                          : "the machine does not come to rest: a drive, a shared folder or a reader of the "
+                            "guest's output does not answer");
+}
+
+void machine_unsettle(struct machine *m)
+{
+    m->settling--;
+    machine_let_go(m);
 }
 
 /* ---- News ---- */

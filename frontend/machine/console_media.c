@@ -11,12 +11,6 @@
 
 #include <string.h>
 
-static const char *const names[PC_DRIVES] = {
-    [PC_DRIVE_HDA] = "hda",      [PC_DRIVE_HDB] = "hdb",      [PC_DRIVE_HDC] = "hdc", [PC_DRIVE_HDD] = "hdd",
-    [PC_DRIVE_FLOPPY_A] = "fda", [PC_DRIVE_FLOPPY_B] = "fdb", [PC_DRIVE_VDA] = "vda", [PC_DRIVE_VDB] = "vdb",
-    [PC_DRIVE_VDC] = "vdc",      [PC_DRIVE_VDD] = "vdd",
-};
-
 unsigned machine_drives(struct machine *m, struct machine_drive drives[PC_DRIVES])
 {
     unsigned count = 0;
@@ -28,7 +22,7 @@ unsigned machine_drives(struct machine *m, struct machine_drive drives[PC_DRIVES
             continue;
         medium_describe(m->medium[i], &facts);
         drives[count++] = (struct machine_drive){
-            .name = names[i],
+            .name = drives_name((enum pc_drive)i),
             .changeable = kind != DEVICE_DRIVE_DISK,
             .read_only = facts.read_only,
             .file = m->medium[i] ? g_strdup(medium_path(m->medium[i])) : NULL,
@@ -42,7 +36,7 @@ static gboolean find(const struct machine *m, const char *name, enum pc_drive *d
 {
     for (unsigned i = 0; i < PC_DRIVES; i++) {
         *drive = (enum pc_drive)i;
-        if (!strcmp(names[i], name) && m->config.drives[i] != DEVICE_DRIVE_NONE)
+        if (!strcmp(drives_name(*drive), name) && m->config.drives[i] != DEVICE_DRIVE_NONE)
             return TRUE;
     }
     return fail_with(error, FRONTEND_ERROR_USAGE, "there is no drive '%s'", name);

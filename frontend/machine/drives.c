@@ -12,6 +12,19 @@
 
 #include <string.h>
 
+/* ---- Names ---- */
+
+const char *drives_name(enum pc_drive drive)
+{
+    static const char *const names[PC_DRIVES] = {
+        [PC_DRIVE_HDA] = "hda", [PC_DRIVE_HDB] = "hdb",      [PC_DRIVE_HDC] = "hdc",
+        [PC_DRIVE_HDD] = "hdd", [PC_DRIVE_FLOPPY_A] = "fda", [PC_DRIVE_FLOPPY_B] = "fdb",
+        [PC_DRIVE_VDA] = "vda", [PC_DRIVE_VDB] = "vdb",      [PC_DRIVE_VDC] = "vdc",
+        [PC_DRIVE_VDD] = "vdd",
+    };
+    return names[drive];
+}
+
 /* ---- Transfers ---- */
 
 void drives_medium(void *ctx, enum pc_drive drive, struct device_medium *medium)
@@ -32,6 +45,7 @@ static void on_done(struct transfer *t)
 {
     struct machine *m = t->ctx;
     pthread_mutex_lock(&m->lock);
+    m->transfers--;
     g_queue_push_tail(&m->finished, t);
     if (!m->finished_told) /* the vCPU's thread need not be kicked for each */
         machine_rouse(m);
@@ -57,11 +71,18 @@ void drives_transfer(void *ctx, enum pc_drive drive, enum device_transfer what, 
     t->done = on_done;
     t->ctx = m;
     t->drive = drive;
+    m->transfers++; /* first: it may be over before the call that starts it returns */
     if (!m->medium[drive])
         t->result.failed = true; /* it was taken out under the guest's hands */
     else if (!transfer_start(m->medium[drive], t))
         return;
+    m->transfers--;
     g_queue_push_tail(&m->finished, t);
+}
+
+bool drives_are_idle(const struct machine *m)
+{
+    return m->transfers == 0 && m->finished.length == 0;
 }
 
 bool drives_have_news(const struct machine *m)

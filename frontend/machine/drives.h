@@ -18,9 +18,15 @@ gboolean drives_open(struct machine *m, GError **error);
 /* Ends all transfers. */
 void drives_close(struct machine *m);
 
+/* "hda" to "hdd", "fda", "fdb", "vda" to "vdd". */
+const char *drives_name(enum pc_drive drive);
+
 /* Tell the board of transfers that are over. In the processor's thread, between runs. */
 bool drives_have_news(const struct machine *m);
 void drives_serve(struct machine *m);
+
+/* Nothing is under way. */
+bool drives_are_idle(const struct machine *m);
 
 /* Open an image, as struct image_spec has it, for a CD-ROM or floppy drive; that can take some time. */
 struct medium *drives_open_medium(const struct machine *m, enum pc_drive drive, const char *image,

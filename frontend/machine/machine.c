@@ -177,7 +177,7 @@ static void init_locks(struct machine *m)
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&m->wake, &attr);
-    pthread_cond_init(&m->still, NULL);
+    pthread_cond_init(&m->still, &attr);
     pthread_condattr_destroy(&attr);
     pthread_mutex_init(&m->lock, NULL);
 }
@@ -188,7 +188,12 @@ static gboolean build(struct machine *m, GError **error)
     if (!drives_open(m, error) || !nets_open(m, error) || !shares_open(m, error) || !read_files(m, error))
         return FALSE;
     configure(m);
-    return power_build(m, error) && power_start(m, error) && open_sound(m, error) && open_backends(m, error);
+    const char *snapshot = m->options->restore;
+    if (!power_build(m, error))
+        return FALSE;
+    if (!(snapshot ? power_restore(m, snapshot, error) : power_start(m, error)))
+        return FALSE;
+    return open_sound(m, error) && open_backends(m, error);
 }
 
 struct machine *machine_new(const struct options *options, GError **error)
@@ -290,6 +295,7 @@ void machine_end(struct machine *m, int status)
     if (m->in_guest)
         d86_vcpu_kick(m->vcpu);
     pthread_cond_broadcast(&m->wake);
+    pthread_cond_broadcast(&m->still);
     machine_tell(m, MACHINE_ENDING);
     g_main_loop_quit(m->loop);
 }

@@ -93,6 +93,16 @@ gboolean machine_insert(struct machine *machine, const char *drive, const char *
                         bool force, GError **error);
 gboolean machine_eject(struct machine *machine, const char *drive, bool force, GError **error);
 
+/* ---- Snapshots (docs/snapshots.md) ---- */
+
+/*
+ * Write all of the machine to a file. The guest stands still while its memory is copied, and goes on while
+ * that is written, which takes its time: not in the main loop's thread.
+ */
+gboolean machine_save(struct machine *machine, const char *file, GError **error);
+/* Have the machine, which must be of the same kind, go on from there. What does not fit changes nothing. */
+gboolean machine_load(struct machine *machine, const char *file, GError **error);
+
 /* ---- Looking inside; the guest stands still meanwhile ---- */
 
 struct machine_status {

@@ -77,16 +77,20 @@ struct machine {
 
     unsigned holds;       /* who wants the guest to stand still; changed atomically, also without the lock */
     pthread_cond_t still; /* `in_guest` became false, and somebody wants that */
+    unsigned settling;    /* who holds it wants nothing to be under way, either */
+    bool replaced; /* the machine's state is another one: what the vCPU's thread waits for may be gone */
     bool paused;          /* by the user; the clock is stopped then */
     struct machine_listener listeners[MACHINE_LISTENERS_MAX];
     unsigned listener_count;
     struct medium *medium[PC_DRIVES];
     struct transfer *prepared[PC_DRIVES]; /* writes whose data the board is putting together */
+    unsigned transfers;                   /* under way */
     GQueue finished;                      /* struct transfer: not told to the board yet */
     struct {
         struct share *share;
         GThreadPool *thread;
     } shares[PC_SHARES];
+    unsigned questions; /* to them, not answered to the board yet */
     GQueue answers;     /* of theirs: not told to the board yet */
     bool finished_told; /* the vCPU's thread knows that there are some */
 
@@ -134,6 +138,10 @@ void machine_drain(struct machine *m);
 /* console.c: lock the machine with the guest standing still, and unlock it. Not in the vCPU's thread. */
 void machine_hold(struct machine *m);
 void machine_let_go(struct machine *m);
+/* The same between two instructions, and with nothing under way at drives and shares. FALSE: it does not come
+   to that, and is not held. */
+gboolean machine_settle(struct machine *m, GError **error);
+void machine_unsettle(struct machine *m);
 
 /* power.c: memory, chips and processor as they are when the guest starts; with the lock held. */
 gboolean power_build(struct machine *m, GError **error);
@@ -144,6 +152,9 @@ gboolean power_follow_chipset(struct machine *m, GError **error);
 void power_reset(struct machine *m);
 /* A triple fault, which PCs take for a reset as well. */
 void power_shutdown(struct machine *m);
+
+/* snapshot_load.c: the same from a file, in place of power_start(). */
+gboolean power_restore(struct machine *m, const char *file, GError **error);
 
 /* guest_memory.c: RAM and ROM, and where the guest sees them. Not while the guest runs. */
 gboolean guest_memory_build(struct machine *m, GError **error);

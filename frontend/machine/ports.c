@@ -78,6 +78,19 @@ static void serve(struct machine *m, unsigned port)
     }
 }
 
+void ports_tell_again(struct machine *m)
+{
+    for (unsigned i = 0; i < PC_CONSOLES; i++) {
+        struct port *p = &m->ports[i];
+        if (!m->config.consoles[i].present)
+            continue;
+        pc_console_connect(m->pc, i, p->connected);
+        p->told = p->connected;
+        p->left = false;
+        p->drained = true;
+    }
+}
+
 void ports_serve(struct machine *m)
 {
     for (unsigned i = 0; i < PC_CONSOLES; i++) {

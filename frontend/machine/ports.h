@@ -31,6 +31,9 @@ void ports_drain(struct machine *m);
 void ports_close(struct machine *m);
 
 /* Tell the board. In the processor's thread, between runs. */
+/* The guest's console is as it was at another time: tell it who is connected now. */
+void ports_tell_again(struct machine *m);
+
 bool ports_have_news(const struct machine *m);
 void ports_serve(struct machine *m);
 /* The guest should produce no more output for a while. */

@@ -78,6 +78,8 @@ static void wait_for_news(struct machine *m)
     ports_serve(m);
     nets_serve(m);
     serve_timers(m);
+    if (m->settling)
+        pthread_cond_broadcast(&m->still);
 }
 
 /* The processor stands still: nothing to do until an interrupt. */
@@ -92,7 +94,7 @@ static void wait_for_interrupt(struct machine *m, const char *how)
     }
     statistics_spend(m, SPENT_WAITING);
     pc_set_halted(m->pc, true);
-    while (!m->stopping && !m->reset_wanted && !m->nmi_wanted && (deaf || !pc_intr(m->pc)))
+    while (!m->stopping && !m->reset_wanted && !m->nmi_wanted && !m->replaced && (deaf || !pc_intr(m->pc)))
         wait_for_news(m);
     pc_set_halted(m->pc, false);
     statistics_spend(m, SPENT_DEVICES);
@@ -113,10 +115,18 @@ static void wait_for_readers(struct machine *m)
         wait_for_news(m);
 }
 
+/* Who holds the guest may want it to stand between two instructions: then what is under way is completed. */
+static bool must_stand(const struct machine *m)
+{
+    if (m->settling && d86_vcpu_is_amid(m->vcpu))
+        return false;
+    return machine_is_held(m) || m->paused;
+}
+
 /* The guest is to stand still: somebody looks at it, or it is paused. */
 static void stand_by(struct machine *m)
 {
-    while ((machine_is_held(m) || m->paused) && !m->stopping && !m->reset_wanted)
+    while (must_stand(m) && !m->stopping && !m->reset_wanted)
         wait_for_news(m);
 }
 
@@ -281,6 +291,8 @@ static void follow_chipset(struct machine *m)
 
 static void run_guest(struct machine *m)
 {
+    if (m->settling)
+        d86_vcpu_kick(m->vcpu); /* no further than the end of the instruction */
     lend_chips(m); /* first: their deadline goes with them */
     lend_video(m);
     promise_deadline(m);
@@ -316,6 +328,7 @@ void *run_vcpu(void *machine)
     while (!m->stopping) {
         wait_for_readers(m);
         stand_by(m);
+        m->replaced = false;
         if (m->reset_wanted)
             power_reset(m);
         drives_serve(m);
@@ -326,7 +339,7 @@ void *run_vcpu(void *machine)
         offer_interrupts(m);
         if (m->memory_moved || m->ports_moved)
             follow_chipset(m);
-        if (!m->stopping && !m->paused && !machine_is_held(m))
+        if (!m->stopping && !must_stand(m))
             run_guest(m);
     }
     pthread_mutex_unlock(&m->lock);

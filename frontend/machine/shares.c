@@ -45,6 +45,7 @@ void shares_ask(void *ctx, unsigned share, const uint8_t *data, uint32_t size, u
     struct question *q = g_malloc(sizeof *q + size);
     *q = (struct question){ .machine = m, .share = share, .tag = tag, .room = room, .size = size };
     memcpy(q->message, data, size);
+    m->questions++;
     g_thread_pool_push(m->shares[share].thread, q, NULL);
 }
 
@@ -57,6 +58,7 @@ void shares_serve(struct machine *m)
 {
     for (unsigned n = m->answers.length; n; n--) {
         struct question *q = g_queue_pop_head(&m->answers);
+        m->questions--;
         pc_answered(m->pc, q->share, q->tag, q->answer, q->size);
         free_question(q);
     }

@@ -81,7 +81,8 @@ static struct source *open_source(struct medium *m, const struct medium_choice *
     if (choice->overlay)
         return open_overlay(choice, read_only, error);
     struct source *source = open_path(choice, read_only, &format, error);
-    m->guarded = source && format == IMAGE_RAW && !choice->format;
+    m->is_file = source && format == IMAGE_RAW;
+    m->guarded = m->is_file && !choice->format;
     return source;
 }
 

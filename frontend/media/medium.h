@@ -36,6 +36,22 @@ const char *medium_path(const struct medium *medium);
 /* All but the kind of drive. NULL: there is no medium. */
 void medium_describe(const struct medium *medium, struct device_medium *facts);
 
+/* ---- For snapshots of a machine: with no transfer under way ---- */
+
+/* When the image was last changed, ns since 1970. False: it is no file of which that could be said. */
+bool medium_stamp(const struct medium *medium, int64_t *ns);
+/* Is what the guest writes kept apart, and forgotten at the end? */
+bool medium_has_overlay(const struct medium *medium);
+enum { MEDIUM_RUN_MAX = 1 << 20 };
+/* Each piece of that which was written, of at most MEDIUM_RUN_MAX bytes. */
+typedef void medium_run_fn(void *ctx, uint64_t offset, uint32_t size);
+void medium_each_written(const struct medium *medium, medium_run_fn *run, void *ctx);
+/* Forget it now. */
+gboolean medium_forget_written(struct medium *medium, GError **error);
+/* Bytes as the guest has them; 0 or an errno value. */
+int medium_read_bytes(struct medium *medium, uint64_t offset, uint8_t *data, uint32_t size);
+int medium_write_bytes(struct medium *medium, uint64_t offset, const uint8_t *data, uint32_t size);
+
 /* What somebody means who gives an image and does not say: by its contents, or its size. FALSE: the file
    cannot be used at all, or is a kernel. */
 gboolean medium_find_drive(const struct medium_choice *choice, enum device_drive *drive, GError **error);

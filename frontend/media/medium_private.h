@@ -18,6 +18,7 @@ struct medium {
     uint64_t size; /* of whole sectors */
     uint64_t held; /* of these in the image: a floppy's can be cut off behind what was written to it */
     bool read_only;
+    bool is_file;            /* the image is the file of that name, byte by byte */
     bool guarded;            /* what kind of image this is was found by its bytes, which are to stay so */
     struct overlay *overlay; /* NULL: what is written goes to the image */
 

@@ -259,6 +259,11 @@ static uint32_t finish(struct p9_writer *w, uint8_t type, uint16_t tag)
     return size;
 }
 
+bool share_is_in_use(const struct share *share)
+{
+    return g_hash_table_size(share->fids) > 0;
+}
+
 uint32_t share_answer(struct share *share, const uint8_t *message, uint32_t size, uint8_t *answer,
                       uint32_t room)
 {

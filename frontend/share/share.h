@@ -28,6 +28,9 @@ struct share *share_open(const struct share_choice *choice, GError **error);
 /* NULL is allowed. */
 void share_close(struct share *share);
 
+/* Has the guest anything open there, the folder itself included? Not while a message is answered. */
+bool share_is_in_use(const struct share *share);
+
 /*
  * Answer a message. `answer` has room for `room` bytes; returns how many there are, or 0: there is too little
  * room, or the message is none. One thread at a time. What this waits for are the host's disks.

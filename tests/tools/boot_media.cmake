@@ -108,3 +108,17 @@ d86_guests_test(boot_guests "" --engine sbe --only "rescue|ipxe|memdisk|isolinux
 d86_guests_test(boot_guests_all long --engine sbe)
 d86_guests_test(boot_guests_apic long --engine sbe --program-arg=--apic=on)
 d86_guests_test(boot_guests_interp long --engine interp --only "rescue|ipxe|memdisk|linux")
+
+# Linux at work that is saved, killed and goes on.
+# d86_snapshot_test(<name> <labels;...> options...)
+function(d86_snapshot_test name labels)
+    add_test(NAME ${name}
+             COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/snapshot_session.py"
+                 --program $<TARGET_FILE:duplex86> --kernel "${D86_GUESTS}/vmlinuz-686"
+                 --initrd "${D86_GUESTS}/initramfs.gz" --modules "${D86_GUESTS}/modules-686.tar" ${ARGN})
+    d86_boot_test_properties(${name} ${labels})
+endfunction()
+
+d86_snapshot_test(boot_snapshot "" --rounds 4 --seed 3)
+d86_snapshot_test(boot_snapshot_interp long --rounds 20 --engine interp)
+d86_snapshot_test(boot_snapshot_long long --rounds 1000)

@@ -41,8 +41,8 @@ class Session:
             raise Failure(f"'{command}' ended with status {match[2]}, not {status}")
         return match[1].replace("\r", "").strip()
 
-    def run_expecting(self, command, expected, timeout=SHELL_TIMEOUT):
-        output = self.run(command, timeout=timeout)
+    def run_expecting(self, command, expected, status=0, timeout=SHELL_TIMEOUT):
+        output = self.run(command, status, timeout)
         if output != expected:
             raise Failure(f"'{command}' said {output!r}, not {expected!r}")
 

@@ -10,6 +10,8 @@ d86_unit_test(test_escape SOURCES unit/test_escape.c LIBRARIES d86-host)
 d86_unit_test(test_disassembler SOURCES unit/test_disassembler.c LIBRARIES d86-disassembler)
 d86_unit_test(test_backend SOURCES unit/test_backend.c LIBRARIES d86-host)
 target_compile_definitions(test_backend PRIVATE _GNU_SOURCE)
+d86_unit_test(test_snapshot SOURCES unit/test_snapshot.c LIBRARIES d86-snapshot TIMEOUT 300)
+target_compile_definitions(test_snapshot PRIVATE _GNU_SOURCE)
 d86_unit_test(test_control SOURCES unit/test_control.c LIBRARIES d86-control)
 
 add_test(NAME test_cli

@@ -70,7 +70,7 @@ WRONG = [
     ("value", b"[duplex86]\nmachine = pc\nram = lots\n", 3, "'lots' is not a size"),
     ("value of the last of two", b"[duplex86]\nram = 64M\nram=lots\n", 3, "'lots'"),
     ("flag", b"[duplex86]\nmachine = pc\n  reboot = perhaps\n", 3, "true or false"),
-    ("list", b"[duplex86]\nmachine = pc\nserial = stdio;stdio;\n", 3, "only one serial port"),
+    ("list", b"[duplex86]\nmachine = pc\nserial = stdio;stdio;\n", 3, "only one port"),
     ("escape", b"[duplex86]\nmachine = pc\nkernel = a\\q\n", 3, "'kernel'"),
     ("no UTF-8", b"[duplex86]\nmachine = pc\nkernel = \xff\n", 3, "'kernel'"),
     ("statistics", b"[duplex86]\nmachine = pc\nstats = xml\n", 3, "--stats 'xml'"),
