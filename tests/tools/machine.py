@@ -34,10 +34,10 @@ class Machine:
     """One run of a program. Everything the console ever said is in `transcript`.
 
     The serial console is the program's own terminal, unless `console` gives another pseudo-terminal
-    (as pty.openpty() returns it) which the program was told to use.
+    (as pty.openpty() returns it) which the program was told to use. `fds` are descriptors it gets besides.
     """
 
-    def __init__(self, command, log=None, console=None):
+    def __init__(self, command, log=None, console=None, fds=()):
         self.transcript = ""
         self.position = 0  # expect() looks at what comes after this
         self.unread = ""  # the beginning of a control sequence
@@ -50,7 +50,7 @@ class Machine:
         # A session of its own: its processes can be found, and be ended together.
         try:
             self.process = subprocess.Popen(command, stdin=self.slave, stdout=self.slave, stderr=self.slave,
-                                            start_new_session=True)
+                                            start_new_session=True, pass_fds=fds)
         except OSError as error:
             sys.exit(f"cannot start {command[0]}: {error.strerror}")
 

@@ -21,6 +21,14 @@ foreach(model IN ITEMS e1000 ne2k_pci ne2k_isa virtio)
 endforeach()
 d86_net_test(boot_net_cable "" --cable stream --model virtio)
 d86_net_test(boot_net_cable_udp "" --cable udp)
+# On a tap interface, in namespaces of the test's own.
+foreach(model IN ITEMS virtio e1000)
+    add_test(NAME boot_tap_${model}
+             COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/tests/tools/tap_session.py"
+                 --program $<TARGET_FILE:duplex86> --kernel "${D86_GUESTS}/vmlinuz-686"
+                 --initrd "${D86_GUESTS}/initramfs.gz" --modules "${D86_GUESTS}/modules-686.tar" --model ${model})
+    d86_boot_test_properties(boot_tap_${model})
+endforeach()
 # From the network by SeaBIOS and iPXE, with each adapter that has a ROM.
 foreach(model IN ITEMS e1000 ne2k_pci virtio)
     add_test(NAME boot_pxe_${model}
