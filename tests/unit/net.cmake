@@ -10,3 +10,11 @@ endforeach()
 foreach(suite IN ITEMS cable nat_rules segments)
     d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES d86-net)
 endforeach()
+
+# What the documentation shows: eighteen times SeaBIOS, which takes long under sanitizers.
+if(NOT D86_SANITIZE)
+    add_test(NAME test_examples
+        COMMAND Python3::Interpreter "${CMAKE_CURRENT_SOURCE_DIR}/unit/test_examples.py" $<TARGET_FILE:duplex86>
+                "${PROJECT_SOURCE_DIR}")
+    set_tests_properties(test_examples PROPERTIES LABELS unit TIMEOUT 300 SKIP_RETURN_CODE 77)
+endif()
