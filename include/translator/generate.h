@@ -22,7 +22,7 @@
  *                                something that leads to exit_indirect; nothing that a CALL of a stub left
  *
  * Addresses are cut to 32 bits, but an operand across the end of the window, and a string that runs over it,
- * reach for the page behind: nothing may be mapped there.
+ * reach for the page behind, and the stack for the one before when ESP is 0: nothing may be mapped there.
  *
  * So it is for 32-bit protected mode with CS, DS, ES and SS flat and of 32 bits, and not at CPL 3. All other
  * code is *segmented* (struct gen_segmented), which differs in:

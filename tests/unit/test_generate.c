@@ -82,14 +82,14 @@ static const struct {
     { { "push fs",
         2,
         { 0x0f, 0xa0 },
-        "movzx r8d, word ptr [r15 + 0x68]; mov dword ptr gs:[r14d - 4], r8d; "
+        "movzx r8d, word ptr [r15 + 0x68]; mov dword ptr [r14 + r13 - 4], r8d; "
         "lea r14d, [r14 - 4]" },
       2,
       0 },
     { { "push cs",
         1,
         { 0x0e },
-        "movzx r8d, word ptr [r15 + 0x62]; mov dword ptr gs:[r14d - 4], r8d; "
+        "movzx r8d, word ptr [r15 + 0x62]; mov dword ptr [r14 + r13 - 4], r8d; "
         "lea r14d, [r14 - 4]" },
       2,
       0 },
@@ -99,17 +99,17 @@ static const struct {
         1,
         { 0x9c },
         "pushfq; pop r8; mov r9d, dword ptr [r15 + 0x38]; lea r8d, [r8 + r9 - 0x202]; "
-        "mov dword ptr gs:[r14d - 4], r8d; lea r14d, [r14 - 4]" },
+        "mov dword ptr [r14 + r13 - 4], r8d; lea r14d, [r14 - 4]" },
       5,
       1 },
     { { "popf",
         1,
         { 0x9d },
-        "mov r8d, dword ptr gs:[r14d]; mov r9d, r8d; xor r9d, dword ptr [r15 + 0x38]; "
-        "test r9d, 0x3c7500; jne 0x4c; test r8d, 0x200; je 0x25; "
-        "cmp byte ptr [r15 + 0x3c], 0; jne 0x4c; and r9d, 0x200; "
+        "mov r8d, dword ptr [r14 + r13]; mov r9d, r8d; xor r9d, dword ptr [r15 + 0x38]; "
+        "test r9d, 0x3c7500; jne 0x4b; test r8d, 0x200; je 0x24; "
+        "cmp byte ptr [r15 + 0x3c], 0; jne 0x4b; and r9d, 0x200; "
         "xor dword ptr [r15 + 0x38], r9d; lea r14d, [r14 + 4]; mov r10d, eax; mov eax, r8d; "
-        "bt r8d, 0xb; mov ah, al; setb al; add al, 0x7f; sahf; mov eax, r10d; jmp 0x56; "
+        "bt r8d, 0xb; mov ah, al; setb al; add al, 0x7f; sahf; mov eax, r10d; jmp 0x55; "
         "mov r8d, 0; call qword ptr [r15 + 0x30]" },
       0,
       0 },
@@ -140,7 +140,7 @@ static const struct {
         "movzx r9d, word ptr gs:[ecx]; mov r8d, 0; call qword ptr [r15 + 0x88]" },
       2,
       0 },
-    { { "pop es", 1, { 0x07 }, "mov r9d, dword ptr gs:[r14d]; mov r8d, 0; call qword ptr [r15 + 0x90]" },
+    { { "pop es", 1, { 0x07 }, "mov r9d, dword ptr [r14 + r13]; mov r8d, 0; call qword ptr [r15 + 0x90]" },
       2,
       0 },
     { { "mov ss, eax is a call-out", 2, { 0x8e, 0xd0 }, "mov r8d, 0; call qword ptr [r15 + 0x30]" }, 1, 0 },
@@ -263,6 +263,33 @@ START_TEST(return_site_keeps_flags)
 
     ck_assert_msg(strstr(text, "lea ecx, [r8 - 0x100005]; jrcxz") && !strstr(text, "cmp"), "%s: %s",
                   behind_calls[_i].name, text);
+}
+END_TEST
+
+/* The second jump to what is for all return sites goes by the first one's, if that is near. */
+START_TEST(near_return_sites_share_a_jump)
+{
+    static const uint8_t call[] = { 0xe8, 0x00, 0x20, 0x00, 0x00 };
+    static const uint8_t rel32 = 0xe9, rel8 = 0xeb;
+    enum { CALLS = 24, HOPS_MAX = 8 };
+    struct gen_request request = request_at(0);
+    unsigned hops = 0;
+
+    for (unsigned n = 0; n < CALLS; n++)
+        memcpy(page + n * sizeof(call), call, sizeof(call));
+    page[CALLS * sizeof(call)] = 0xc3;
+    ck_assert(generate(&request));
+    for (unsigned n = 0, before = 0; n < CALLS; n++) {
+        unsigned end = host_end(n), near = end - 3 - 2; /* behind it: mov ecx, r9d */
+        bool is_near = n % HOPS_MAX != 0;
+
+        hops = is_near ? hops + 1 : 0;
+        ck_assert_uint_eq(result.code[is_near ? near : end - 3 - 5], is_near ? rel8 : rel32);
+        if (is_near)
+            ck_assert_int_eq(near + 2 + (int8_t)result.code[near + 1], before);
+        before = is_near ? near : end - 3 - 5;
+        ck_assert_uint_lt(hops, HOPS_MAX);
+    }
 }
 END_TEST
 
@@ -605,6 +632,7 @@ int main(void)
     tcase_add_test(tc, an_instruction_apart_is_a_call_out);
     tcase_add_loop_test(tc, cpl0_form_is_written, 0, ARRAY_SIZE(cpl0_forms));
     tcase_add_loop_test(tc, loose_return_site_needs_dead_flags, 0, ARRAY_SIZE(behind_calls));
+    tcase_add_test(tc, near_return_sites_share_a_jump);
     tcase_add_loop_test(tc, return_site_keeps_flags, 0, ARRAY_SIZE(behind_calls));
     tcase_add_loop_test(tc, restart_is_before_the_first_change, 0, ARRAY_SIZE(restarts));
     tcase_add_test(tc, bit_number_wraps_with_the_address);

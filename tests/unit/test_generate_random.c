@@ -275,7 +275,8 @@ static bool reaches_allowed_segmented(const cs_insn *i, const x86_op_mem *m)
     }
 }
 
-/* In the window with an address of 32 bits, by FS's register, or in the context. */
+/* In the window with an address of 32 bits, or from ESP a few bytes on; by FS's register, or in the context.
+ */
 static bool reaches_allowed(const cs_insn *i, const x86_op_mem *m)
 {
     if (request.segmented)
@@ -284,6 +285,8 @@ static bool reaches_allowed(const cs_insn *i, const x86_op_mem *m)
         return m->segment == X86_REG_INVALID || is_string(i);
     if (m->segment == X86_REG_GS)
         return i->detail->x86.addr_size == 4;
+    if (m->base == X86_REG_R14)
+        return m->index == X86_REG_R13 && m->scale == 1 && m->disp == (int8_t)m->disp;
     if (m->base == X86_REG_R12)
         return m->index == X86_REG_R9 && m->scale == 1 && m->disp == 0;
     return m->base == X86_REG_R15 && m->index == X86_REG_INVALID;
@@ -406,8 +409,8 @@ static bool reaches_guest(const cs_insn *i)
 
         if (x86->operands[n].type != X86_OP_MEM || i->id == X86_INS_LEA || is_string(i))
             continue;
-        if (m->segment == X86_REG_GS || m->base == X86_REG_R13 || m->base == X86_REG_R10 ||
-            (m->base == X86_REG_R12 && !request.segmented))
+        if (m->segment == X86_REG_GS || m->base == X86_REG_R13 || m->index == X86_REG_R13 ||
+            m->base == X86_REG_R10 || (m->base == X86_REG_R12 && !request.segmented))
             return true;
     }
     return false;

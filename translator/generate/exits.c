@@ -61,8 +61,8 @@ static void write_indirect(struct gen *g)
 {
     struct host_memory way = gen_context(g->request->layout.exit_indirect);
 
-    if (g->elsewhere.uses) {
-        host_bind(&g->code, &g->elsewhere);
+    if (g->elsewhere.label.uses) {
+        host_bind(&g->code, &g->elsewhere.label);
         host_mov_r32_r32(&g->code, RCX, R9);
     } else if (!g->indirect.uses) {
         return;

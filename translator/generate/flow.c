@@ -194,6 +194,25 @@ static void check_return_by_flags(struct gen *g)
 }
 
 /*
+ * To the code for returns that go elsewhere: by the jump of the return site before if that is near, three
+ * bytes less; but not by too many.
+ */
+static void jump_elsewhere(struct gen *g)
+{
+    enum { SHORT_SIZE = 2, REACH = 128, HOPS_MAX = 8 };
+    unsigned before = g->elsewhere.at, here = g->code.size;
+
+    g->elsewhere.at = here;
+    if (g->elsewhere.hops && here + SHORT_SIZE - before <= REACH && g->elsewhere.hops < HOPS_MAX) {
+        g->elsewhere.hops++;
+        host_aim_short(&g->code, host_jmp_rel8(&g->code), before);
+        return;
+    }
+    g->elsewhere.hops = 1;
+    host_await(&g->code, host_jmp_rel32(&g->code), &g->elsewhere.label);
+}
+
+/*
  *     lea ecx, [r8 - expected]
  *     jrcxz same
  *     jmp elsewhere
@@ -207,7 +226,7 @@ static void check_return(struct gen *g)
 
     host_lea_r32_m(&g->code, RCX, &difference);
     same = host_jrcxz(&g->code);
-    host_await(&g->code, host_jmp_rel32(&g->code), &g->elsewhere);
+    jump_elsewhere(g);
     host_land(&g->code, same);
     host_mov_r32_r32(&g->code, RCX, R9);
 }

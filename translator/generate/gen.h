@@ -19,7 +19,11 @@ struct gen {
     struct gen_result *result;
     struct host_code code;
     struct host_label indirect;           /* where exit_indirect is jumped to */
-    struct host_label elsewhere;          /* ... from a return site, with R9D the guest's ECX */
+    struct {
+        struct host_label label; /* ... from a return site, with R9D the guest's ECX */
+        unsigned at,
+            hops; /* the last jump there: its offset, and how many lead on to the label; 0: none yet */
+    } elsewhere;
     uint64_t targets[GEN_PAGE_SIZE / 64]; /* offsets that jumps and conditional branches lead to */
 
     struct {

@@ -60,6 +60,14 @@ static void load_fs_address(struct gen *g)
         host_lea_r32_m(&g->code, R9, &more);
 }
 
+/* A bit's number in a register moves the address by up to 256 MiB either way. */
+static bool moves_by_bits(const struct insn *insn)
+{
+    bool bit = insn->op == X86_BT || insn->op == X86_BTS || insn->op == X86_BTR || insn->op == X86_BTC;
+
+    return bit && insn->opnd[1].kind == X86_OPND_GPR;
+}
+
 bool gen_memory(struct gen *g, struct host_memory *memory)
 {
     const struct insn *insn = &g->insn;
@@ -75,6 +83,9 @@ bool gen_memory(struct gen *g, struct host_memory *memory)
     }
     *memory = plain_memory(insn);
     memory->window = true;
+    if (memory->base == R14 && memory->index == HOST_NO_REG &&
+        memory->disp == (uint32_t)(int8_t)memory->disp && !moves_by_bits(insn))
+        *memory = gen_stack(memory->disp);
     return true;
 }
 
@@ -184,17 +195,13 @@ static bool read_shape(const struct gen *g, struct shape *shape)
                                  : shape_read(shape, &g->insn, g->bytes);
 }
 
-/*
- * A bit's number in a register moves the address by up to 256 MiB either way. By GS the sum is cut to 32
- * bits, as in 32-bit code (test_generate asks the processor); by R12 it would leave the window, and any
- * segment.
- */
+/* By GS the sum is cut to 32 bits, as in 32-bit code (test_generate asks the processor); by R12 or R13 it
+ * would leave the window, and any segment. */
 static bool bit_leaves_window(const struct gen *g)
 {
     const struct insn *insn = &g->insn;
-    bool bit = insn->op == X86_BT || insn->op == X86_BTS || insn->op == X86_BTR || insn->op == X86_BTC;
 
-    if (!bit || insn->opnd[1].kind != X86_OPND_GPR)
+    if (!moves_by_bits(insn))
         return false;
     return g->request->segmented ? insn->opnd[0].kind == X86_OPND_MEM : insn->seg == X86_FS;
 }

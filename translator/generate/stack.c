@@ -7,9 +7,13 @@
 
 enum { WORD_BYTES = 4 };
 
+/*
+ * By R13 a byte less than by GS. It does not go round at 4 GiB, but faults there, and the interpreter
+ * executes the instruction.
+ */
 struct host_memory gen_stack(uint32_t disp)
 {
-    return (struct host_memory){ .base = R14, .index = HOST_NO_REG, .window = true, .disp = disp };
+    return (struct host_memory){ .base = R14, .index = R13, .disp = disp };
 }
 
 /* lea r14d, [r14 + by] */
