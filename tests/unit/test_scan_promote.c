@@ -576,6 +576,85 @@ START_TEST(bsf_with_a_prefix_is_bsf_in_its_snippet)
 }
 END_TEST
 
+/* What C libraries copy strings with: shr ecx, 1; jnc 5; movsb; shr ecx, 1; jnc 11; movsw; rep movsd; jmp -19
+ */
+static const uint8_t copy[] = { 0xd1, 0xe9, 0x73, 0x01, 0xa4, 0xd1, 0xe9, 0x73,
+                                0x02, 0x66, 0xa5, 0xf3, 0xa5, 0xeb, 0xec };
+
+static void open_copy(void)
+{
+    open_bench(&bench, ADDRESS, USER | SCAN_ES_AT_ZERO);
+    bench.page.data_base = 0x40000000;
+    scan(copy, sizeof(copy));
+}
+
+START_TEST(a_branch_over_an_instruction_goes_along)
+{
+    static const unsigned sites[] = { 4, 9, 11 };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(sites); i++) {
+        open_copy();
+        ck_assert_int_eq(form_at(sites[i]), SCAN_FORM_INT3);
+        ck_assert(promote(sites[i]));
+        ck_assert_int_eq(form_at(sites[i]), SCAN_FORM_JUMP);
+    }
+    /* All in one page; the branches lead to what is behind them in the snippet. */
+    open_copy();
+    for (unsigned i = 0; i < ARRAY_SIZE(sites); i++)
+        ck_assert(form_at(sites[i]) == SCAN_FORM_JUMP || promote(sites[i]));
+}
+END_TEST
+
+/* and eax, 3; rep movsd; mov ecx, eax; rep movsb; pop eax; mov edi, eax, to which others jump; ret */
+START_TEST(two_sites_may_need_one_promotion)
+{
+    static const uint8_t code[] = { 0x83, 0xe0, 0x03, 0xf3, 0xa5, 0x89, 0xc1,
+                                    0xf3, 0xa4, 0x58, 0x89, 0xc7, 0xc3 };
+
+    open_bench(&bench, ADDRESS, USER | SCAN_ES_AT_ZERO);
+    bench.page.data_base = 0x40000000;
+    memcpy(bench.original + 0x100, "\xe9\x05\xff\xff\xff", 5); /* jmp 0ah */
+    scan(code, sizeof(code));
+    scan_from(&bench.page, 0x100);
+    ck_assert(promote(3));
+    ck_assert_int_eq(form_at(3), SCAN_FORM_JUMP);
+    ck_assert_int_eq(form_at(7), SCAN_FORM_JUMP);
+}
+END_TEST
+
+START_TEST(a_branch_from_elsewhere_meets_no_promotion)
+{
+    static const uint8_t code[] = {
+        0x73, 0x01, 0x42, 0x83, 0xca, 0x01, 0xc3
+    }; /* jnc 3; inc edx; or edx, 1; ret */
+
+    scan(code, sizeof(code));
+    ck_assert(promote(3));
+    ck_assert_uint_eq(bench.page.jumps[0].first, 0);
+    setup();
+    memcpy(bench.original + 0x100, "\xe9\xfe\xfe\xff\xff", 5); /* jmp 3 */
+    scan(code, sizeof(code));
+    scan_from(&bench.page, 0x100);
+    ck_assert(!promote(3));
+}
+END_TEST
+
+/* A snippet's own branch must lead to where an instruction of its promotion begins. */
+START_TEST(a_branch_into_a_snippet_is_looked_at)
+{
+    const struct scan_jump *jump;
+    unsigned at;
+
+    open_copy();
+    ck_assert(promote(4));
+    jump = &bench.page.jumps[0];
+    for (at = jump->snippet; bench.snippets[at] != 0x0f || bench.snippets[at + 1] != 0x83; at++)
+        ck_assert_uint_lt(at, jump->snippet_end);
+    bench.snippets[at + 2]++;
+    ck_assert(scan_check(&bench.page).what);
+}
+END_TEST
+
 START_TEST(without_a_snippet_page_nothing_is)
 {
     bench.page.snippets = NULL;
@@ -695,6 +774,10 @@ int main(void)
     tcase_add_test(tc, a_reset_empties_the_snippets);
     tcase_add_test(tc, what_is_not_hidden_is_not_promoted);
     tcase_add_test(tc, bsf_with_a_prefix_is_bsf_in_its_snippet);
+    tcase_add_test(tc, a_branch_over_an_instruction_goes_along);
+    tcase_add_test(tc, two_sites_may_need_one_promotion);
+    tcase_add_test(tc, a_branch_from_elsewhere_meets_no_promotion);
+    tcase_add_test(tc, a_branch_into_a_snippet_is_looked_at);
     tcase_add_test(tc, without_a_snippet_page_nothing_is);
     tcase_add_test(tc, without_scratch_what_needs_none_is);
     tcase_add_test(tc, a_full_snippet_page_refuses);

@@ -364,17 +364,23 @@ void emit_door(struct emit *e)
 
 /* ---- Places -------------------------------------------------------------------------------------- */
 
-void emit_loop(struct emit *e, uint32_t target)
+void emit_inside(struct emit *e, uint32_t target, unsigned at)
 {
-    for (unsigned i = 0; i < e->jump_count; i++)
-        e->jumps[i].to_start = e->jumps[i].target == target;
+    for (unsigned i = 0; i < e->jump_count; i++) {
+        struct emit_jump *jump = &e->jumps[i];
+
+        if (jump->absolute || jump->inside || jump->target != target)
+            continue;
+        jump->inside = true;
+        jump->target = at;
+    }
 }
 
 void emit_place(struct emit *e, uint32_t address)
 {
     for (unsigned i = 0; i < e->jump_count; i++) {
         const struct emit_jump *jump = &e->jumps[i];
-        uint32_t target = jump->to_start ? address + e->start : jump->target;
+        uint32_t target = jump->inside ? address + jump->target : jump->target;
         uint32_t relative = jump->absolute ? address + jump->target : target - (address + jump->at + 4u);
 
         __builtin_memcpy(e->bytes + jump->at, &relative, sizeof(relative));

@@ -48,7 +48,7 @@ struct emit_state {
 struct emit_jump {
     uint8_t at;
     bool absolute; /* a 32-bit address instead, of the byte `target` of this code */
-    bool to_start; /* to struct emit's `start`; else to the linear address `target` */
+    bool inside;   /* to the byte `target` of this code; else to the linear address `target` */
     uint32_t target;
 };
 
@@ -144,7 +144,7 @@ enum { EMIT_DOOR_SIZE = 18 };
 /* Leave 32-bit code: struct scan_page, `doors`. */
 void emit_door(struct emit *e);
 
-/* Jumps to `target`, for which this code stands, go to e->start. */
-void emit_loop(struct emit *e, uint32_t target);
+/* Jumps to the linear address `target`, for which this code stands from its byte `at` on, go there. */
+void emit_inside(struct emit *e, uint32_t target, unsigned at);
 /* Fill in the jumps for code that begins at this linear address. */
 void emit_place(struct emit *e, uint32_t address);

@@ -46,6 +46,13 @@ static bool is_way_out(const struct scan_page *page, const struct scan_jump *jum
     return target == page->address + jump->end;
 }
 
+static bool is_member(const struct scan_page *page, const struct scan_jump *jump, uint32_t eip)
+{
+    uint32_t offset = eip - page->address;
+
+    return offset >= jump->first && offset < jump->end && page->mark[offset];
+}
+
 static bool has_step(const struct scan_page *page, unsigned offset)
 {
     struct scan_resume resume;
@@ -60,8 +67,15 @@ static struct scan_fault check_branch(const struct scan_page *page, const struct
     uint32_t target = page->snippet_address + at + insn->length + insn->imm;
     uint32_t inside = target - page->snippet_address;
 
-    if (inside >= jump->snippet && inside < jump->snippet_end)
-        return has_step(page, inside) ? OK : fault("a snippet branches into an instruction", jump->first);
+    if (inside >= jump->snippet && inside < jump->snippet_end) {
+        struct scan_resume resume;
+
+        if (!scan_snippet_resume(page, inside, &resume))
+            return fault("a snippet branches into an instruction", jump->first);
+        return is_member(page, jump, resume.eip) || is_way_out(page, jump, resume.eip)
+                   ? OK
+                   : fault("a snippet branches to what it does not stand for", jump->first);
+    }
     return is_way_out(page, jump, target) ? OK : fault("a snippet leads elsewhere", jump->first);
 }
 

@@ -154,6 +154,6 @@ bool loop_emit(const struct scan_page *page, const struct run *run, unsigned var
         exchange(e, a, b, true);
     }
     emit_jmp(e, page->address + run->end);
-    emit_loop(e, page->address + run->first);
+    emit_inside(e, page->address + run->first, e->start);
     return named || !exchanges;
 }

@@ -9,6 +9,7 @@
 #include "scan_snippet.h"
 
 #include "policy.h"
+#include "prefix.h"
 #include "scan_private.h"
 
 enum {
@@ -169,9 +170,52 @@ bool run_may_go_on(const struct scan_page *page, unsigned offset)
     return offset < SCAN_PAGE_SIZE && !bitmap_has(page->entry, offset) && !is_return_address(page, offset);
 }
 
+/* By its first byte, as decoding all of a page takes long: a branch by an offset, or 0F or a prefix before
+ * it. */
+static bool may_branch(uint8_t byte)
+{
+    return (byte & 0xf0) == 0x70 || (byte & 0xfc) == 0xe0 || byte == 0xe8 || byte == 0xe9 || byte == 0xeb ||
+           byte == 0x0f || x86_is_prefix(byte);
+}
+
+/* Does the instruction branch to `target`, an offset in the page? */
+static bool branches_to(const struct scan_page *page, unsigned offset, unsigned target)
+{
+    struct guest_insn guest;
+
+    return may_branch(page->original[offset]) && decode(page, offset, &guest) &&
+           guest.insn.opnd[0].kind == X86_OPND_REL &&
+           guest.eip + guest.insn.length + guest.insn.imm == page->address + target;
+}
+
+/*
+ * Do only instructions of the run branch there, as far as is known? C libraries copy what is left of a string
+ * by `shr ecx, 1`; `jnc over`; `movsb`; over: ... If none does, somebody came there who went on behind an
+ * instruction that the monitor did, the one before.
+ */
+static bool is_entered_from_run(const struct scan_page *page, const struct run *run, unsigned offset)
+{
+    const struct scan_site *before = scan_site_at(page, run->start[run->count - 1]);
+    bool found = before && before->reason != SCAN_HIDDEN;
+    unsigned member = 0;
+
+    for (unsigned start = 0; start < SCAN_PAGE_SIZE; start++) {
+        bool inside = member < run->count && run->start[member] == start;
+
+        member += inside;
+        if (!page->mark[start] || (found && inside) || !branches_to(page, start, offset))
+            continue;
+        if (!inside)
+            return false;
+        found = true;
+    }
+    return found;
+}
+
 /* What a run may contain besides its first instruction. */
 struct choice {
-    bool with_calls, with_entries, site_last;
+    bool with_calls, with_branches, with_entries, site_last;
+    unsigned also; /* an offset that must be in it; 0: none */
 };
 
 static bool is_entry(const struct scan_page *page, unsigned offset, const struct choice *choice)
@@ -193,8 +237,10 @@ static bool extend(const struct scan_page *page, struct run *run, unsigned count
 
         if (run->count) {
             decode(page, run->start[run->count - 1], &guest);
-            if (!falls_through(page, &guest.insn) || next >= SCAN_PAGE_SIZE || is_entry(page, next, choice) ||
-                is_return_address(page, next))
+            if (!falls_through(page, &guest.insn) || next >= SCAN_PAGE_SIZE || is_return_address(page, next))
+                return false;
+            if (is_entry(page, next, choice) &&
+                !(choice->with_branches && is_entered_from_run(page, run, next)))
                 return false;
         }
         if (!run_takes(page, next, &guest) || (is_call(&guest.insn) && !choice->with_calls))
@@ -203,7 +249,8 @@ static bool extend(const struct scan_page *page, struct run *run, unsigned count
         run->start[run->count++] = (uint16_t)next;
         run->end = mark_end(page, next);
     }
-    return has_call == choice->with_calls && run->end - run->first >= JUMP_SIZE && run_is_alone(page, run);
+    return has_call == choice->with_calls && run->end > choice->also && run->end - run->first >= JUMP_SIZE &&
+           run_is_alone(page, run);
 }
 
 /* The jump begins behind `padding` prefixes, so that what began inside of it may meet a byte that traps. */
@@ -240,9 +287,11 @@ static bool runs_on(const struct scan_page *page, const struct insn *insn)
 static bool make_snippet(const struct scan_page *page, const struct run *run, bool apart, struct emit *e)
 {
     struct guest_insn guest;
+    unsigned at[RUN_MAX];
 
     *e = emit_for(page);
     for (unsigned i = 0; i < run->count; i++) {
+        at[i] = e->size;
         if (!decode(page, run->start[i], &guest) || !emit_for_guest(page, e, &guest))
             return false;
         if (apart && runs_on(page, &guest.insn))
@@ -250,7 +299,8 @@ static bool make_snippet(const struct scan_page *page, const struct run *run, bo
     }
     if (runs_on(page, &guest.insn))
         emit_jmp(e, page->address + run->end);
-    emit_loop(e, page->address + run->first);
+    for (unsigned i = 0; i < run->count; i++)
+        emit_inside(e, page->address + run->start[i], at[i]);
     return snippet_fits(page, e);
 }
 
@@ -299,8 +349,9 @@ static bool promote_run(struct scan_page *page, unsigned offset, unsigned count,
 
         if (wanted && extend(page, &run, count, choice) && promote_as(page, &run))
             return true;
-        /* What is branched to can only be the first. */
-        if (is_entry(page, (unsigned)first, choice) || is_return_address(page, (unsigned)first))
+        /* What is branched to can only be the first, unless it is from those before it. */
+        if ((is_entry(page, (unsigned)first, choice) && !choice->with_branches) ||
+            is_return_address(page, (unsigned)first))
             break;
         first = find_before(page, (unsigned)first);
     }
@@ -395,10 +446,40 @@ static bool promote_runs(struct scan_page *page, unsigned offset, const struct c
     return false;
 }
 
-static bool promote_site(struct scan_page *page, unsigned offset)
+/* A string instruction that traps, too, shortly behind this one; 0. */
+static unsigned next_string(const struct scan_page *page, unsigned offset)
+{
+    enum { NEAR = 8 };
+
+    for (unsigned next = offset + 1; next < offset + NEAR && next < SCAN_PAGE_SIZE; next++) {
+        const struct scan_site *site = scan_site_at(page, next);
+
+        if (site && site->reason == SCAN_STRING && site->form == SCAN_FORM_INT3)
+            return next;
+    }
+    return 0;
+}
+
+/*
+ * `rep movsd`; `mov ecx, eax`; `rep movsb`: with the first one alone, what is between them might be taken,
+ * and the second find no room. So as many as can be go together.
+ */
+static bool promote_strings(struct scan_page *page, unsigned offset)
+{
+    enum { CHAIN_MAX = 4 };
+    unsigned chain[CHAIN_MAX], count = 0;
+
+    for (unsigned next = next_string(page, offset); next && count < CHAIN_MAX; next = next_string(page, next))
+        chain[count++] = next;
+    while (count--)
+        if (promote_runs(page, offset, &(struct choice){ .with_branches = true, .also = chain[count] }))
+            return true;
+    return false;
+}
+
+static bool promote_well(struct scan_page *page, unsigned offset)
 {
     unsigned reason = scan_site_at(page, offset)->reason;
-    bool comes_back = reason != SCAN_HIDDEN;
 
     if (promote_branch(page, offset))
         return true;
@@ -407,13 +488,23 @@ static bool promote_site(struct scan_page *page, unsigned offset)
     /* Best to come back from a door to what is in its place. */
     if (reason != SCAN_HIDDEN && reason != SCAN_STRING
             ? promote_runs(page, offset, &(struct choice){ .site_last = true })
-            : promote_loop(page, offset))
+            : promote_loop(page, offset) || (reason == SCAN_STRING && promote_strings(page, offset)))
         return true;
-    /*
-     * A return from a call that a snippet made is not foreseen by the processor: the last resort. What was
-     * entered was not always branched to, though: after an instruction that the monitor did it went on there.
-     */
-    for (unsigned i = 0; i < (comes_back ? 4 : 2); i++)
+    return promote_runs(page, offset, &(struct choice){ .site_last = false }) ||
+           promote_runs(page, offset, &(struct choice){ .with_branches = true });
+}
+
+/*
+ * The last resort: a return from a call that a snippet made is not foreseen by the processor; and who
+ * branches to what was moved has the promotion taken back.
+ */
+static bool promote_at_last(struct scan_page *page, unsigned offset)
+{
+    bool comes_back = scan_site_at(page, offset)->reason != SCAN_HIDDEN;
+
+    if (!has_equivalent(page, offset))
+        return false;
+    for (unsigned i = 1; i < (comes_back ? 4 : 2); i++)
         if (promote_runs(page, offset, &(struct choice){ .with_calls = i & 1, .with_entries = i & 2 }))
             return true;
     return false;
@@ -429,7 +520,7 @@ bool scan_promote(struct scan_page *page, unsigned offset, struct scan_change *c
         !(page->mode.bits & SCAN_CODE32) || scan_mode_guard(&page->mode) == SCAN_GUARD_STRICT)
         return false;
     scan_begin(page);
-    done = promote_site(page, offset);
+    done = promote_well(page, offset) || promote_at_last(page, offset);
     *change = scan_end(page);
     return done;
 }
