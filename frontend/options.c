@@ -141,7 +141,7 @@ const char *options_machine_name(enum pc_chipset chipset)
 
 static bool wants_virtio(const struct raw_options *raw)
 {
-    return raw->share || raw->rng || raw->tablet || raw->keyboard || raw->virtio_console;
+    return raw->share || raw->rng || raw->tablet || raw->keyboard || raw->balloon || raw->virtio_console;
 }
 
 /* A BIOS is written for a chipset, and disks are part of it; a kernel starts sooner where it has less to look
@@ -160,10 +160,12 @@ static gboolean take_chipset(struct options *options, const struct raw_options *
         return options_fail(error, "disks, CDs and floppies need --machine pc");
     if (wants_virtio(raw) && chipset == PC_CHIPSET_ISA)
         return options_fail(
-            error, "--share, --rng, --tablet, --virtio-keyboard and --virtio-console need --machine pc");
+            error,
+            "--share, --rng, --balloon, --tablet, --virtio-keyboard and --virtio-console need --machine pc");
     options->rng = raw->rng;
     options->tablet = raw->tablet;
     options->keyboard = raw->keyboard;
+    options->balloon = raw->balloon;
     options->chipset = (enum pc_chipset)chipset;
     return options_share_take(&options->share, raw->share, error) &&
            options_net_take(&options->net, raw->net, chipset == PC_CHIPSET_ISA, error);
@@ -276,6 +278,8 @@ static gboolean parse(struct raw_options *raw, int argc, char **argv, struct opt
         { "share", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &raw->share,
           "Share a folder with the guest, by 9P over virtio; repeatable", "NAME=DIR[,ro][,uid=N][,gid=N]" },
         { "rng", 0, 0, G_OPTION_ARG_NONE, &raw->rng, "Give the guest entropy of the host's, by virtio", NULL },
+        { "balloon", 0, 0, G_OPTION_ARG_NONE, &raw->balloon,
+          "Have the guest give memory back that it does not use, by virtio; see 'duplex86 ctl balloon'", NULL },
         { "tablet", 0, 0, G_OPTION_ARG_NONE, &raw->tablet,
           "Give the guest the pointer where it is, by virtio: a window need not grab it", NULL },
         { "virtio-keyboard", 0, 0, G_OPTION_ARG_NONE, &raw->keyboard,

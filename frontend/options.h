@@ -49,6 +49,7 @@ struct options {
     bool rng;                         /* there is an entropy device */
     bool tablet;                      /* ... a pointing device */
     bool keyboard;                    /* ... a keyboard, of virtio as well */
+    bool balloon;                     /* ... a memory balloon */
     char *serial[OPTIONS_SERIAL_MAX]; /* back-end of COM1.., "none" where there is none */
     struct {
         char *backend, *name;         /* backend NULL: there is none; name NULL: it is a console */

@@ -14,7 +14,7 @@ struct raw_options {
     char *spaces, *restore;
     char **initrds, **serial, **virtio_console, **trace, **net, **share;
     struct raw_media media;
-    gboolean rng, tablet, keyboard;
+    gboolean rng, tablet, keyboard, balloon;
     gboolean reboot, no_reboot, keep_halted, in_process, eager, simulate_keys, version;
 };
 

@@ -59,6 +59,8 @@ static bool is_present(const struct pc_config *config, unsigned slot)
         return config->rng;
     if (slot == VIRTIO_TABLET)
         return config->tablet;
+    if (slot == VIRTIO_BALLOON)
+        return config->balloon;
     if (slot == VIRTIO_KEYBOARD)
         return config->keyboard;
     if (slot == VIRTIO_CONSOLE)
@@ -179,6 +181,7 @@ static bool is_complete(const struct pc_config *config, const struct pc_callback
     bool media = callbacks->medium && callbacks->transfer_data && callbacks->transfer;
 
     if ((has_drives(config) && !media) || (has_nics(config) && !callbacks->send_frame) ||
+        (config->balloon && !callbacks->discard) ||
         (config->consoles[0].present && !(callbacks->console_transmit && callbacks->console_room)) ||
         (has_shares(config) && !callbacks->ask) || (config->rng && !callbacks->random))
         return false;

@@ -53,6 +53,7 @@ enum pc_slot {
     SHARE_LAST = SHARE0 + PC_SHARES - 1,
     VIRTIO_CONSOLE,
     VIRTIO_KEYBOARD,
+    VIRTIO_BALLOON,
     SLOT_COUNT,
 };
 
@@ -165,10 +166,11 @@ void pc_fill_cmos_drives(struct pc *pc);
 /* Have the IDE function answer, as firmware does. */
 void pc_open_ide(struct pc *pc);
 
-/* ---- pc_shares.c: shared folders, and entropy ---- */
+/* ---- pc_shares.c: shared folders, entropy, and memory for the host ---- */
 
 void pc_board_ask(void *board, struct device *dev, const uint8_t *data, uint32_t size, uint32_t room,
                   uint32_t tag);
+bool pc_board_discard(void *board, guest_pa pa, uint64_t size);
 void pc_board_random(void *board, uint8_t *bytes, uint32_t size);
 /* The name of the share in that slot. */
 const uint8_t *pc_share_name(const struct pc *pc, unsigned slot, uint32_t *size);

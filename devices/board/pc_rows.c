@@ -80,6 +80,7 @@ const struct row pc_rows[SLOT_COUNT] = {
     [VIRTIO_BLK0 + 3] = VIRTIO_BLK_ROW(3),
     [VIRTIO_RNG]    = { &virtio_rng_device, .devfn = PCI_DEVFN(7, 0), .line = { { TO_INTX, 0, 0 } } },
     [VIRTIO_TABLET] = { &virtio_tablet_device, .devfn = PCI_DEVFN(16, 0), .line = { { TO_INTX, 0, 0 } } },
+    [VIRTIO_BALLOON] = { &virtio_balloon_device, .devfn = PCI_DEVFN(19, 0), .line = { { TO_INTX, 0, 0 } } },
     [VIRTIO_KEYBOARD] = { &virtio_keyboard_device, .devfn = PCI_DEVFN(18, 0),
                           .line = { { TO_INTX, 0, 0 }, { TO_LED, 0, 0 }, { TO_LED, 1, 0 }, { TO_LED, 2, 0 } } },
     [VIRTIO_CONSOLE] = { &virtio_console_device, .devfn = PCI_DEVFN(17, 0), .line = { { TO_INTX, 0, 0 } },

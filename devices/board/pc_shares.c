@@ -1,7 +1,7 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Shared folders of the board, whose messages the frontend answers; and the entropy device.
+ * Shared folders of the board, whose messages the frontend answers; the entropy device, and the balloon.
  */
 #include "pc_private.h"
 
@@ -20,6 +20,33 @@ void pc_board_random(void *board, uint8_t *bytes, uint32_t size)
     struct pc *pc = board;
 
     pc->callbacks.random(pc->ctx, bytes, size);
+}
+
+bool pc_board_discard(void *board, guest_pa pa, uint64_t size)
+{
+    struct pc *pc = board;
+
+    return pc->callbacks.discard(pc->ctx, pa, size);
+}
+
+bool pc_inflate(struct pc *pc, uint32_t pages)
+{
+    struct device *dev = &pc->devices[VIRTIO_BALLOON];
+
+    if (dev->type)
+        dev->type->inflate(dev, pages);
+    pc_news_from_outside(pc);
+    return dev->type;
+}
+
+bool pc_balloon(struct pc *pc, struct device_balloon *balloon)
+{
+    struct device *dev = &pc->devices[VIRTIO_BALLOON];
+
+    if (dev->type)
+        dev->type->look(dev, balloon);
+    pc_news_from_outside(pc);
+    return dev->type;
 }
 
 const uint8_t *pc_share_name(const struct pc *pc, unsigned slot, uint32_t *size)

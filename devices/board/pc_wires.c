@@ -432,6 +432,7 @@ const struct device_board pc_board_ops = {
     .transfer = pc_board_transfer,
     .ask = pc_board_ask,
     .random = pc_board_random,
+    .discard = pc_board_discard,
     .mac = pc_board_mac,
     .send_frame = pc_board_send_frame,
     .frame_room = pc_board_frame_room,

@@ -110,6 +110,7 @@ static control_fn *const commands[CONTROL_COMMANDS] = {
     [CONTROL_MEDIA] = control_media,
     [CONTROL_INSERT] = control_insert,
     [CONTROL_EJECT] = control_eject,
+    [CONTROL_BALLOON] = control_balloon,
     [CONTROL_STATS] = show_statistics,
     [CONTROL_REGISTERS] = control_registers,
     [CONTROL_MEMORY_READ] = control_memory_read,

@@ -7,6 +7,7 @@
 
 #include "ctl_private.h"
 #include "error.h"
+#include "options.h"
 
 #include <locale.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@ static const char DESCRIPTION[] =
     "  media                        list the drives\n"
     "  insert DRIVE FILE            put an image into a drive\n"
     "  eject DRIVE                  take it out\n"
+    "  balloon [SIZE]               how much memory the guest keeps; have it keep SIZE\n"
     "  registers, stats             show registers, counters\n"
     "  memory-read ADDRESS SIZE     show memory, physical or --linear\n"
     "  memory-write ADDRESS BYTES   change it: two hexadecimal digits for each byte\n"
@@ -177,6 +179,19 @@ static json_t *eject_args(const struct ctl *ctl, GError **error)
     return json_pack("{s:s, s:b}", "drive", ctl->args[0], "force", ctl->options.force);
 }
 
+/* "128M", as --ram has it. */
+static json_t *balloon_args(const struct ctl *ctl, GError **error)
+{
+    uint64_t size;
+    if (!ctl->count)
+        return json_object();
+    if (options_parse_size(ctl->args[0], &size) && size <= INT64_MAX)
+        return json_pack("{s:I}", "size", (json_int_t)size);
+    fail_with(error, FRONTEND_ERROR_USAGE, "'%s' is not a size: give a number and K, M or G, as in 128M",
+              ctl->args[0]);
+    return NULL;
+}
+
 static json_t *read_args(const struct ctl *ctl, GError **error)
 {
     json_int_t address, size;
@@ -237,6 +252,7 @@ static const struct row {
     { CONTROL_MEDIA, 0, 0, no_args },
     { CONTROL_INSERT, 2, 2, insert_args },
     { CONTROL_EJECT, 1, 1, eject_args },
+    { CONTROL_BALLOON, 0, 1, balloon_args },
     { CONTROL_STATS, 0, 0, no_args },
     { CONTROL_REGISTERS, 0, 0, no_args },
     { CONTROL_MEMORY_READ, 2, 2, read_args },

@@ -161,11 +161,11 @@ static void show_indented(json_t *result)
 void ctl_show(enum control_command command, json_t *result)
 {
     static void (*const show[CONTROL_COMMANDS])(json_t *) = {
-        [CONTROL_STATUS] = show_members,          [CONTROL_COMMAND_LIST] = show_commands,
-        [CONTROL_TEXT_SCREEN] = show_screen,      [CONTROL_MEDIA] = show_media,
-        [CONTROL_STATS] = show_indented,          [CONTROL_REGISTERS] = show_registers,
-        [CONTROL_MEMORY_READ] = show_memory,      [CONTROL_DISASSEMBLE] = show_instructions,
-        [CONTROL_SNAPSHOT_LIST] = show_snapshots,
+        [CONTROL_STATUS] = show_members,           [CONTROL_COMMAND_LIST] = show_commands,
+        [CONTROL_TEXT_SCREEN] = show_screen,       [CONTROL_MEDIA] = show_media,
+        [CONTROL_BALLOON] = show_members,          [CONTROL_STATS] = show_indented,
+        [CONTROL_REGISTERS] = show_registers,      [CONTROL_MEMORY_READ] = show_memory,
+        [CONTROL_DISASSEMBLE] = show_instructions, [CONTROL_SNAPSHOT_LIST] = show_snapshots,
     };
     if (show[command])
         show[command](result);

@@ -48,6 +48,8 @@ const struct control_command_info control_commands[CONTROL_COMMANDS] = {
           { "read-only", CONTROL_FLAG, false, 0, 0, NULL }, { "force", CONTROL_FLAG, false, 0, 0, NULL } } },
     [CONTROL_EJECT] = { "eject", "take the medium out of a drive",
         { { "drive", CONTROL_TEXT, true, 0, 0, NULL }, { "force", CONTROL_FLAG, false, 0, 0, NULL } } },
+    [CONTROL_BALLOON] = { "balloon", "how much memory the guest keeps; have it keep so many bytes",
+        { { "size", CONTROL_NUMBER, false, 0, INT64_C(1) << 40, NULL } } },
     [CONTROL_STATS] = { "stats", "what the processor counted", { { 0 } } },
     [CONTROL_REGISTERS] = { "registers", "the processor's registers", { { 0 } } },
     [CONTROL_MEMORY_READ] = { "memory-read", "bytes of the guest's memory",

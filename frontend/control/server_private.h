@@ -58,6 +58,7 @@ void control_perform(struct control_call *call);
 typedef void control_fn(struct control_call *call);
 
 control_fn control_registers, control_memory_read, control_memory_write, control_disassemble; /* inspect */
+control_fn control_balloon;                                                                   /* balloon */
 control_fn control_media, control_insert, control_eject;                                      /* media */
 control_fn control_screendump, control_text_screen;                                           /* screen */
 control_fn control_send_keys, control_type_text, control_mouse;                               /* input */

@@ -120,6 +120,12 @@ static bool memory_write(void *ctx, guest_pa pa, const void *data, size_t size)
     return d86_vm_write(m->vm, pa, data, size) == 0;
 }
 
+static bool discard(void *ctx, guest_pa pa, uint64_t size)
+{
+    const struct machine *m = ctx;
+    return guest_memory_is_ram(m, pa, size) && d86_vm_discard(m->vm, pa, size) == 0;
+}
+
 static void reset_request(void *ctx, enum pc_reset_reason reason)
 {
     struct machine *m = ctx;
@@ -196,6 +202,7 @@ const struct pc_callbacks board_callbacks = {
     .transfer = drives_transfer,
     .ask = shares_ask,
     .random = shares_random,
+    .discard = discard,
     .send_frame = nets_send_frame,
     .frame_room = nets_frame_room,
     .take_segments = nets_take_segments,

@@ -174,6 +174,24 @@ bool machine_keys_taken(struct machine *m)
     return taken;
 }
 
+/* ---- The balloon ---- */
+
+bool machine_inflate(struct machine *m, uint32_t pages)
+{
+    machine_hold(m);
+    bool there = pc_inflate(m->pc, pages);
+    machine_let_go(m);
+    return there;
+}
+
+bool machine_balloon(struct machine *m, struct device_balloon *balloon)
+{
+    machine_hold(m);
+    bool there = pc_balloon(m->pc, balloon);
+    machine_let_go(m);
+    return there;
+}
+
 /* ---- Looking inside ---- */
 
 void machine_status(struct machine *m, struct machine_status *status)

@@ -161,6 +161,7 @@ static void configure(struct machine *m)
     m->config.rng = options->rng;
     m->config.tablet = options->tablet;
     m->config.keyboard = options->keyboard;
+    m->config.balloon = options->balloon;
     m->config.firmware_log = options->chipset == PC_CHIPSET_I440FX && strcmp(options->debugcon, "none") != 0;
     m->config.exit_port = options->exit_port;
     for (unsigned i = 0; i < OPTIONS_SERIAL_MAX; i++) {

@@ -76,6 +76,13 @@ bool machine_point(struct machine *machine, int x, int y, int dz, unsigned butto
 /* All that was typed has left the keyboard, so that a few keys more will not be lost. */
 bool machine_keys_taken(struct machine *machine);
 
+/* ---- The balloon ---- */
+
+/* Ask the guest to give up so many pages of 4 KiB. False: there is no balloon. */
+bool machine_inflate(struct machine *machine, uint32_t pages);
+/* How it stands. The guest's statistics are of the time somebody asked last, or of when its driver began. */
+bool machine_balloon(struct machine *machine, struct device_balloon *balloon);
+
 /* ---- Media ---- */
 
 struct machine_drive {

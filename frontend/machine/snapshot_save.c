@@ -55,6 +55,7 @@ char *snapshots_describe(const struct machine *m)
     g_string_append_printf(text, "entropy device: %s\n", m->config.rng ? "yes" : "no");
     g_string_append_printf(text, "tablet: %s\n", m->config.tablet ? "yes" : "no");
     g_string_append_printf(text, "keyboard of virtio: %s\n", m->config.keyboard ? "yes" : "no");
+    g_string_append_printf(text, "memory balloon: %s\n", m->config.balloon ? "yes" : "no");
     describe_nics(m, text);
     describe_places(m, text);
     return g_string_free(text, FALSE);

@@ -246,6 +246,9 @@ extern const struct device_type virtio_blk_device;
  */
 extern const struct device_type virtio_9p_device;
 
+/* Memory balloon of virtio: PCI function, line VIRTIO_LINE_INTA. */
+extern const struct device_type virtio_balloon_device;
+
 /* Entropy device of virtio: PCI function, line VIRTIO_LINE_INTA. */
 extern const struct device_type virtio_rng_device;
 

@@ -199,6 +199,18 @@ struct device_frame {
     bool checked;     /* to an adapter: its checksums are right, or nobody has to look at them */
 };
 
+/* ---- Memory balloons ------------------------------------------------------------------------- */
+
+enum { DEVICE_BALLOON_STATISTICS = 10 };
+
+/* How a balloon stands. Statistics are the guest's, by VIRTIO's numbers (VIRTIO_BALLOON_S_...). */
+struct device_balloon {
+    bool driven;             /* the guest has a driver */
+    uint32_t target, actual; /* pages of 4 KiB: asked for, and given up by what the guest says */
+    uint32_t known;          /* bit n: statistic n is */
+    uint64_t statistic[DEVICE_BALLOON_STATISTICS];
+};
+
 /* ---- Chips ----------------------------------------------------------------------------------- */
 
 /*
@@ -271,6 +283,11 @@ struct device_type {
     /* Shared folders: the answer to message `tag` of device_ask(). A tag that the chip does not wait for is
        one of before a reset. */
     void (*answered)(struct device *dev, uint32_t tag, const uint8_t *data, uint32_t size);
+    /* Memory balloons: the guest is to give up so many pages of 4 KiB, from now on and whenever it has a
+       driver. And: how does it stand? That asks the guest for newer statistics, too, which are there a moment
+       later. */
+    void (*inflate)(struct device *dev, uint32_t pages);
+    void (*look)(struct device *dev, struct device_balloon *balloon);
     /* Host bridges: who answers in part `segment` (chips.h) of memory: a sum of enum device_decode. */
     unsigned (*decodes)(const struct device *dev, unsigned segment);
     /* Display adapters: what of the chip's memory the processor sees at A0000h-BFFFFh as plain memory. */
@@ -321,6 +338,7 @@ struct device_board {
     void (*ask)(void *board, struct device *dev, const uint8_t *data, uint32_t size, uint32_t room,
                 uint32_t tag);
     void (*random)(void *board, uint8_t *bytes, uint32_t size);
+    bool (*discard)(void *board, guest_pa pa, uint64_t size);
     void (*mac)(void *board, struct device *dev, uint8_t *mac);
     void (*send_frame)(void *board, struct device *dev, const struct device_frame *frame);
     void (*frame_room)(void *board, struct device *dev);
@@ -496,6 +514,14 @@ static inline void device_ask(struct device *dev, const uint8_t *data, uint32_t 
 static inline void device_random(struct device *dev, uint8_t *bytes, uint32_t size)
 {
     dev->ops->random(dev->board, bytes, size);
+}
+
+/* The guest does not need what is in whole pages of its RAM: they read as zeros, and take none of the host's,
+ * until they are written again. False: part of it is no RAM, or the host does not have it back (nothing has
+ * changed). */
+static inline bool device_discard(struct device *dev, guest_pa pa, uint64_t size)
+{
+    return dev->ops->discard(dev->board, pa, size);
 }
 
 /* What is heard is about to change: all chips are asked for their sound up to now (`sound`). */

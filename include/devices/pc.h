@@ -93,6 +93,7 @@ struct pc_config {
     bool rng;                              /* an entropy device of virtio */
     bool tablet;                           /* a pointing device of virtio */
     bool keyboard;                         /* a keyboard of virtio, besides */
+    bool balloon;                          /* a memory balloon of virtio */
     char shares[PC_SHARES][PC_SHARE_NAME]; /* names, without a NUL if they are that long; "": there is none */
     struct pc_console consoles[PC_CONSOLES]; /* the first ones of them; with none there is no such device */
     /* What firmware starts from, tried in this order: a floppy, c disk, d CD, n network; "": cda. */
@@ -202,6 +203,8 @@ struct pc_callbacks {
     /* device_ask() of shared folder `share`: the caller answers it by pc_answered(), later. Required if there
      * is one. */
     void (*ask)(void *ctx, unsigned share, const uint8_t *data, uint32_t size, uint32_t room, uint32_t tag);
+    /* device_discard(): give RAM back to the host. Required if there is a balloon. */
+    bool (*discard)(void *ctx, guest_pa pa, uint64_t size);
     /* Bytes that nobody can foretell. Required if there is an entropy device. */
     void (*random)(void *ctx, uint8_t *bytes, uint32_t size);
 
@@ -447,6 +450,13 @@ size_t pc_console_receive(struct pc *pc, unsigned port, const uint8_t *bytes, si
 void pc_console_room(struct pc *pc, unsigned port);
 /* Somebody is at the port's other end, or is not any more; at power-on nobody is. */
 void pc_console_connect(struct pc *pc, unsigned port, bool connected);
+
+/* ---- The balloon: not while the processor has the chips next to it, nor while the guest runs -- */
+
+/* The guest is to give up so many pages of 4 KiB. False: there is no balloon. */
+bool pc_inflate(struct pc *pc, uint32_t pages);
+/* How it stands; that asks the guest for newer statistics. False: there is none. */
+bool pc_balloon(struct pc *pc, struct device_balloon *balloon);
 
 /* ---- Keyboard and mouse ---------------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@ runs of both interleaved, by the host's clock, and the resident memory of both p
 """
 
 import argparse
+import json
 import os
 import random
 import re
@@ -207,6 +208,75 @@ def check_keyboard(args, folder, initrd):
         if len(re.findall("ps2_keyboard_key", text)) != 2:
             raise Failure(f"the keyboard of PS/2 got other keys than Esc:\n{text[-500:]}")
         print("ok    a light, and Esc for the keyboard of PS/2")
+    finally:
+        machine.close()
+
+
+# ---- The balloon ----
+
+
+def wait_until(what, condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= deadline:
+            raise Failure(f"{what} did not come true within {seconds} s")
+        time.sleep(0.2)
+
+
+def check_balloon(args, folder, initrd):
+    """The program's own memory (PSS) follows what the guest gives up, and what it takes back is right."""
+    control = os.path.join(folder, "control")
+
+    def balloon(*size):
+        said = subprocess.run([args.program, "ctl", "--socket", control, "--json", "balloon", *size], check=True,
+                              stdout=subprocess.PIPE, text=True).stdout
+        return json.loads(said)
+
+    machine = Machine(command_of(args, initrd, "--balloon", "--control", f"unix:{control}"))
+    try:
+        session = VirtioSession(args, machine, "")
+        ram, size_mib = balloon()["ram"], 80
+        if balloon()["driver"]:
+            raise Failure("there is a driver already")
+        session.run(f"dd if=/dev/zero of=/tmp/file bs=1M count={size_mib} 2>/dev/null", timeout=120)
+        full = memory_mib(machine)
+        # Without anybody's asking: the pages of a file that is gone are reported as free.
+        session.load("virtio_balloon")
+        session.run("rm /tmp/file")
+        wait_until("that free pages are given back", lambda: memory_mib(machine) < full - 0.7 * size_mib)
+        reported = memory_mib(machine)
+        print(f"ok    {full:.0f} MiB with a file of {size_mib} MiB, {reported:.0f} MiB a moment after it is gone")
+        # The guest's own counts lag behind by a request.
+        balloon()
+        wait_until("that the guest tells of its memory", lambda: balloon()["statistics"].get("total", 0) > ram // 2)
+        session.run(f"dd if=/dev/zero of=/tmp/file bs=1M count={size_mib} 2>/dev/null; sha1sum /tmp/file >/tmp/before",
+                    timeout=120)
+        session.run("rmmod virtio_balloon")  # nothing is reported from here on ...
+        session.run("rm /tmp/file; sync")
+        session.loaded.discard("virtio_balloon")
+        free = memory_mib(machine)
+        if free < reported + 0.7 * size_mib:
+            raise Failure(f"a file of {size_mib} MiB takes {free - reported:.0f} MiB")
+        # ... but given up as the balloon grows, which comes before.
+        balloon("96M")
+        session.load("virtio_balloon")
+        wait_until("that the guest keeps 96 MiB", lambda: balloon()["actual"] == 96 * MIB)
+        small = memory_mib(machine)
+        if small > free - 0.7 * size_mib:
+            raise Failure(f"the program has {small:.0f} MiB after {free:.0f} although the guest has 96")
+        print(f"ok    {free:.0f} MiB, and {small:.0f} MiB with a guest that keeps 96 MiB")
+        balloon("256M")
+        wait_until("that the guest has its memory again", lambda: balloon()["actual"] == ram)
+        session.run(f"dd if=/dev/zero of=/tmp/file bs=1M count={size_mib} 2>/dev/null; sha1sum /tmp/file | cmp - /tmp/before",
+                    timeout=120)
+        session.run("rm /tmp/file; seq 100001 900000 >/tmp/numbers; for i in 1 2 3 4 5 6 7 8; do cat /tmp/numbers; done "
+                    ">/tmp/file; rm /tmp/numbers", timeout=200)
+        numbers = 8 * b"".join(b"%d\n" % n for n in range(100001, 900001))
+        session.run_expecting("sha1sum </tmp/file", sha1(numbers) + "  -")
+        if subprocess.run([args.program, "ctl", "--socket", control, "balloon", "257M"], stderr=subprocess.DEVNULL,
+                          check=False).returncode != 2:
+            raise Failure("a guest can be given more memory than there is")
+        print(f"ok    the guest has its memory again, and it is right; the program has {memory_mib(machine):.0f} MiB")
     finally:
         machine.close()
 
@@ -440,7 +510,7 @@ def measure(args, folder, initrd):
     return 0
 
 
-CHECKS = {"console": check_console, "disks": check_disks, "keyboard": check_keyboard, "rng": check_rng, "tablet": check_tablet, "share": check_share}
+CHECKS = {"console": check_console, "balloon": check_balloon, "disks": check_disks, "keyboard": check_keyboard, "rng": check_rng, "tablet": check_tablet, "share": check_share}
 
 
 def run_check(args, folder, initrd):

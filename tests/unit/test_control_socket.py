@@ -368,6 +368,7 @@ def test_nonsense_is_answered(folder):
             assert answer["id"] is None and answer["error"]["code"] == "bad-request", answer
         assert client.refusal("screendump", file="/nowhere") == "unavailable"
         assert client.refusal("text-screen") == "unavailable"
+        assert client.refusal("balloon") == "unavailable"  # none was asked for
         client.do("status")
 
 
