@@ -17,3 +17,11 @@ d86_unit_test(test_shadow_random SOURCES unit/test_shadow_random.c unit/shadow_s
               TIMEOUT 120)
 d86_unit_test(test_system_space SOURCES unit/test_system_space.c LIBRARIES shadow-rig
               TIMEOUT 200)
+
+# The pool of address spaces, and the lists for processes that sleep, over the system calls of the suite's own.
+add_library(pool-space OBJECT "${PROJECT_SOURCE_DIR}/monitor/executor/process/space.c")
+d86_sees(pool-space PRIVATE d86-executor-process)
+target_compile_options(pool-space PRIVATE -include "${CMAKE_CURRENT_SOURCE_DIR}/unit/pool_host.h")
+target_link_libraries(pool-space PRIVATE d86-warnings)
+d86_unit_test(test_pool SOURCES unit/test_pool.c "${PROJECT_SOURCE_DIR}/monitor/executor/engine/pool.c"
+              LIBRARIES shadow-rig pool-space SEES d86-executor-process TIMEOUT 200)
