@@ -354,6 +354,31 @@ def check_console(args, folder, initrd):
             raise Failure("the program did not end as it should")
     finally:
         machine.close()
+    check_stdio(args, folder, initrd)
+
+
+def check_stdio(args, folder, initrd):
+    """A console on the program's own terminal; COM1, which has nothing there then, is elsewhere."""
+    path = os.path.join(folder, "com1")
+    machine = Machine(command_of(args, initrd, "--serial", f"unix:{path}", "--virtio-console", "stdio"))
+    try:
+        wait_until("that COM1 listens", lambda: os.path.exists(path))
+        prompt = PROMPT.encode()
+        serial = Peer(path)
+        serial.hear(prompt)
+        for module in load_order(args.modules, ["virtio_pci", "virtio_console"]):
+            serial.say(f"insmod /modules/{module}.ko\r".encode())
+            serial.hear(prompt)
+        serial.say(b"setsid -c sh -i </dev/hvc0 >/dev/hvc0 2>&1\r")
+        machine.expect(PROMPT, 60)
+        machine.send("echo $((6*7)).\r")
+        machine.expect(r"\n42\.", 60)
+        machine.send("\x01x")
+        if machine.wait_exit(60) != 8:
+            raise Failure("Ctrl-A x does not end the program")
+        print("ok    a shell on hvc0 in the program's terminal")
+    finally:
+        machine.close()
 
 
 def check_port(session, path):
