@@ -54,7 +54,8 @@ static gboolean take_mac(struct nic_options *nic, const char *value, GError **er
         ok = g_ascii_isxdigit(at[0]) && g_ascii_isxdigit(at[1]) && at[2] == (i < DEVICE_MAC - 1 ? ':' : '\0');
         nic->spec.mac[i] = (uint8_t)strtoul(at, NULL, 16);
     }
-    if (!ok || nic->spec.mac[0] & 1)
+    static const uint8_t nobody[DEVICE_MAC];
+    if (!ok || nic->spec.mac[0] & 1 || !memcmp(nic->spec.mac, nobody, sizeof nobody))
         return fail(error,
                     "mac '%s' is no address of an adapter: give six bytes, the first one even, as in "
                     "52:54:00:12:34:56",

@@ -22,13 +22,24 @@ struct net_dump {
     bool failed;
 };
 
-static void write_all(struct net_dump *dump, const void *data, size_t size)
+static void check(struct net_dump *dump, bool ok)
 {
-    if (dump->failed || fwrite(data, 1, size, dump->file) == size)
+    if (dump->failed || ok)
         return;
     dump->failed = true;
     g_printerr("duplex86: cannot write frames to '%s': %s; no more of them are written\n", dump->path,
                g_strerror(errno));
+}
+
+static void write_all(struct net_dump *dump, const void *data, size_t size)
+{
+    check(dump, fwrite(data, 1, size, dump->file) == size);
+}
+
+/* Whoever reads the file meanwhile finds whole frames; and a full disk is found out here. */
+static void flush(struct net_dump *dump)
+{
+    check(dump, fflush(dump->file) == 0);
 }
 
 struct net_dump *net_dump_open(const char *path, GError **error)
@@ -47,7 +58,7 @@ struct net_dump *net_dump_open(const char *path, GError **error)
     dump->file = file;
     dump->path = g_strdup(path);
     write_all(dump, &header, sizeof header);
-    fflush(file);
+    flush(dump);
     return dump;
 }
 
@@ -70,5 +81,5 @@ void net_dump_frame(struct net_dump *dump, const uint8_t *frame, size_t size)
                                  (uint32_t)size };
     write_all(dump, record, sizeof record);
     write_all(dump, frame, size);
-    fflush(dump->file);
+    flush(dump);
 }

@@ -68,7 +68,9 @@ static gboolean find_place(const char *text, enum net_connection kind, struct pl
     if (g_str_has_prefix(text, "unix:"))
         return find_unix(text + 5, place, error);
     const char *colon = strrchr(text, ':');
-    if (!colon || !colon[1])
+    guint64 port;
+    /* getaddrinfo() cuts off what is too large. */
+    if (!colon || !g_ascii_string_to_unsigned(colon + 1, 10, 1, UINT16_MAX, &port, NULL))
         return fail_with(error, FRONTEND_ERROR_USAGE,
                          "--net: '%s' is no place of another machine: give HOST:PORT or unix:PATH", text);
     char *host = g_strndup(text, (gsize)(colon - text));

@@ -66,6 +66,9 @@ static gboolean open_interface(struct tap *t, const char *name, GError **error)
     if (strlen(name) >= sizeof request.ifr_name)
         return fail_with(error, FRONTEND_ERROR_USAGE, "--net: ifname '%s' is too long for an interface",
                          name);
+    /* Who may would make one by this, which leads nowhere. */
+    if (!if_nametoindex(name))
+        return fail_with(error, FRONTEND_ERROR_USAGE, "--net: there is no interface '%s'", name);
     memcpy(request.ifr_name, name, strlen(name));
     t->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
     if (t->fd < 0)

@@ -106,6 +106,14 @@ def run(name, words, folder):
         fail(f"{name}: status {done.returncode}: {done.stderr}")
 
 
+def check_full_disk(folder):
+    """A dump that cannot be written is told once, and the guest goes on."""
+    done = subprocess.run([PROGRAM, "disk.img", "--net", "user,dump=/dev/full", *BEHIND], cwd=folder, capture_output=True,
+                          text=True, stdin=subprocess.DEVNULL, timeout=TIMEOUT, check=False)
+    if done.returncode != 43 or done.stderr.count("cannot write frames to '/dev/full': No space left") != 1:
+        fail(f"dump=/dev/full: status {done.returncode}: {done.stderr}")
+
+
 def main():
     found = list(examples())
     everything = "\n".join(" ".join(words) for _, words in found)
@@ -119,6 +127,7 @@ def main():
         make_files(folder)
         for name, words in found:
             run(name, words, folder)
+        check_full_disk(folder)
         if not os.path.getsize(os.path.join(folder, "frames.pcap")) >= 24:
             fail("the example with dump= wrote no file")
     print(f"{len(found)} examples, {failures} failures")
