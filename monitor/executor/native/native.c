@@ -48,6 +48,9 @@ _Static_assert(offsetof(struct native_frame, gpr) == 16 && offsetof(struct nativ
                    offsetof(struct native_frame, door) == SCAN_DOOR_OFFSET,
                "native_entry.S");
 
+_Static_assert(offsetof(struct ucontext, uc_mcontext) == 40 && offsetof(struct sigcontext, eflags) == 136,
+               "native_entry.S");
+
 enum { SWITCH_CANCELLED, SWITCH_SIGNAL, SWITCH_DOOR };
 int native_switch(struct native_frame *f);
 extern const char native_window[], native_window_end[], native_return[];

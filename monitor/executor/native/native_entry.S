@@ -212,11 +212,22 @@ native_go_on:
         jmp     *%rdi
         .size   native_go_on, . - native_go_on
 
-/* rt_sigreturn */
+/*
+ * rt_sigreturn, from a handler that has nothing to do with what it met. The kernel brings back neither ID nor NT
+ * (Linux, arch/x86/include/asm/sighandling.h, FIX_EFLAGS) but leaves those there are; native_handler has cleared them, and a
+ * kick may have met native_door while the guest's were in the processor. RSP is where struct ucontext is.
+ */
+        .set    CONTEXT_EFLAGS, 40 + 136        /* uc_mcontext, eflags: native.c has it checked */
+
         .globl  native_restorer
         .hidden native_restorer
         .type   native_restorer, @function
 native_restorer:
+        mov     CONTEXT_EFLAGS(%rsp), %eax
+        and     $0x204000, %eax         /* ID, NT */
+        pushfq
+        or      %rax, (%rsp)
+        popfq
         mov     $15, %eax
         syscall
         .size   native_restorer, . - native_restorer
