@@ -51,7 +51,7 @@ static bool is_present(const struct pc_config *config, unsigned slot)
     if (slot >= COM1 && slot <= COM4)
         return config->serial_ports >> (slot - COM1) & 1;
     if (slot == I440FX || slot == PIIX3 || slot == PIIX3_IDE || slot == FW_CFG || slot == PIIX4_PM ||
-        slot == DMA || slot == FLOPPY || slot == SB16)
+        slot == FLOPPY)
         return config->chipset == PC_CHIPSET_I440FX;
     if (slot >= VIRTIO_BLK0 && slot <= VIRTIO_BLK_LAST)
         return config->drives[PC_DRIVE_VDA + slot - VIRTIO_BLK0];

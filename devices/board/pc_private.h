@@ -80,6 +80,7 @@ struct wire {
         TO_MEMORY,  /* the memory map has changed */
         TO_POWER,   /* power off */
         TO_CHANNEL, /* the peripheral on DMA channel n */
+        TO_PLACES,  /* a card's ports are elsewhere */
         TO_HEARD,   /* counter 2 of the timer is heard */
     } to;
     uint8_t n;
@@ -148,7 +149,7 @@ void pc_set_pin(struct pc *pc, unsigned slot, unsigned pin, bool level);
 void pc_count_halt(struct pc *pc);
 /* Tell the frontend of the earliest deadline, if it has changed. */
 void pc_publish_deadline(struct pc *pc);
-/* Have PCI functions answer where their base address registers say. */
+/* Have PCI functions answer where their base address registers say, and ISA cards where software has put them. */
 void pc_place_functions(struct pc *pc);
 /* Where software has put the power management registers; 0: nowhere. */
 uint32_t pc_pm_base(const struct pc *pc);

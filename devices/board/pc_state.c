@@ -231,10 +231,7 @@ static void tell_all(struct pc *pc)
 
 static void follow(struct pc *pc)
 {
-    if (pc->pci.count)
-        pc_place_functions(pc);
-    else
-        pc_remap_memory(pc);
+    pc_place_functions(pc);
     for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
         struct device *dev = &pc->devices[slot];
 

@@ -100,9 +100,22 @@ uint32_t pc_pm_base(const struct pc *pc)
     return config ? (config[PIIX4_PM_BASE] | config[PIIX4_PM_BASE + 1] << 8) & ~1u : 0;
 }
 
+static void place_cards(struct pc *pc)
+{
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+        struct device *dev = &pc->devices[slot];
+        const struct device_ports *ports;
+        uint32_t base;
+
+        if (dev->type && dev->type->placed && (ports = dev->type->placed(dev, &base)))
+            bus_place_ports(&pc->bus, dev, ports, base);
+    }
+}
+
 void pc_place_functions(struct pc *pc)
 {
     pci_place(&pc->pci, &pc->bus);
+    place_cards(pc);
     follow_pm_base(pc);
     if (pc->callbacks.ports_changed)
         pc->callbacks.ports_changed(pc->ctx);
@@ -218,6 +231,10 @@ static void board_set_line(void *board, struct device *dev, unsigned line, bool 
         break;
     case TO_LED:
         set_led(pc, wire->n, level);
+        break;
+    case TO_PLACES:
+        if (level)
+            pc_place_functions(pc);
         break;
     default:
         break;
@@ -354,14 +371,14 @@ static bool board_dma_read(void *board, guest_pa pa, void *data, size_t size)
 {
     struct pc *pc = board;
 
-    return pc->callbacks.memory_read(pc->ctx, pa, data, size);
+    return pc->callbacks.memory_read && pc->callbacks.memory_read(pc->ctx, pa, data, size);
 }
 
 static bool board_dma_write(void *board, guest_pa pa, const void *data, size_t size)
 {
     struct pc *pc = board;
 
-    return pc->callbacks.memory_write(pc->ctx, pa, data, size);
+    return pc->callbacks.memory_write && pc->callbacks.memory_write(pc->ctx, pa, data, size);
 }
 
 static uint64_t board_input_high_ns(void *board, struct device *dev, unsigned pin, uint64_t from, uint64_t to)

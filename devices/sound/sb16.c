@@ -27,12 +27,12 @@ static const struct device_event event_irq = { "sb16_irq", { "asking" } };
 /* ---- The interrupt ------------------------------------------------------------------------------- */
 
 /* Which line it is may have changed, and it is edge triggered: so it falls first. */
-static void drive_irq(struct device *dev)
+void sb16_drive_irq(struct device *dev)
 {
     const struct sb16 *sb = dev->state;
     int line = sb16_irq_line(sb);
 
-    for (unsigned i = 0; i < SB16_LINES; i++)
+    for (unsigned i = 0; i <= SB16_LINE_IRQ10; i++)
         device_set_line(dev, i, false);
     if (line >= 0 && sb->asking)
         device_set_line(dev, line, true);
@@ -44,7 +44,7 @@ void sb16_ask(struct device *dev, unsigned what)
 
     sb->asking |= what;
     device_trace(dev, &event_irq, sb->asking, 0, 0);
-    drive_irq(dev);
+    sb16_drive_irq(dev);
 }
 
 void sb16_noticed(struct device *dev, unsigned what)
@@ -54,7 +54,7 @@ void sb16_noticed(struct device *dev, unsigned what)
     if (!(sb->asking & what))
         return;
     sb->asking &= ~what;
-    drive_irq(dev);
+    sb16_drive_irq(dev);
 }
 
 /* ---- Ports --------------------------------------------------------------------------------------- */
@@ -72,6 +72,8 @@ static uint32_t sb16_read(struct device *dev, uint32_t offset, unsigned size)
     const struct sb16 *sb = dev->state;
 
     (void)size;
+    if (sb->inactive)
+        return 0xff;
     switch (offset) {
     case FM_LEFT:
     case FM_LEFT + 1:
@@ -113,6 +115,8 @@ static void sb16_write(struct device *dev, uint32_t offset, unsigned size, uint3
     struct sb16 *sb = dev->state;
 
     (void)size;
+    if (sb->inactive)
+        return;
     switch (offset) {
     case FM_LEFT:
     case FM_LEFT + 1:
@@ -129,7 +133,7 @@ static void sb16_write(struct device *dev, uint32_t offset, unsigned size, uint3
         break;
     case MIXER_DATA:
         sb16_mixer_write(dev, value);
-        drive_irq(dev);
+        sb16_drive_irq(dev);
         break;
     case DSP_RESET:
         write_reset(dev, value);
@@ -144,14 +148,34 @@ static void sb16_write(struct device *dev, uint32_t offset, unsigned size, uint3
 
 static uint32_t fm_read(struct device *dev, uint32_t offset, unsigned size)
 {
+    const struct sb16 *sb = dev->state;
+
     (void)size;
-    return opl3_read(dev, offset);
+    return sb->inactive ? 0xff : opl3_read(dev, offset);
 }
 
 static void fm_write(struct device *dev, uint32_t offset, unsigned size, uint32_t value)
 {
+    const struct sb16 *sb = dev->state;
+
     (void)size;
-    opl3_write(dev, offset, value);
+    if (!sb->inactive)
+        opl3_write(dev, offset, value);
+}
+
+static uint32_t midi_read(struct device *dev, uint32_t offset, unsigned size)
+{
+    const struct sb16 *sb = dev->state;
+
+    return sb->inactive ? 0xff : mpu401_read(dev, offset, size);
+}
+
+static void midi_write(struct device *dev, uint32_t offset, unsigned size, uint32_t value)
+{
+    const struct sb16 *sb = dev->state;
+
+    if (!sb->inactive)
+        mpu401_write(dev, offset, size, value);
 }
 
 static void sb16_reset(struct device *dev)
@@ -164,8 +188,10 @@ static void sb16_reset(struct device *dev)
     sb->reset = false;
     mpu401_reset(dev);
     opl3_reset(&sb->opl);
+    isa_pnp_power_on(&sb->pnp);
+    sb->inactive = false;
     sb->asking = 0;
-    drive_irq(dev);
+    sb16_drive_irq(dev);
 }
 
 /* Jumpers, on older cards; on this one software's, and they stay. */
@@ -173,18 +199,23 @@ static void sb16_power_on(struct device *dev)
 {
     struct sb16 *sb = dev->state;
 
-    sb->mixer[0x80] = 0x02; /* IRQ 5 */
-    sb->mixer[0x81] = 0x22; /* DMA 1 and 5 */
+    sb->mixer[SB16_IRQ_SELECT] = SB16_IRQ_5;
+    sb->mixer[SB16_DMA_SELECT] = SB16_DMA_1_AND_5;
+    isa_pnp_power_on(&sb->pnp);
 }
 
 const struct device_type sb16_device = {
     .name = "sb16",
     .state_size = sizeof(struct sb16),
+    .state_version = 1,
     .ports = {
         { .count = 16, .read = sb16_read, .write = sb16_write },
-        { .count = 2, .read = mpu401_read, .write = mpu401_write },
+        { .count = 2, .read = midi_read, .write = midi_write },
         { .count = 4, .read = fm_read, .write = fm_write },
+        { .count = 1, .write = sb16_pnp_address },
+        { .count = 1, .write = sb16_pnp_write },
     },
+    .placed = sb16_pnp_placed,
     .line_count = SB16_LINES,
     .power_on = sb16_power_on,
     .reset = sb16_reset,

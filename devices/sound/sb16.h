@@ -7,6 +7,7 @@
 #pragma once
 
 #include "devices/chips.h"
+#include "isa_pnp.h"
 
 enum {
     SB16_OUTPUT = 64, /* bytes that the DSP can have to say: its copyright is the longest */
@@ -62,6 +63,8 @@ struct sb16 {
     uint8_t mpu_output, mpu_count;
     bool mpu_uart;
     struct opl3 opl;
+    struct isa_pnp pnp;
+    bool inactive; /* by Plug and Play: it does not answer at its ports */
 };
 
 /* ---- sb16.c ---- */
@@ -69,6 +72,8 @@ struct sb16 {
 /* Ask for an interrupt, or have had that noticed. */
 void sb16_ask(struct device *dev, unsigned what);
 void sb16_noticed(struct device *dev, unsigned what);
+/* Which line that goes by may have changed. */
+void sb16_drive_irq(struct device *dev);
 
 /* ---- sb16_dsp.c ---- */
 
@@ -97,6 +102,19 @@ int32_t sb16_voice_volume(const struct sb16 *sb, unsigned side);
 /* The line and the request for DMA that are selected; -1: none. */
 int sb16_irq_line(const struct sb16 *sb);
 int sb16_dma_request(const struct sb16 *sb, bool wide);
+
+/* The lowest bit that is 1, or -1. */
+int sb16_lowest(uint8_t bits);
+/* Registers that choose interrupt and DMA channels, and what they are at power-on. */
+enum { SB16_IRQ_SELECT = 0x80, SB16_DMA_SELECT = 0x81, SB16_IRQ_5 = 0x02, SB16_DMA_1_AND_5 = 0x22 };
+/* Write one of them, from elsewhere than the mixer's ports. */
+void sb16_select(struct device *dev, uint8_t index, uint8_t value);
+
+/* ---- sb16_pnp.c: Plug and Play ---- */
+
+void sb16_pnp_address(struct device *dev, uint32_t offset, unsigned size, uint32_t value);
+void sb16_pnp_write(struct device *dev, uint32_t offset, unsigned size, uint32_t value);
+const struct device_ports *sb16_pnp_placed(const struct device *dev, uint32_t *base);
 
 /* ---- mpu401.c ---- */
 

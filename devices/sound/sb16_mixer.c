@@ -13,8 +13,8 @@ enum {
     MASTER = 0x30, /* the left one; the right one follows, as with the next three */
     VOICE = 0x32,
     GAIN = 0x41,
-    IRQ_SELECT = 0x80,
-    DMA_SELECT = 0x81,
+    IRQ_SELECT = SB16_IRQ_SELECT,
+    DMA_SELECT = SB16_DMA_SELECT,
     IRQ_STATUS = 0x82,
 
     IRQ_BITS = 0x0f,
@@ -67,7 +67,7 @@ int32_t sb16_voice_volume(const struct sb16 *sb, unsigned side)
 
 /* ---- Who uses what ------------------------------------------------------------------------------- */
 
-static int lowest(uint8_t bits)
+int sb16_lowest(uint8_t bits)
 {
     for (int bit = 0; bit < 8; bit++) {
         if (bits & 1 << bit)
@@ -78,7 +78,7 @@ static int lowest(uint8_t bits)
 
 int sb16_irq_line(const struct sb16 *sb)
 {
-    return lowest(sb->mixer[IRQ_SELECT] & IRQ_BITS);
+    return sb16_lowest(sb->mixer[IRQ_SELECT] & IRQ_BITS);
 }
 
 /* Without a channel of 16 bits those go by one of 8. */
@@ -86,7 +86,18 @@ int sb16_dma_request(const struct sb16 *sb, bool wide)
 {
     uint8_t selected = sb->mixer[DMA_SELECT];
 
-    return wide && selected & 0xe0 ? lowest(selected & 0xe0) : lowest(selected & 0x0b);
+    return wide && selected & 0xe0 ? sb16_lowest(selected & 0xe0) : sb16_lowest(selected & 0x0b);
+}
+
+void sb16_select(struct device *dev, uint8_t index, uint8_t value)
+{
+    struct sb16 *sb = dev->state;
+    uint8_t before = sb->mixer_index;
+
+    sb->mixer_index = index;
+    sb16_mixer_write(dev, value);
+    sb->mixer_index = before;
+    sb16_drive_irq(dev);
 }
 
 /* ---- Registers ----------------------------------------------------------------------------------- */

@@ -226,8 +226,9 @@ enum {
 };
 
 /*
- * Sound Blaster 16: ports 220h-22Fh, MPU-401 (330h), and the FM chip's (388h). Its requests for DMA, 0..7,
- * are for the channels of those numbers. Lines 0..3: the interrupt requests it can be set to.
+ * Sound Blaster 16: ports 220h-22Fh, MPU-401 (330h), the FM chip's (388h), and two of Plug and Play (279h,
+ * A79h). Its requests for DMA, 0..7, are for the channels of those numbers. Lines 0..3: the interrupt requests
+ * it can be set to; 4 rises when the third port of Plug and Play is elsewhere now.
  */
 extern const struct device_type sb16_device;
 
@@ -236,7 +237,8 @@ enum {
     SB16_LINE_IRQ5 = 1,
     SB16_LINE_IRQ7 = 2,
     SB16_LINE_IRQ10 = 3,
-    SB16_LINES = 4,
+    SB16_LINE_PLACED = 4,
+    SB16_LINES = 5,
 };
 
 /* Disk of virtio, unit 0: PCI function, line VIRTIO_LINE_INTA. The straps are its number. */

@@ -21,7 +21,7 @@ struct video_frame;
 struct virtio_class;
 
 enum {
-    DEVICE_MAX_PORT_RANGES = 4,
+    DEVICE_MAX_PORT_RANGES = 6,
     DEVICE_MAX_MMIO_RANGES = 2,
     DEVICE_MAX_LINES = 16,
     DEVICE_MAX_LINKS = 8,
@@ -277,6 +277,9 @@ struct device_type {
     void (*medium_changed)(struct device *dev, unsigned unit);
     /* ... Has the guest locked the drive, so that nobody takes the medium out? */
     bool (*holds_medium)(const struct device *dev, unsigned unit);
+    /* Plug and Play cards of the ISA bus: the run of ports that software has put somewhere, and where. NULL:
+       nowhere. */
+    const struct device_ports *(*placed)(const struct device *dev, uint32_t *base);
     /* Network adapters: a frame has come. False: there is no buffer for it; it is offered again, before all
        others, after device_frame_room(). An adapter that is off takes frames and drops them. */
     bool (*frame_arrives)(struct device *dev, const struct device_frame *frame);

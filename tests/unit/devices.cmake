@@ -3,7 +3,7 @@
 # they make: one of them for lending. D86_LONG=1 in the environment, or the test labelled `long`, takes more
 # random states.
 foreach(suite IN ITEMS i8259 i8254 mc146818 i8042 i8042_register uart16550 pc pc_known pc_lend i440fx fw_cfg
-                floppy apic sb16 speaker vga vga_lent vga_modes)
+                floppy apic sb16 isa_pnp speaker vga vga_lent vga_modes)
     d86_unit_test(test_${suite} SOURCES unit/test_${suite}.c LIBRARIES d86-devices)
 endforeach()
 

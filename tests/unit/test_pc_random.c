@@ -622,7 +622,7 @@ static const struct {
     { "chip.e1000.0", 0, 40280 },
     { "chip.virtio_net.0", 0, 84440 },
     { "chip.speaker.0", 0, 48 },
-    { "chip.sb16.0", 0, 512 },
+    { "chip.sb16.0", 1, 528 },
     { "chip.virtio_blk.0", 0, 83656 },
     { "chip.virtio_blk.1", 0, 83656 },
     { "chip.virtio_blk.2", 0, 83656 },
