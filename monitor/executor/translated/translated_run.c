@@ -284,7 +284,8 @@ static void run_site(struct vcpu *v, const struct translation_site *site)
         translated_segment_note(v, site->uop[0].dst);
 }
 
-/* Would the loop around do nothing but enter again? It serialises, looks at what is new, and counts for audits. */
+/* Would the loop around do nothing but enter again? It serialises, looks at what is new, and counts for
+ * audits. */
 static bool stays_inside(const struct vcpu *v)
 {
     return !exec_must_look(v) && !v->bus.count && !v->repeating && translated_possible(v) && !v->sbe.audit &&
@@ -292,8 +293,8 @@ static bool stays_inside(const struct vcpu *v)
 }
 
 /*
- * A call-out led elsewhere, perhaps to another level or mode: IRET, INT n, a task switch. Going there from here is
- * 40 ns less than leaving and entering, where the processor has mispredicted each return.
+ * A call-out led elsewhere, perhaps to another level or mode: IRET, INT n, a task switch. To leave and enter
+ * for that costs more than to go there from here: the processor mispredicts each return on the way.
  */
 static uint64_t go_elsewhere(struct vcpu *v)
 {
