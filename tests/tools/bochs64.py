@@ -4,8 +4,11 @@ waits for a command at the start."""
 
 import os
 import pty
+import re
 import shutil
 import subprocess
+import threading
+import time
 
 from machine import Machine
 
@@ -64,6 +67,38 @@ def make_cd(folder, kernel, initrd, append):
                     "-boot-info-table", content], check=True, stderr=subprocess.DEVNULL)
 
 
+def screen_terminal(process):
+    """The terminal that Bochs made for its screen, or None: as yet it has none."""
+    folder = f"/proc/{process.pid}/fd"
+    for number in os.listdir(folder):
+        if os.path.realpath(os.path.join(folder, number)) not in ("/dev/ptmx", "/dev/pts/ptmx"):
+            continue
+        with open(f"/proc/{process.pid}/fdinfo/{number}", encoding="ascii") as file:
+            index = re.search(r"tty-index:\s*(\d+)", file.read())
+        if index:
+            return f"/dev/pts/{index[1]}"
+    return None
+
+
+def watch_screen(process):
+    """Read the screen, and throw it away: with nobody there its terminal fills up, and then the machine stands still."""
+    terminal = None
+    while not terminal and process.poll() is None:
+        time.sleep(0.2)
+        try:
+            terminal = screen_terminal(process)
+        except OSError:  # it has ended meanwhile
+            return
+    if not terminal:
+        return
+    try:
+        with open(terminal, "rb", buffering=0) as screen:
+            while screen.read(4096):
+                pass
+    except OSError:  # ... likewise
+        pass
+
+
 def start(folder, model, kernel, initrd, append, log=None):
     """model: a processor of Bochs's. The Machine's console is the first serial port."""
     make_cd(folder, kernel, initrd, append)
@@ -73,5 +108,7 @@ def start(folder, model, kernel, initrd, append, log=None):
     with open(os.path.join(folder, "continue"), "w", encoding="ascii") as file:
         file.write("c\n")
     os.environ.setdefault("TERM", "xterm")
-    return Machine(["nice", BOCHS, "-q", "-f", os.path.join(folder, "bochsrc"), "-rc", os.path.join(folder, "continue")],
-                   log, console)
+    machine = Machine(["nice", BOCHS, "-q", "-f", os.path.join(folder, "bochsrc"), "-rc", os.path.join(folder, "continue")],
+                      log, console)
+    threading.Thread(target=watch_screen, args=(machine.process,), daemon=True).start()
+    return machine

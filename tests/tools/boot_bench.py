@@ -17,8 +17,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
+from bochs64 import watch_screen
 from machine import Failure, Machine, duplex86_command, qemu_command
 
 PROMPT = r"duplex86:/root# "
@@ -98,8 +100,10 @@ def start_bochs(folder, args):
     with open(os.path.join(folder, "continue"), "w", encoding="ascii") as file:
         file.write("c\n")
     os.environ.setdefault("TERM", "xterm")
-    return Machine(["bochs", "-q", "-f", os.path.join(folder, "bochsrc"),
-                    "-rc", os.path.join(folder, "continue")], console=console)
+    machine = Machine(["bochs", "-q", "-f", os.path.join(folder, "bochsrc"),
+                       "-rc", os.path.join(folder, "continue")], console=console)
+    threading.Thread(target=watch_screen, args=(machine.process,), daemon=True).start()
+    return machine
 
 
 def find_contestants(args, folder):
