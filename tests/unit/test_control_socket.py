@@ -184,6 +184,7 @@ def test_greeting_and_status(folder):
         assert status["ram"] == 16 << 20 and status["pid"] == machine.process.pid, status
         names = {command["name"] for command in client.do("commands")["commands"]}
         assert {"status", "screendump", "disassemble"} <= names, names
+        wait_until(lambda: client.counter() > 0, "the guest does not run")
         assert client.do("stats")["exits"]["kicked"] > 0
 
 
